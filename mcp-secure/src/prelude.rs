@@ -1,0 +1,12 @@
+//! Everything a server author names.
+
+pub use crate::{
+    Args, Error, Json, ResourceBody, ToolError, ToolResult,
+    auth::Principal,
+    capability,
+    capability::{
+        Approved, Elicit, Extractor, Log, Progress,
+        fs::{Fs, ReadOnly, ReadWrite},
+    },
+    secure_server,
+};

@@ -1,0 +1,7 @@
+//! State that leaves this process: sealed when a client carries it, capped when we do.
+
+mod sealed;
+mod store;
+
+pub(crate) use sealed::{Sealer, Sealed};
+pub use store::{MemoryStore, Store, StoreError};
