@@ -1,16 +1,21 @@
 //! Hardened MCP servers: a tool's Rust signature is its permission.
 
+pub mod audit;
 pub mod auth;
-pub mod capability;
 mod call;
+pub mod capability;
 #[doc(hidden)]
 pub mod definition;
 mod error;
+mod layer;
+mod limits;
 mod output;
+pub mod pipeline;
 pub mod prelude;
 mod schema;
 pub mod state;
 
+pub use limits::Limits;
 pub use error::{Error, Result, ToolError, ToolResult};
 pub use mcp_secure_macros::{args, capability, output, secure_server};
 pub use output::{
