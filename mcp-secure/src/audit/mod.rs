@@ -94,8 +94,8 @@ impl Audit {
     }
 }
 
-fn now() -> jiff::Timestamp {
-    jiff::Timestamp::now()
+fn now() -> chrono::DateTime<chrono::Utc> {
+    chrono::Utc::now()
 }
 
 fn micros(since: Instant) -> u64 {

@@ -38,7 +38,7 @@ impl<'a> Who<'a> {
 pub(crate) struct Outcome<'a> {
     pub(crate) v: u8,
     pub(crate) event: &'static str,
-    pub(crate) ts: jiff::Timestamp,
+    pub(crate) ts: chrono::DateTime<chrono::Utc>,
     pub(crate) id: &'a str,
     pub(crate) transport: &'static str,
     pub(crate) op: &'static str,
@@ -65,7 +65,7 @@ pub(crate) struct Outcome<'a> {
 pub(crate) struct Intent<'a> {
     pub(crate) v: u8,
     pub(crate) event: &'static str,
-    pub(crate) ts: jiff::Timestamp,
+    pub(crate) ts: chrono::DateTime<chrono::Utc>,
     pub(crate) id: &'a str,
     pub(crate) transport: &'static str,
     pub(crate) op: &'static str,
@@ -84,7 +84,7 @@ pub(crate) struct Intent<'a> {
 pub(crate) struct Refused<'a> {
     pub(crate) v: u8,
     pub(crate) event: &'static str,
-    pub(crate) ts: jiff::Timestamp,
+    pub(crate) ts: chrono::DateTime<chrono::Utc>,
     pub(crate) transport: &'static str,
     pub(crate) control: &'a str,
     pub(crate) peer: &'a str,

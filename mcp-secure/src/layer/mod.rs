@@ -15,6 +15,8 @@ pub(crate) mod load_shed;
 pub(crate) mod timeout;
 pub(crate) mod validate;
 
+use crate::pipeline::{BoxError, McpReply, Refusal, ReplyFuture};
+
 /// The part of `tower::Service` that is the same everywhere: what is inside must be ready.
 macro_rules! forward_ready {
     () => {
@@ -32,19 +34,18 @@ macro_rules! forward_ready {
 }
 
 /// A service that a layer encloses.
-macro_rules! inner_service {
-    ($request:ty) => {
-        tower::Service<
-            $request,
-            Response = $crate::pipeline::McpReply,
-            Error = $crate::pipeline::BoxError,
-            Future: Send + 'static,
-        >
-    };
+pub(crate) trait Enclosed<R>:
+    tower::Service<R, Response = McpReply, Error = BoxError, Future: Send + 'static>
+{
+}
+
+impl<R, S> Enclosed<R> for S where
+    S: tower::Service<R, Response = McpReply, Error = BoxError, Future: Send + 'static>
+{
 }
 
 /// Refuses without a future that does any work.
-pub(crate) fn refuse(refusal: crate::pipeline::Refusal) -> crate::pipeline::ReplyFuture {
+pub(crate) fn refuse(refusal: Refusal) -> ReplyFuture {
     Box::pin(std::future::ready(Err(refusal.boxed())))
 }
 
@@ -55,4 +56,4 @@ pub(crate) fn take_ready<S: Clone>(inner: &mut S) -> S {
     std::mem::replace(inner, clone)
 }
 
-pub(crate) use {forward_ready, inner_service};
+pub(crate) use forward_ready;

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tower::Layer;
 
-use super::{commit::ROUND_TTL, forward_ready, inner_service, load_shed::overloaded, take_ready};
+use super::{commit::ROUND_TTL, Enclosed, forward_ready, load_shed::overloaded, take_ready};
 use crate::{
     call::{is_modern, nonce},
     limits::Limits,
@@ -79,7 +79,7 @@ pub(crate) struct Round {
 
 impl<S> tower::Service<Checked> for ApproveService<S>
 where
-    S: inner_service!(Checked) + Clone + Send + 'static,
+    S: Enclosed<Checked> + Clone + Send + 'static,
 {
     forward_ready!();
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tower::Layer;
 
-use super::{forward_ready, inner_service};
+use super::{Enclosed, forward_ready};
 use crate::{
     audit::{Audit, Ending},
     pipeline::{Journey, McpReply, McpRequest, Refusal, ReplyFuture, foreign},
@@ -34,7 +34,7 @@ pub(crate) struct AuditService<S> {
     audit: Arc<Audit>,
 }
 
-impl<S: inner_service!(McpRequest)> tower::Service<McpRequest> for AuditService<S> {
+impl<S: Enclosed<McpRequest>> tower::Service<McpRequest> for AuditService<S> {
     forward_ready!();
 
     fn call(&mut self, request: McpRequest) -> ReplyFuture {

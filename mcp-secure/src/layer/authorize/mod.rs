@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rmcp::model::{ErrorCode, ErrorData, Reference};
 use tower::Layer;
 
-use super::{forward_ready, inner_service, refuse};
+use super::{Enclosed, forward_ready, refuse};
 use crate::{
     definition::{About, Target},
     pipeline::{McpOp, McpRequest, Refusal, Registry, ReplyFuture, Subject, allows},
@@ -36,7 +36,7 @@ pub(crate) struct AuthorizeService<S> {
     registry: Arc<Registry>,
 }
 
-impl<S: inner_service!(McpRequest)> tower::Service<McpRequest> for AuthorizeService<S> {
+impl<S: Enclosed<McpRequest>> tower::Service<McpRequest> for AuthorizeService<S> {
     forward_ready!();
 
     fn call(&mut self, request: McpRequest) -> ReplyFuture {

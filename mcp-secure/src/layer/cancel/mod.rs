@@ -3,7 +3,7 @@
 
 use tower::Layer;
 
-use super::{forward_ready, inner_service};
+use super::{Enclosed, forward_ready};
 use crate::pipeline::{McpRequest, Refusal, ReplyFuture, Verdict, code};
 
 #[derive(Clone)]
@@ -22,7 +22,7 @@ pub(crate) struct CancelService<S> {
     inner: S,
 }
 
-impl<S: inner_service!(McpRequest)> tower::Service<McpRequest> for CancelService<S> {
+impl<S: Enclosed<McpRequest>> tower::Service<McpRequest> for CancelService<S> {
     forward_ready!();
 
     fn call(&mut self, request: McpRequest) -> ReplyFuture {

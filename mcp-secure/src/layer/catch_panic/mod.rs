@@ -6,7 +6,7 @@ use std::panic::AssertUnwindSafe;
 use futures::FutureExt;
 use tower::Layer;
 
-use super::{forward_ready, inner_service};
+use super::{Enclosed, forward_ready};
 use crate::pipeline::{BoxError, McpReply, McpRequest, Refusal, ReplyFuture, Verdict};
 
 #[derive(Clone)]
@@ -25,7 +25,7 @@ pub(crate) struct CatchPanicService<S> {
     inner: S,
 }
 
-impl<S: inner_service!(McpRequest)> tower::Service<McpRequest> for CatchPanicService<S> {
+impl<S: Enclosed<McpRequest>> tower::Service<McpRequest> for CatchPanicService<S> {
     forward_ready!();
 
     fn call(&mut self, request: McpRequest) -> ReplyFuture {

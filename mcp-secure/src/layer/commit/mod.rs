@@ -9,7 +9,7 @@ use std::{
 use rmcp::model::ErrorCode;
 use tower::Layer;
 
-use super::{forward_ready, inner_service, take_ready};
+use super::{Enclosed, forward_ready, take_ready};
 use crate::{
     audit::Audit,
     pipeline::{Checked, CheckedOp, Refusal, Registry, ReplyFuture},
@@ -45,7 +45,7 @@ pub(crate) struct CommitService<S> {
 
 impl<S> tower::Service<Checked> for CommitService<S>
 where
-    S: inner_service!(Checked) + Clone + Send + 'static,
+    S: Enclosed<Checked> + Clone + Send + 'static,
 {
     forward_ready!();
 

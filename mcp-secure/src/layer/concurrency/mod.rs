@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tower::Layer;
 
-use super::{forward_ready, inner_service, load_shed::overloaded, refuse};
+use super::{Enclosed, forward_ready, load_shed::overloaded, refuse};
 use crate::pipeline::{Checked, CheckedOp, Registry, ReplyFuture};
 
 #[derive(Clone)]
@@ -30,7 +30,7 @@ pub(crate) struct ConcurrencyService<S> {
     registry: Arc<Registry>,
 }
 
-impl<S: inner_service!(Checked)> tower::Service<Checked> for ConcurrencyService<S> {
+impl<S: Enclosed<Checked>> tower::Service<Checked> for ConcurrencyService<S> {
     forward_ready!();
 
     fn call(&mut self, request: Checked) -> ReplyFuture {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tower::Layer;
 
-use super::{forward_ready, inner_service};
+use super::{Enclosed, forward_ready};
 use crate::pipeline::{McpReply, McpRequest, Refusal, Registry, ReplyFuture};
 
 #[derive(Clone)]
@@ -31,7 +31,7 @@ pub(crate) struct GenuineService<S> {
     registry: Arc<Registry>,
 }
 
-impl<S: inner_service!(McpRequest)> tower::Service<McpRequest> for GenuineService<S> {
+impl<S: Enclosed<McpRequest>> tower::Service<McpRequest> for GenuineService<S> {
     forward_ready!();
 
     fn call(&mut self, request: McpRequest) -> ReplyFuture {

@@ -12,7 +12,7 @@ use rmcp::model::{
 use serde_json::Value;
 use tower::Layer;
 
-use super::{forward_ready, inner_service, validate::is_within};
+use super::{Enclosed, forward_ready, validate::is_within};
 use crate::{
     limits::Limits,
     pipeline::{Checked, CheckedOp, McpReply, Refusal, Registry, ReplyFuture},
@@ -44,7 +44,7 @@ pub(crate) struct GuardService<S> {
     shared: GuardLayer,
 }
 
-impl<S: inner_service!(Checked)> tower::Service<Checked> for GuardService<S> {
+impl<S: Enclosed<Checked>> tower::Service<Checked> for GuardService<S> {
     forward_ready!();
 
     fn call(&mut self, request: Checked) -> ReplyFuture {

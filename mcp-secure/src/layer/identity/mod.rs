@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rmcp::model::ErrorCode;
 use tower::Layer;
 
-use super::{forward_ready, inner_service, refuse};
+use super::{Enclosed, forward_ready, refuse};
 use crate::{
     auth::Principal,
     pipeline::{McpRequest, Refusal, ReplyFuture},
@@ -61,7 +61,7 @@ pub(crate) struct IdentityService<S> {
     source: IdentitySource,
 }
 
-impl<S: inner_service!(McpRequest)> tower::Service<McpRequest> for IdentityService<S> {
+impl<S: Enclosed<McpRequest>> tower::Service<McpRequest> for IdentityService<S> {
     forward_ready!();
 
     fn call(&mut self, request: McpRequest) -> ReplyFuture {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tower::Layer;
 
-use super::{forward_ready, inner_service, refuse};
+use super::{Enclosed, forward_ready, refuse};
 use crate::pipeline::{Checked, Refusal, ReplyFuture, Verdict, code};
 
 #[derive(Clone)]
@@ -32,7 +32,7 @@ pub(crate) struct LoadShedService<S> {
     permits: Arc<Semaphore>,
 }
 
-impl<S: inner_service!(Checked)> tower::Service<Checked> for LoadShedService<S> {
+impl<S: Enclosed<Checked>> tower::Service<Checked> for LoadShedService<S> {
     forward_ready!();
 
     fn call(&mut self, request: Checked) -> ReplyFuture {

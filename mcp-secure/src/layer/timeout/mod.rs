@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use tower::Layer;
 
-use super::{forward_ready, inner_service};
+use super::{Enclosed, forward_ready};
 use crate::pipeline::{Checked, CheckedOp, Refusal, Registry, ReplyFuture, Verdict, code};
 
 #[derive(Clone)]
@@ -34,7 +34,7 @@ pub(crate) struct TimeoutService<S> {
     shared: TimeoutLayer,
 }
 
-impl<S: inner_service!(Checked)> tower::Service<Checked> for TimeoutService<S> {
+impl<S: Enclosed<Checked>> tower::Service<Checked> for TimeoutService<S> {
     forward_ready!();
 
     fn call(&mut self, request: Checked) -> ReplyFuture {

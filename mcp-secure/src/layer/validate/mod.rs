@@ -7,7 +7,7 @@ use rmcp::model::{ErrorCode, JsonObject, PaginatedRequestParams};
 use serde_json::Value;
 use tower::Layer;
 
-use super::{authorize::target_of, inner_service, refuse};
+use super::{authorize::target_of, Enclosed, refuse};
 use crate::{
     auth::Principal,
     call::cursor_purpose,
@@ -46,7 +46,7 @@ pub(crate) struct ValidateService<S> {
     shared: ValidateLayer,
 }
 
-impl<S: inner_service!(Checked)> tower::Service<McpRequest> for ValidateService<S> {
+impl<S: Enclosed<Checked>> tower::Service<McpRequest> for ValidateService<S> {
     type Response = McpReply;
     type Error = BoxError;
     type Future = ReplyFuture;
