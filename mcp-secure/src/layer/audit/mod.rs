@@ -48,12 +48,12 @@ impl<S: Enclosed<McpRequest>> tower::Service<McpRequest> for AuditService<S> {
                     Ok(reply)
                 }
                 Err(error) => {
-                    let error = match error.downcast::<Refusal>() {
-                        Ok(refusal) => refusal,
-                        Err(other) => Box::new(foreign(&*other)),
+                    let refusal = match error.downcast::<Refusal>() {
+                        Ok(refusal) => *refusal,
+                        Err(other) => foreign(&*other),
                     };
-                    record.write(&Ending::Refused(&error));
-                    Err(error)
+                    record.write(&Ending::Refused(&refusal));
+                    Err(refusal.boxed())
                 }
             }
         })

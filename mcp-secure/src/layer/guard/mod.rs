@@ -214,6 +214,7 @@ impl Meter {
                 self.count(blob.len())?;
                 ResourceContents::BlobResourceContents { uri, mime_type, blob, meta }
             }
+            _ => return Err(broken("guard/content", "a kind of content that is not known")),
         })
     }
 
