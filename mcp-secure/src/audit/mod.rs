@@ -2,9 +2,11 @@
 
 mod record;
 mod sink;
+mod tally;
 
 pub(crate) use record::{Ending, shape};
 pub use sink::AuditSink;
+pub(crate) use tally::Tally;
 
 use std::{sync::{Arc, atomic::Ordering}, time::Instant};
 

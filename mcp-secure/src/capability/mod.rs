@@ -15,7 +15,7 @@ mod extract;
 mod grant;
 
 pub use approved::Approved;
-pub use client::{Elicit, Log, Progress};
+pub use client::{Answer, Elicit, Log, Progress};
 #[cfg(feature = "deprecated-protocol")]
 pub use client::{Roots, Sample};
 pub use extract::{Extracted, Extractor};
