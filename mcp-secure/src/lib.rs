@@ -9,6 +9,7 @@ mod error;
 mod output;
 pub mod prelude;
 mod schema;
+pub mod server;
 pub mod state;
 
 pub use error::{Error, Result, ToolError, ToolResult};
