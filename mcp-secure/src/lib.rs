@@ -13,6 +13,7 @@ mod output;
 pub mod pipeline;
 pub mod prelude;
 mod schema;
+pub mod server;
 pub mod state;
 
 pub use limits::Limits;

@@ -1,0 +1,245 @@
+//! What an author declares: an address, and who may come.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+
+use super::{
+    authenticate::Auth,
+    endpoint::Endpoint,
+    host::Hosts,
+    limits::HttpLimits,
+    listener::{Bound, Listener},
+    local_token::{LocalToken, default_token_path},
+    origin::Origins,
+};
+use crate::{Error, Result};
+
+/// Streamable HTTP on a loopback address.
+///
+/// It cannot be served before it says how callers are authenticated.
+///
+/// ```
+/// use mcp_secure::server::http::Http;
+/// let http = Http::on("127.0.0.1:8443").local_token(["notes:read", "notes:write"]);
+/// ```
+///
+/// # What it refuses
+///
+/// * An address that is not loopback: TLS and OAuth are not available in this version.
+/// * A `Host` that is not one of the loopback names with the bound port, or one that
+///   [`allow_host`](Self::allow_host) added; an `Origin`, where there is one, that is not the
+///   server's own or from [`allow_origin`](Self::allow_origin). Nothing turns these off.
+/// * Every request without a good credential, before its body is read.
+pub struct Http<A = NoAuth> {
+    on: String,
+    path: String,
+    hosts: Vec<String>,
+    origins: Vec<String>,
+    limits: HttpLimits,
+    legacy_sessions: bool,
+    auth: A,
+}
+
+/// An [`Http`] that does not say yet who may come.
+pub struct NoAuth(());
+
+/// An [`Http`] that knows its callers.
+pub struct Authenticated(Declared);
+
+enum Declared {
+    LocalToken { path: Option<PathBuf>, scopes: Vec<String> },
+    #[cfg(test)]
+    Table(Vec<(&'static str, crate::auth::Principal)>),
+}
+
+impl Http<NoAuth> {
+    /// An address: `127.0.0.1:8443`, `[::1]:8443` or `localhost:8443`. Port 0 lets the
+    /// system choose. It is checked when the server starts.
+    pub fn on(address: impl Into<String>) -> Self {
+        Self {
+            on: address.into(),
+            path: "/mcp".into(),
+            hosts: Vec::new(),
+            origins: Vec::new(),
+            limits: HttpLimits::default(),
+            legacy_sessions: true,
+            auth: NoAuth(()),
+        }
+    }
+
+    /// Callers show a random token that lies in a file only its owner can read: the default
+    /// for a server that runs beside its client. Whoever shows it has these scopes.
+    ///
+    /// The file is `$XDG_RUNTIME_DIR/mcp-secure/<server>.token`, or, where there is no such
+    /// directory, `~/.local/state/mcp-secure/<server>.token`. It is made at the first start
+    /// with mode 0600 and used again after, so that clients keep working; delete it to
+    /// change the token. A file with other rights, another owner, or a link, stops the start.
+    #[must_use]
+    pub fn local_token<I: IntoIterator<Item = T>, T: Into<String>>(
+        self,
+        scopes: I,
+    ) -> Http<Authenticated> {
+        self.with(Declared::LocalToken { path: None, scopes: strings(scopes) })
+    }
+
+    /// Like [`local_token`](Self::local_token), with the file in another place. Its folder
+    /// must belong to the user and be writable by nobody else; it is made if missing.
+    #[must_use]
+    pub fn local_token_at<I: IntoIterator<Item = T>, T: Into<String>>(
+        self,
+        path: impl Into<PathBuf>,
+        scopes: I,
+    ) -> Http<Authenticated> {
+        self.with(Declared::LocalToken { path: Some(path.into()), scopes: strings(scopes) })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn table(
+        self,
+        people: Vec<(&'static str, crate::auth::Principal)>,
+    ) -> Http<Authenticated> {
+        self.with(Declared::Table(people))
+    }
+
+    fn with(self, declared: Declared) -> Http<Authenticated> {
+        let Self { on, path, hosts, origins, limits, legacy_sessions, auth: NoAuth(()) } = self;
+        let auth = Authenticated(declared);
+        Http { on, path, hosts, origins, limits, legacy_sessions, auth }
+    }
+}
+
+impl<A> Http<A> {
+    /// Lets pages of one more origin call, as a browser spells it: `https://app.example`.
+    #[must_use]
+    pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
+        self.origins.push(origin.into());
+        self
+    }
+
+    /// Answers to one more `Host`: a name, with the bound port or none, or `name:port`.
+    #[must_use]
+    pub fn allow_host(mut self, host: impl Into<String>) -> Self {
+        self.hosts.push(host.into());
+        self
+    }
+
+    /// The one path of the server; `/mcp` unless said otherwise.
+    #[must_use]
+    pub fn path(mut self, path: impl Into<String>) -> Self {
+        self.path = path.into();
+        self
+    }
+
+    /// Replaces the limits.
+    #[must_use]
+    pub fn limits(mut self, limits: HttpLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Whether clients of the 2025-11-25 revision get sessions (they do, by default).
+    /// Without, there is no GET and no DELETE, and such a client can initialize but not go on.
+    #[must_use]
+    pub fn legacy_sessions(mut self, on: bool) -> Self {
+        self.legacy_sessions = on;
+        self
+    }
+
+    pub(crate) fn limits_mut(&mut self) -> &mut HttpLimits {
+        &mut self.limits
+    }
+}
+
+impl Http<Authenticated> {
+    /// Takes the address and the token. `server` names the token file.
+    ///
+    /// # Errors
+    ///
+    /// When the address is not loopback or taken, or when a name or the token file is not
+    /// what it has to be.
+    pub(crate) fn bind(self, server: &str) -> Result<Bound> {
+        let Self { on, path, hosts, origins, limits, legacy_sessions, auth } = self;
+        limits.check()?;
+        let endpoint = Endpoint::new(&path)?;
+        let address = loopback(&on)?;
+        let socket = std::net::TcpListener::bind(address).map_err(|e| {
+            Error::new(format!("cannot listen on `{on}`: {e}"))
+                .help("another server may run there; choose another port, or 0 for a free one")
+        })?;
+        let prepared = socket.set_nonblocking(true).and_then(|()| socket.local_addr());
+        let local = prepared.map_err(|e| Error::new(format!("cannot listen on `{on}`: {e}")))?;
+        let (auth, token) = match auth.0 {
+            Declared::LocalToken { path, scopes } => {
+                let path = path.map_or_else(|| default_token_path(server), Ok)?;
+                (Auth::LocalToken(LocalToken::open(&path, scopes)?), Some(path))
+            }
+            #[cfg(test)]
+            Declared::Table(people) => (Auth::Table(people), None),
+        };
+        Ok(Bound {
+            listener: Listener::Tcp { socket, local, auth: Arc::new(auth), token },
+            hosts: Hosts::new(local, &hosts)?,
+            origins: Origins::new(local.port(), &origins)?,
+            endpoint,
+            limits,
+            legacy_sessions,
+        })
+    }
+}
+
+/// The address, if it is one that only this machine reaches.
+fn loopback(on: &str) -> Result<SocketAddr> {
+    let parsed = match on.strip_prefix("localhost:") {
+        Some(port) => port.parse().ok().map(|port| SocketAddr::from(([127, 0, 0, 1], port))),
+        None => on.parse().ok(),
+    };
+    match parsed {
+        Some(address) if address.ip().is_loopback() => Ok(address),
+        Some(_) => Err(Error::new(format!("`{on}` is not a loopback address")).help(
+            "use 127.0.0.1 or [::1]: TLS and OAuth, without which nobody else may reach a \
+             server, are not available in this version",
+        )),
+        None => Err(Error::new(format!("`{on}` is not an address"))
+            .help("write an IP address and a port, such as `127.0.0.1:8443`")),
+    }
+}
+
+pub(crate) fn strings<I: IntoIterator<Item = T>, T: Into<String>>(items: I) -> Vec<String> {
+    items.into_iter().map(Into::into).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn only_a_loopback_address_is_bound() {
+        for good in ["127.0.0.1:0", "127.0.0.2:1", "[::1]:0", "localhost:0"] {
+            assert!(loopback(good).is_ok(), "{good}");
+        }
+        for bad in ["0.0.0.0:1", "[::]:1", "192.168.0.1:1", "[::ffff:127.0.0.1]:1"] {
+            let error = loopback(bad).unwrap_err().to_string();
+            assert!(error.contains("loopback") && error.contains("help:"), "{error}");
+        }
+        for bad in ["", "127.0.0.1", "localhost", "localhost:x", "a:1", "127.0.0.1:65536", "127.1:1"] {
+            assert!(loopback(bad).unwrap_err().to_string().contains("not an address"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_bad_declaration_is_an_error_at_the_start_and_not_a_panic() {
+        let dir = tempfile::tempdir().unwrap();
+        let token = dir.path().join("t/token");
+        let http = || Http::on("127.0.0.1:0").local_token_at(&token, ["a"]);
+        assert!(http().bind("s").is_ok());
+        assert!(http().path("mcp").bind("s").is_err());
+        assert!(http().allow_origin("null").bind("s").is_err());
+        assert!(http().allow_host("http://x").bind("s").is_err());
+        let limits = HttpLimits { header_bytes: 1, ..HttpLimits::default() };
+        assert!(http().limits(limits).bind("s").is_err());
+        let taken = http().bind("s").unwrap();
+        let address = taken.local_addr().unwrap().to_string();
+        let second = Http::on(address).local_token_at(&token, ["a"]).bind("s");
+        assert!(second.err().unwrap().to_string().contains("another server"));
+    }
+}

@@ -1,0 +1,223 @@
+//! From a declaration to a running server: bind, accept, drain.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use rmcp::ServerHandler;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::Semaphore,
+    task::JoinSet,
+    time::{MissedTickBehavior, interval, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    authenticate::Auth,
+    builder::{Authenticated, Http},
+    connection::drive,
+    endpoint::Endpoint,
+    headers::DecidingHeaders,
+    host::Hosts,
+    limits::HttpLimits,
+    origin::Origins,
+    refusal::{CONNECTION_CAP, PreAuthSink, Tally},
+    ring::{Shared, ring},
+    rmcp_leaf::Leaf,
+    session_cap::BoundedSessions,
+};
+use crate::{Error, Result, state::Sealer};
+
+/// A server that has its address and is not serving yet.
+pub(crate) struct Bound {
+    pub(crate) listener: Listener,
+    pub(crate) hosts: Hosts,
+    pub(crate) origins: Origins,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) limits: HttpLimits,
+    pub(crate) legacy_sessions: bool,
+}
+
+/// Where connections come from.
+pub(crate) enum Listener {
+    Tcp { socket: std::net::TcpListener, local: SocketAddr, auth: Arc<Auth>, token: Option<PathBuf> },
+    #[cfg(unix)]
+    Unix(super::unix::Socket),
+}
+
+/// One accepted connection, and how its requests get a principal.
+pub(crate) enum Accepted<Io> {
+    Connection { io: Io, peer: Option<IpAddr>, auth: Arc<Auth> },
+    /// Closed at once.
+    Refused { control: &'static str },
+}
+
+/// A socket that accepts.
+pub(crate) trait Accept: Send + Sync {
+    type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    fn accept(&self) -> impl Future<Output = io::Result<Accepted<Self::Io>>> + Send;
+}
+
+/// Binds and serves until `shutdown` fires.
+///
+/// # Errors
+///
+/// When the address, a name or the token file is not what it has to be.
+pub(crate) async fn serve<S: ServerHandler>(
+    make: impl Fn() -> S + Clone + Send + Sync + 'static,
+    http: Http<Authenticated>,
+    sealer: Sealer,
+    sink: Arc<dyn PreAuthSink>,
+    shutdown: CancellationToken,
+) -> Result<()> {
+    let name = make().get_info().server_info.name;
+    http.bind(&name)?.serve(make, sealer, sink, shutdown).await
+}
+
+impl Bound {
+    /// The address, with the port that the system chose if it was asked for port 0.
+    pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
+        match &self.listener {
+            Listener::Tcp { local, .. } => Some(*local),
+            #[cfg(unix)]
+            Listener::Unix(_) => None,
+        }
+    }
+
+    /// The file with the token, for the client's configuration.
+    pub(crate) fn token_path(&self) -> Option<&Path> {
+        match &self.listener {
+            Listener::Tcp { token, .. } => token.as_deref(),
+            #[cfg(unix)]
+            Listener::Unix(_) => None,
+        }
+    }
+
+    /// Serves until `shutdown` fires, then lets running requests end for as long as the
+    /// limits say.
+    pub(crate) async fn serve<S: ServerHandler>(
+        self,
+        make: impl Fn() -> S + Send + Sync + 'static,
+        sealer: Sealer,
+        sink: Arc<dyn PreAuthSink>,
+        shutdown: CancellationToken,
+    ) -> Result<()> {
+        let Self { listener, hosts, origins, endpoint, limits, legacy_sessions } = self;
+        // Ends what still runs when the drain is over; rmcp's sessions hang on it, too.
+        let stop = CancellationToken::new();
+        let _stop = stop.clone().drop_guard();
+        let sessions = Arc::new(BoundedSessions::new(&limits));
+        let shared = Shared {
+            hosts: Arc::new(hosts),
+            origins: Arc::new(origins),
+            endpoint: Arc::new(endpoint),
+            headers: Arc::new(DecidingHeaders),
+            leaf: Leaf::new(make, &sessions, &limits, legacy_sessions, stop.clone()),
+            sealer,
+            sessions,
+            limits,
+        };
+        let mut tasks = JoinSet::new();
+        match listener {
+            Listener::Tcp { socket, auth, .. } => {
+                let socket = tokio::net::TcpListener::from_std(socket)
+                    .map_err(|e| Error::new(format!("the listener cannot be used: {e}")))?;
+                let listener = Tcp { socket, auth };
+                accept(&listener, &shared, &sink, &shutdown, &mut tasks).await;
+            }
+            #[cfg(unix)]
+            Listener::Unix(socket) => {
+                let listener = socket.into_tokio()?;
+                accept(&listener, &shared, &sink, &shutdown, &mut tasks).await;
+            }
+        }
+        let drained = timeout(shared.limits.drain, all(&mut tasks)).await;
+        stop.cancel();
+        if drained.is_err() {
+            // A last moment for answers to the cancellation, then the tasks are dropped.
+            let _ = timeout(LAST_MOMENT, all(&mut tasks)).await;
+        }
+        Ok(())
+    }
+}
+
+/// Accepts until the shutdown; each connection is a task.
+async fn accept<S: ServerHandler, L: Accept>(
+    listener: &L,
+    shared: &Shared<S>,
+    sink: &Arc<dyn PreAuthSink>,
+    shutdown: &CancellationToken,
+    tasks: &mut JoinSet<()>,
+) {
+    let places = Arc::new(Semaphore::new(shared.limits.connections.min(Semaphore::MAX_PERMITS)));
+    let mut sweep = interval(SWEEP);
+    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut place = None;
+    loop {
+        while tasks.try_join_next().is_some() {}
+        if place.is_none() {
+            place = places.clone().try_acquire_owned().ok();
+            if place.is_none() {
+                Tally::new(sink.clone(), None).count(CONNECTION_CAP);
+                tokio::select! {
+                    freed = places.clone().acquire_owned() => place = freed.ok(),
+                    () = shutdown.cancelled() => return,
+                }
+            }
+        }
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = sweep.tick() => {
+                let sessions = shared.sessions.clone();
+                tasks.spawn(async move { sessions.sweep().await });
+                continue;
+            }
+            () = shutdown.cancelled() => return,
+        };
+        match accepted {
+            Ok(Accepted::Connection { io, peer, auth }) => {
+                let tally = Tally::new(sink.clone(), peer);
+                let ring = ring(shared, &auth, &tally);
+                let (limits, shutdown) = (shared.limits.clone(), shutdown.clone());
+                let place = place.take();
+                tasks.spawn(async move {
+                    drive(io, ring, limits, tally, shutdown).await;
+                    drop(place);
+                });
+            }
+            Ok(Accepted::Refused { control }) => Tally::new(sink.clone(), None).count(control),
+            // A peer that left, or no descriptors: one of them passes at once, the other in
+            // a moment, and neither is a reason to stop.
+            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+        }
+    }
+}
+
+async fn all(tasks: &mut JoinSet<()>) {
+    while tasks.join_next().await.is_some() {}
+}
+
+struct Tcp {
+    socket: tokio::net::TcpListener,
+    auth: Arc<Auth>,
+}
+
+impl Accept for Tcp {
+    type Io = tokio::net::TcpStream;
+
+    async fn accept(&self) -> io::Result<Accepted<Self::Io>> {
+        let (io, peer) = self.socket.accept().await?;
+        io.set_nodelay(true)?;
+        Ok(Accepted::Connection { io, peer: Some(peer.ip()), auth: self.auth.clone() })
+    }
+}
+
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+const LAST_MOMENT: Duration = Duration::from_millis(500);
+const SWEEP: Duration = Duration::from_secs(30);

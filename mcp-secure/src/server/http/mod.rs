@@ -1,0 +1,41 @@
+//! Streamable HTTP on loopback, and on a Unix-domain socket.
+//!
+//! Everything here is about a connection and a request head. What a message asks for is
+//! judged by the pipeline, so this folder must never look at a tool, a prompt or a scope.
+//!
+//! The order of the checks is the list in `ring.rs`; each has a file of its own.
+
+mod activity;
+mod authenticate;
+mod body;
+mod builder;
+mod connection;
+mod endpoint;
+mod gate;
+mod headers;
+mod host;
+mod hygiene;
+mod limits;
+mod listener;
+mod local_token;
+mod origin;
+mod refusal;
+mod request_body;
+mod rmcp_leaf;
+mod ring;
+mod sealed_sessions;
+mod session_cap;
+mod shutdown;
+#[cfg(test)]
+mod tests;
+mod unix;
+
+pub use builder::{Authenticated, Http, NoAuth};
+pub use limits::HttpLimits;
+pub use unix::Unix;
+
+pub(crate) use listener::{Bound, serve};
+pub(crate) use local_token::default_token_path;
+pub(crate) use refusal::PreAuthSink;
+pub(crate) use sealed_sessions::SessionKey;
+pub(crate) use shutdown::on_signal;

@@ -1,0 +1,70 @@
+//! The HTTP ring, outermost first.
+//!
+//! Cheap and anonymous before costly and known: until a request has a principal, nothing
+//! but its head is looked at.
+
+use std::{convert::Infallible, sync::Arc};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use rmcp::ServerHandler;
+use tower::{Layer, Service, util::MapResponseLayer};
+
+use super::{
+    authenticate::{AuthenticateLayer, Authenticator},
+    body::Body,
+    endpoint::Endpoint,
+    gate::GateLayer,
+    headers::DecidingHeaders,
+    host::Hosts,
+    hygiene::harden,
+    limits::HttpLimits,
+    origin::Origins,
+    refusal::Tally,
+    request_body::BodyLimitLayer,
+    rmcp_leaf::Leaf,
+    sealed_sessions::SealedSessionsLayer,
+    session_cap::{BoundedSessions, SessionCapLayer},
+};
+use crate::state::Sealer;
+
+/// What the rings of all connections share.
+pub(crate) struct Shared<S> {
+    pub(crate) hosts: Arc<Hosts>,
+    pub(crate) origins: Arc<Origins>,
+    pub(crate) endpoint: Arc<Endpoint>,
+    pub(crate) headers: Arc<DecidingHeaders>,
+    pub(crate) limits: HttpLimits,
+    pub(crate) sealer: Sealer,
+    pub(crate) sessions: Arc<BoundedSessions>,
+    pub(crate) leaf: Leaf<S>,
+}
+
+/// The ring of one connection.
+pub(crate) fn ring<S, A, B>(
+    shared: &Shared<S>,
+    authenticator: &Arc<A>,
+    tally: &Tally,
+) -> impl Service<Request<B>, Response = Response<Body>, Error = Infallible, Future: Send>
++ Clone
++ Send
++ use<S, A, B>
+where
+    S: ServerHandler,
+    A: Authenticator,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+{
+    let Shared { hosts, origins, endpoint, headers, limits, sealer, sessions, leaf } = shared;
+    (
+        MapResponseLayer::new(harden),
+        GateLayer::new(hosts, tally),
+        GateLayer::new(origins, tally),
+        GateLayer::new(endpoint, tally),
+        AuthenticateLayer::new(authenticator, tally),
+        GateLayer::new(headers, tally),
+        BodyLimitLayer::new(limits.body_bytes, limits.body_time, tally),
+        SealedSessionsLayer::new(sealer, limits.session_lifetime, tally),
+        SessionCapLayer::new(sessions.table(), tally),
+    )
+        .layer(leaf.clone())
+}
