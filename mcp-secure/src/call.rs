@@ -95,6 +95,27 @@ pub(crate) fn nonce() -> Option<String> {
 }
 
 impl Call {
+    /// For `#[init]` and for unit tests: there is no client.
+    pub(crate) fn outside_of_requests(grants: Arc<Grants>, principal: Principal) -> Self {
+        let principal = Arc::new(principal);
+        Self {
+            arguments: JsonObject::new(),
+            grants,
+            lease: Lease::new(),
+            principal: Arc::clone(&principal),
+            approved: false,
+            client: ClientSide {
+                context: None,
+                answers: Arc::default(),
+                approved: false,
+                sealer: None,
+                purpose: "".into(),
+                principal,
+                questions: Arc::default(),
+            },
+        }
+    }
+
     pub(crate) fn is_approved(&self) -> bool {
         self.approved
     }

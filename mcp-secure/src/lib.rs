@@ -23,6 +23,7 @@ pub use output::{
     CompletionOutput, Json, PromptOutput, ResourceBody, ResourceOutput, ToolOutput, ToolReply,
 };
 pub use rmcp::model;
+pub use server::SecureServer;
 pub use schema::{Args, ToolArg};
 pub use {schemars, serde, serde_json};
 

@@ -8,5 +8,5 @@ pub use crate::{
         Approved, Elicit, Extractor, Log, Progress,
         fs::{Fs, ReadOnly, ReadWrite, RelPath},
     },
-    secure_server,
+    SecureServer, secure_server,
 };

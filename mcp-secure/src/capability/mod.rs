@@ -19,6 +19,7 @@ pub use client::{Answer, Elicit, Log, Progress};
 #[cfg(feature = "deprecated-protocol")]
 pub use client::{Roots, Sample};
 pub use extract::{Extracted, Extractor};
+pub(crate) use grant::GrantSource;
 pub use grant::{Grant, Grants};
 
 use crate::{call::Call, error::ToolResult};

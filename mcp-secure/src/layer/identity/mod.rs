@@ -32,8 +32,9 @@ impl IdentitySource {
                 .extensions
                 .get::<http::request::Parts>()?
                 .extensions
-                .get::<Arc<Principal>>()
-                .cloned(),
+                .get::<Principal>()
+                .cloned()
+                .map(Arc::new),
         }
     }
 }
