@@ -31,7 +31,9 @@ pub mod __private {
 
     pub use crate::{
         call::{Call, argument, arguments, at_start, text_argument},
-        capability::{Extracted, Extractor, Facts, Grant, Handle, facts, fs::FsRoot},
+        capability::{
+            Extracted, Extractor, Facts, Grant, Handle, extracted, facts, fs::FsRoot,
+        },
         definition::{
             About, Access, Completion, Definition, Hints, Policy, Prompt, Resource, SecureInit,
             SecureService, Target, Tool,

@@ -8,6 +8,8 @@ pub(crate) mod text;
 mod uri;
 
 use mcp_secure_text::Field;
+use proc_macro2::TokenTree;
+use quote::ToTokens;
 use syn::{ItemImpl, Type};
 
 use crate::{
@@ -40,10 +42,29 @@ fn impl_block(item: &ItemImpl, errors: &mut Errors) {
         errors.on(path, "`#[secure_server]` goes on the type's own impl block, not on one of a trait");
     } else if !matches!(&*item.self_ty, Type::Path(_)) {
         errors.on(&item.self_ty, "a server is a struct or an enum of yours");
+    } else if borrows(&item.self_ty) {
+        errors.on(&item.self_ty, "a server outlives every call, so it cannot borrow: let it own what it holds");
     }
     if let Some(unsafety) = &item.unsafety {
         errors.on(unsafety, "a server cannot be `unsafe`: remove it");
     }
+}
+
+/// Whether anything can be derived for this impl block at all.
+pub(crate) fn can_serve(item: &ItemImpl) -> bool {
+    item.trait_.is_none() && matches!(&*item.self_ty, Type::Path(_)) && !borrows(&item.self_ty)
+}
+
+/// A lifetime is an apostrophe; a character literal is one token.
+fn borrows(ty: &Type) -> bool {
+    let mut tokens = ty.to_token_stream().into_iter();
+    let is_tick = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '\'');
+    while let Some(token) = tokens.next() {
+        if is_tick(&token) && tokens.next().is_none_or(|name| name.to_string() != "static") {
+            return true;
+        }
+    }
+    false
 }
 
 fn primitive(function: &Function, errors: &mut Errors) {

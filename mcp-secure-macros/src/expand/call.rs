@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{facts::handle_type, here};
+use super::{facts, here, respan};
 use crate::model::{Function, Kind, Param};
 
 /// What a call does before the user's function, and the arguments it is given.
@@ -15,14 +15,15 @@ pub(super) struct Prepared {
 }
 
 /// A closure that answers a call.
-pub(super) fn closure(p: &TokenStream, function: &Function) -> TokenStream {
+pub(super) fn closure(p: &TokenStream, at: usize, function: &Function) -> TokenStream {
     let this = local("this");
-    let Prepared { call, steps, given } = prepare(p, function);
+    let Prepared { call, steps, given } = prepare(p, at, function);
     let ident = &function.ident;
     let deprecated = function.deprecated.then(|| quote!(#[allow(deprecated)]));
     let output = output(function);
     let trait_ = output_trait(function);
     let span = here(ident.span());
+    let p = &respan(p, span);
     // The future is boxed where the function is named: if it cannot be sent between threads,
     // that is where the author looks.
     let body = quote_spanned! {span=>
@@ -38,7 +39,9 @@ pub(super) fn closure(p: &TokenStream, function: &Function) -> TokenStream {
 }
 
 /// Arguments first: what was badly asked is refused before any authority is lent.
-pub(super) fn prepare(p: &TokenStream, function: &Function) -> Prepared {
+pub(super) fn prepare(p: &TokenStream, at: usize, function: &Function) -> Prepared {
+    let rights: Vec<Ident> = facts::rights(at, function).collect();
+    let mut rights = rights.iter();
     let call = local("call");
     let taker = match function.kind {
         Kind::Tool(_) => format_ident!("argument"),
@@ -63,15 +66,21 @@ pub(super) fn prepare(p: &TokenStream, function: &Function) -> Prepared {
                 given.push(quote_spanned!(here(ty.span())=> #p::Args(#bound)));
             }
             Param::Handle(handle) => {
+                let Some(rights) = rights.next() else { continue };
                 let span = here(handle.ty.span());
-                let ty = handle_type(p, handle);
-                let lent = quote_spanned!(span=> <#ty as #p::Handle>::lend(&mut #call));
+                let ty = &handle.ty;
+                let lent = if handle.extractor {
+                    let extracted = facts::extracted(rights);
+                    quote_spanned!(span=> (#extracted.lend)(&mut #call))
+                } else {
+                    quote_spanned!(span=> <#ty as #p::Handle>::lend(&mut #call))
+                };
                 let lent = match function.kind {
                     Kind::Init => quote_spanned!(span=> #p::at_start(#lent)?),
                     _ => quote_spanned!(span=> #lent?),
                 };
                 handles.push(quote!(let #bound = #lent;));
-                given.push(if handle.extractor { quote!(#bound.0) } else { quote!(#bound) });
+                given.push(quote!(#bound));
             }
         }
     }

@@ -93,9 +93,9 @@ fn declare(attr: TokenStream, item: &ItemStruct, errors: &mut Errors) -> TokenSt
         const _: () = {
             #[automatically_derived]
             impl #p::FsRoot for #ident {
-                const NAME: &'static str = #name;
-                const DOC: &'static str = #doc;
-                const PRIVATE: bool = #private;
+                const NAME: &'static ::core::primitive::str = #name;
+                const DOC: &'static ::core::primitive::str = #doc;
+                const PRIVATE: ::core::primitive::bool = #private;
             }
 
             impl #ident {

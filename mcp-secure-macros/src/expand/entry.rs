@@ -11,7 +11,7 @@ use crate::model::{Access, Argument, Function, Hint, Hints, Kind, Param, Policy,
 pub(super) fn entry(p: &TokenStream, at: usize, function: &Function) -> TokenStream {
     let rights: Vec<_> = facts::rights(at, function).collect();
     let handles = quote!(#p::vec![#(#rights),*]);
-    let call = call::closure(p, function);
+    let call = call::closure(p, at, function);
     match &function.kind {
         Kind::Tool(hints) => {
             let about = about(p, function, &handles);

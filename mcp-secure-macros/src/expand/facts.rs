@@ -16,9 +16,20 @@ pub(super) fn assertions(p: &TokenStream, at: usize, function: &Function) -> Tok
     let cfgs = &function.cfgs;
     let cfgs = quote!(#(#cfgs)*);
     let constants = function.handles().zip(&rights).map(|(handle, rights)| {
-        let ty = handle_type(p, handle);
-        quote_spanned! {here(handle.ty.span())=>
-            const #rights: &'static [#p::Facts] = <#ty as #p::Handle>::FACTS;
+        let ty = &handle.ty;
+        if handle.extractor {
+            let extracted = extracted(rights);
+            quote_spanned! {here(ty.span())=>
+                #cfgs
+                const #extracted: #p::Extracted<#ty> = #p::extracted::<#ty>();
+                #cfgs
+                const #rights: &'static [#p::Facts] = #extracted.facts;
+            }
+        } else {
+            quote_spanned! {here(ty.span())=>
+                #cfgs
+                const #rights: &'static [#p::Facts] = <#ty as #p::Handle>::FACTS;
+            }
         }
     });
     let any = |fact: &str| -> TokenStream {
@@ -93,7 +104,7 @@ pub(super) fn assertions(p: &TokenStream, at: usize, function: &Function) -> Tok
         }
     }
     quote! {
-        #(#cfgs #constants)*
+        #(#constants)*
         #(#cfgs #rules)*
     }
 }
@@ -104,14 +115,9 @@ pub(super) fn rights(at: usize, function: &Function) -> impl Iterator<Item = Ide
         .map(move |index| format_ident!("__MCP_SECURE_RIGHTS_{}_{}", at, index, span = Span::mixed_site()))
 }
 
-/// The type that is lent: the author's, or `Extracted` around it.
-pub(super) fn handle_type(p: &TokenStream, handle: &Handle) -> TokenStream {
-    let ty = &handle.ty;
-    if handle.extractor {
-        quote_spanned!(here(ty.span())=> #p::Extracted<#ty>)
-    } else {
-        ty.to_token_stream()
-    }
+/// The constant that holds an extractor of the author's own.
+pub(super) fn extracted(rights: &Ident) -> Ident {
+    format_ident!("{rights}_EXTRACTED", span = rights.span())
 }
 
 fn agreement(p: &TokenStream, function: &Function, handle: &Handle, rights: &Ident) -> Option<TokenStream> {

@@ -13,16 +13,17 @@ mod init;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{ImplItem, Path, Type, parse_quote, spanned::Spanned};
+use syn::{Generics, ImplItem, Path, parse_quote, spanned::Spanned};
 
 use crate::{
+    check,
     errors::Errors,
     model::{Function, Kind, Server, Text},
 };
 
 /// The impl block, and what is derived from those of its functions that are right.
 pub(crate) fn server(mut server: Server, mut errors: Errors) -> TokenStream {
-    let derivable = server.item.trait_.is_none() && matches!(&*server.item.self_ty, Type::Path(_));
+    let derivable = check::can_serve(&server.item);
     silence_broken(&mut server);
     let derived = derivable.then(|| derive(&server));
     for function in server.functions {
@@ -52,7 +53,8 @@ fn silence_broken(server: &mut Server) {
 fn derive(server: &Server) -> TokenStream {
     let krate = &server.krate;
     let p = private(krate);
-    let (generics, _, where_clause) = server.item.generics.split_for_impl();
+    let generics = generics(server);
+    let (generics, _, where_clause) = generics.split_for_impl();
     let ty = &server.item.self_ty;
     let trait_ = quote_spanned!(here(ty.span())=> #p::SecureService);
 
@@ -118,6 +120,18 @@ fn derive(server: &Server) -> TokenStream {
     }
 }
 
+/// The generics of the impl block, and what a service needs of a generic server: its author
+/// need not repeat it, and who fills the parameters in learns it there.
+fn generics(server: &Server) -> Generics {
+    let mut generics = server.item.generics.clone();
+    if generics.type_params().next().is_some() {
+        let ty = &server.item.self_ty;
+        let bound = parse_quote!(#ty: ::core::marker::Send + ::core::marker::Sync + 'static);
+        generics.make_where_clause().predicates.push(bound);
+    }
+    generics
+}
+
 /// What the generated code names.
 fn private(krate: &Path) -> TokenStream {
     quote!(#krate::__private)
@@ -126,6 +140,19 @@ fn private(krate: &Path) -> TokenStream {
 /// The user's place, in code of ours.
 fn here(span: Span) -> Span {
     Span::call_site().located_at(span)
+}
+
+/// All of `tokens` at one place. An error over code of ours covers everything between its
+/// first and its last token: these must not lie at two ends of the user's file.
+fn respan(tokens: &TokenStream, span: Span) -> TokenStream {
+    tokens
+        .clone()
+        .into_iter()
+        .map(|mut token| {
+            token.set_span(span.located_at(span).resolved_at(token.span()));
+            token
+        })
+        .collect()
 }
 
 fn some(value: impl ToTokens) -> TokenStream {
