@@ -157,6 +157,22 @@ pub fn arguments<T: ToolArg>(call: &mut Call) -> ToolResult<T> {
     from_value(serde_json::Value::Object(object)).map_err(|detail| invalid("arguments", &detail))
 }
 
+/// A handle that could not be lent to `#[init]` stops the start, and the operator reads why.
+#[doc(hidden)]
+pub fn at_start<T>(lent: ToolResult<T>) -> crate::Result<T> {
+    lent.map_err(|error| {
+        crate::Error::new(match error.kind {
+            ToolErrorKind::Public { message, detail, .. } => {
+                detail.unwrap_or_else(|| message.into_owned())
+            }
+            ToolErrorKind::Internal(detail) | ToolErrorKind::NotFound(detail) => detail,
+            ToolErrorKind::Protocol(..) | ToolErrorKind::InputRequired(_) => {
+                "`#[init]` cannot ask a client: there is none yet".to_owned()
+            }
+        })
+    })
+}
+
 fn from_value<T: ToolArg>(value: serde_json::Value) -> Result<T, String> {
     serde_json::from_value(value).map_err(|e| e.to_string())
 }

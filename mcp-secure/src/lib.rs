@@ -30,13 +30,17 @@ pub use {schemars, serde, serde_json};
 /// What the generated code names. Not part of the API.
 #[doc(hidden)]
 pub mod __private {
-    pub use std::{boxed::Box, option::Option, result::Result, string::String, vec, vec::Vec};
+    pub use std::{
+        boxed::Box, option::Option, path::PathBuf, result::Result, string::String, vec, vec::Vec,
+    };
 
     pub use futures::future::BoxFuture;
 
     pub use crate::{
-        call::{Call, argument, arguments, text_argument},
-        capability::{Extracted, Extractor, Facts, Grant, Handle, facts, fs::FsRoot},
+        call::{Call, argument, arguments, at_start, text_argument},
+        capability::{
+            Extracted, Extractor, Facts, Grant, Handle, extracted, facts, fs::FsRoot,
+        },
         definition::{
             About, Access, Completion, Definition, Hints, Policy, Prompt, Resource, SecureInit,
             SecureService, Target, Tool,

@@ -18,7 +18,7 @@ pub use approved::Approved;
 pub use client::{Answer, Elicit, Log, Progress};
 #[cfg(feature = "deprecated-protocol")]
 pub use client::{Roots, Sample};
-pub use extract::{Extracted, Extractor};
+pub use extract::{Extracted, Extractor, extracted};
 pub(crate) use grant::GrantSource;
 pub use grant::{Grant, Grants};
 
