@@ -5,6 +5,8 @@ mod assemble;
 #[cfg(feature = "http")]
 pub mod http;
 mod log;
+mod run;
+mod serve;
 pub(crate) mod stdio;
 
 use std::{marker::PhantomData, path::PathBuf, time::Duration};
