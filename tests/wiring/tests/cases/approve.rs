@@ -15,7 +15,7 @@ fn arguments(text: &str) -> Value {
 }
 
 /// Begins a call and returns the question that the person is asked.
-fn asked<'a>(client: &Client<'a>, tool: &str, arguments: Value) -> Question<'a, '_> {
+fn asked<'a, 'c>(client: &'c Client<'a>, tool: &str, arguments: Value) -> Question<'a, 'c> {
     let mut begun = client.begin_call(tool, arguments.clone());
     let message = client.next(&mut begun);
     assert!(!is_refusal(&message), "{message}");
