@@ -54,12 +54,14 @@ impl<S: SecureService> SecureServer<S, Ready> {
             let out = super::stdio::take_stdout().map_err(|e| Error::new(format!("stdout: {e}")))?;
             let rt = runtime()?;
             let done = rt.block_on(serve::stdio(plan, out));
-            rt.shutdown_background();
+            super::end(rt);
             return done;
         }
         let http = self.http.ok_or_else(|| Error::new("no http"))?.bind(name)?;
         let rt = runtime()?;
         eprintln!("{:?} {:?}", http.local_addr(), http.token_path());
-        rt.block_on(serve::http(plan, http))
+        let done = rt.block_on(serve::http(plan, http));
+        super::end(rt);
+        done
     }
 }

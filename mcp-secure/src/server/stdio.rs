@@ -7,6 +7,7 @@ use std::{
     collections::HashSet,
     io,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use futures::future::BoxFuture;
@@ -369,6 +370,33 @@ pub(crate) fn streams(
     };
     (reader, writer)
 }
+
+/// Ends the process some time after its client has gone, whatever the runtime is doing: a
+/// tool that blocks a thread may hold up the very task that would notice.
+#[cfg(unix)]
+pub(crate) fn leave_with_client(patience: Duration) {
+    use rustix::event::{PollFd, PollFlags, poll};
+    let watch = move || {
+        let stdin = rustix::stdio::stdin();
+        let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+        let mut watched = [PollFd::new(&stdin, PollFlags::empty())];
+        loop {
+            match poll(&mut watched, None) {
+                Ok(_) if watched.iter().any(|fd| fd.revents().intersects(gone)) => break,
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return,
+            }
+        }
+        std::thread::sleep(patience);
+        std::process::exit(0);
+    };
+    // Without the thread the server still serves; it only may outlive a stuck tool's client.
+    let _ = std::thread::Builder::new().name("client".to_owned()).spawn(watch);
+}
+
+/// Elsewhere the end of standard input is noticed by the runtime alone.
+#[cfg(not(unix))]
+pub(crate) fn leave_with_client(_: Duration) {}
 
 /// Opens a pipe anew, so that "non-blocking" is ours alone and not of whoever shares it.
 #[cfg(unix)]
