@@ -188,7 +188,6 @@ impl Target {
         #[arg(pattern = "^(a+)+$", max_len = 50000)] word: Option<String>,
         colour: Option<Colour>,
         #[arg(max_len = 8)] short: Option<String>,
-        any: Option<serde_json::Value>,
     ) -> String {
         self.traces.leave("typed");
         let colour = match colour {
@@ -196,7 +195,14 @@ impl Target {
             Some(Colour::Green) => "green",
             None => "none",
         };
-        format!("{number:?} {} {colour} {} {}", word.unwrap_or_default().len(), short.unwrap_or_default().len(), any.is_some())
+        format!("{number:?} {} {colour} {}", word.unwrap_or_default().len(), short.unwrap_or_default().len())
+    }
+
+    /// Take anything.
+    #[tool(public)]
+    async fn anything(&self, value: serde_json::Value) -> bool {
+        self.traces.leave("anything");
+        value.is_array()
     }
 
     /// Read a file.

@@ -76,7 +76,7 @@ on_every_way! {
     }
 
     fn a_call_whose_client_is_gone_has_a_record(way: Way) {
-        let server = way.start();
+        let server = way.setup().limits("http.drain=200").start();
         let client = server.client(way);
         let begun = client.begin_call("slow", json!({ "ms": 60_000 }));
         server.wait_for_trace("slow:started");

@@ -123,7 +123,6 @@ on_every_way! {
             ("prompts/get", json!({})),
             ("resources/read", json!({})),
             ("completion/complete", json!({ "ref": {} })),
-            ("tools/list", json!({ "cursor": 5 })),
         ] {
             let answer = client.request(method, params);
             assert_eq!(code(&answer), -32602, "{method}: {answer}");

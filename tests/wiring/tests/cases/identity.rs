@@ -54,8 +54,13 @@ fn an_id_in_use_is_refused(way: Way) {
             assert_record(&server.outcome_of("tools/call", ""), "denied", "deny", Some("identity/duplicate-id"));
         }
     }
-    assert_eq!(text(&client.end(first)), "slow took 400 ms");
+    server.wait_for_trace("slow:finished");
     assert_eq!(server.traces(), ["slow:started", "slow:finished"]);
+    // In a session `rmcp` counts the refusal as the answer to this id, so that the first has
+    // none: a loss of the client that broke the rule, and nobody else's.
+    if way.transport == Transport::Stdio {
+        assert_eq!(text(&client.end(first)), "slow took 400 ms");
+    }
     // Free again.
     let again = client.begin_as(json!("same"), "tools/call", params(0));
     assert_eq!(text(&client.end(again)), "slow took 0 ms");
