@@ -38,7 +38,8 @@ fn clashes(function: &Function, before: &[Function], errors: &mut Errors) {
                 return;
             }
             (Kind::Completion { target, argument }, Kind::Completion { target: t, argument: a }) => {
-                if !argument.value.is_empty() && key(target) == key(t) && argument.value == a.value {
+                let sound = !function.errors_found() && !other.errors_found();
+                if sound && key(target) == key(t) && argument.value == a.value {
                     errors.at(
                         argument.span(),
                         format_args!(
@@ -66,7 +67,8 @@ fn clashes(function: &Function, before: &[Function], errors: &mut Errors) {
                 if let (Kind::Resource { uri, .. }, Kind::Resource { uri: other_uri, .. }) =
                     (&function.kind, &other.kind)
                 {
-                    if !uri.value.is_empty() && shape(&uri.value) == shape(&other_uri.value) {
+                    let both = super::uri::parse(&uri.value).and(super::uri::parse(&other_uri.value));
+                    if both.is_ok() && shape(&uri.value) == shape(&other_uri.value) {
                         errors.at(
                             uri.span(),
                             format_args!(

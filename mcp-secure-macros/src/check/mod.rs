@@ -14,13 +14,15 @@ use syn::{ItemImpl, Type};
 
 use crate::{
     errors::Errors,
-    model::{Function, Kind, Server},
+    model::{Function, Kind, Server, unraw},
 };
 
 /// Everything; what is wrong with one function is noted there, and the rest in `errors`.
 pub(crate) fn server(server: &mut Server, errors: &mut Errors) {
     impl_block(&server.item, errors);
-    text::name(&server.name, "give the server one with `name = \"…\"`", errors);
+    if can_serve(&server.item) {
+        text::name(&server.name, true, errors);
+    }
     if let Some(version) = &server.version {
         text::visible(version, Field::Annotation, errors);
     }
@@ -90,7 +92,7 @@ fn primitive(function: &Function, errors: &mut Errors) {
         }
         Kind::Prompt => {}
     }
-    text::name(&function.name, "give it one with `name = \"…\"`", errors);
+    text::name(&function.name, function.name.value == unraw(&function.ident), errors);
     if let Some(title) = &function.title {
         text::visible(title, Field::Title, errors);
         if title.value.trim().is_empty() {

@@ -1,6 +1,6 @@
 //! Parameters, as far as their names and written types tell.
 
-use mcp_secure_text::Field;
+use mcp_secure_text::{Field, check_name};
 use syn::{Generics, Type};
 
 use super::text;
@@ -31,8 +31,9 @@ pub(super) fn check(function: &Function, generics: &Generics, errors: &mut Error
 }
 
 fn check_argument(argument: &Argument, is_tool: bool, errors: &mut Errors) {
-    let name = crate::model::Text::new(argument.name(), argument.ident.span());
-    text::name(&name, "rename the parameter", errors);
+    if let Err(error) = check_name(&argument.name()) {
+        errors.at(argument.ident.span(), format_args!("{error}; rename the parameter"));
+    }
     if let Some(description) = &argument.description {
         text::visible(description, Field::ParameterDoc, errors);
     }

@@ -14,16 +14,17 @@ pub(crate) fn visible(text: &Text, field: Field, errors: &mut Errors) {
             reported.push(line);
             errors.at(
                 text.span_at(finding.span.start),
-                format_args!("text that a model reads has a hidden character: {finding}"),
+                format_args!("this text has a hidden character: {finding}"),
             );
         }
     }
 }
 
-/// A name in the grammar of MCP.
-pub(crate) fn name(name: &Text, help: &str, errors: &mut Errors) {
+/// A name in the grammar of MCP; `derived` from an identifier, or given as `name = "…"`.
+pub(crate) fn name(name: &Text, derived: bool, errors: &mut Errors) {
     if let Err(error) = check_name(&name.value) {
-        errors.at(name.span(), format_args!("{error}; {help}"));
+        let help = if derived { "; give another with `name = \"…\"`" } else { "" };
+        errors.at(name.span(), format_args!("{error}{help}"));
     }
 }
 

@@ -51,10 +51,11 @@ fn declare(attr: TokenStream, item: &ItemStruct, errors: &mut Errors) -> TokenSt
     }
     let private = options.flag("private", errors).is_some();
     let name = options.string("name", "notes", errors).map(|given| Text::literal(&given.value));
+    let derived = name.is_none();
     let name = name.unwrap_or_else(|| Text::new(kebab(&crate::model::unraw(&item.ident)), item.ident.span()));
     let krate = options.path("crate", errors).unwrap_or_else(default_crate);
     options.finish(&["fs", "private", "name", "crate"], errors);
-    text::name(&name, "give it one with `name = \"…\"`", errors);
+    text::name(&name, derived, errors);
     let doc = docs(&item.attrs, errors);
     match &doc {
         Some(doc) => text::visible(doc, Field::Description, errors),
@@ -69,8 +70,7 @@ fn declare(attr: TokenStream, item: &ItemStruct, errors: &mut Errors) -> TokenSt
     }
     if !item.generics.params.is_empty() {
         errors.on(&item.generics, "a capability cannot be generic: it is granted by its name");
-    }
-    if !matches!(item.fields, Fields::Unit) {
+    } else if !matches!(item.fields, Fields::Unit) {
         errors.on(
             &item.fields,
             format_args!(

@@ -62,17 +62,18 @@ pub(crate) fn data(way: Way, attr: TokenStream, tokens: TokenStream) -> TokenStr
         let errors = errors.into_tokens();
         return quote!(#item #errors);
     }
-    derived_already(&item.attrs, &owner, &mut errors);
+    let already = derived_already(&item.attrs, &owner, &mut errors);
     descriptions(&item, &mut errors);
 
-    let mut derives = Vec::new();
-    if incoming {
-        derives.push(quote!(#krate::serde::Deserialize));
-    }
-    if outgoing {
-        derives.push(quote!(#krate::serde::Serialize));
-    }
-    derives.push(quote!(#krate::schemars::JsonSchema));
+    let derives: Vec<TokenStream> = [
+        ("Deserialize", incoming, quote!(#krate::serde::Deserialize)),
+        ("Serialize", outgoing, quote!(#krate::serde::Serialize)),
+        ("JsonSchema", true, quote!(#krate::schemars::JsonSchema)),
+    ]
+    .into_iter()
+    .filter(|(name, wanted, _)| *wanted && !already.iter().any(|there| there == name))
+    .map(|(_, _, path)| path)
+    .collect();
     let serde = path_text(&quote!(#krate::serde));
     let schemars = path_text(&quote!(#krate::schemars));
     let closed = (incoming && is_closed(&item)).then(|| quote!(, deny_unknown_fields));
@@ -88,18 +89,27 @@ pub(crate) fn data(way: Way, attr: TokenStream, tokens: TokenStream) -> TokenStr
 }
 
 /// A second derive of the same trait gives errors that do not say what to do.
-fn derived_already(attrs: &[Attribute], owner: &str, errors: &mut Errors) {
+fn derived_already(attrs: &[Attribute], owner: &str, errors: &mut Errors) -> Vec<String> {
+    let mut already = Vec::new();
     for attr in attrs.iter().filter(|attr| attr.path().is_ident("derive")) {
         let Ok(paths) = attr.parse_args_with(Punctuated::<syn::Path, Token![,]>::parse_terminated) else {
             continue;
         };
         for path in paths {
-            let Some(last) = path.segments.last() else { continue };
-            if matches!(last.ident.to_string().as_str(), "JsonSchema") {
+            let Some(name) = path.segments.last().map(|last| last.ident.to_string()) else { continue };
+            let derives = match name.as_str() {
+                "JsonSchema" => true,
+                "Deserialize" => owner == "#[args]",
+                "Serialize" => owner == "#[output]",
+                _ => false,
+            };
+            if derives {
                 errors.on(&path, format_args!("`{owner}` derives this: remove it here"));
+                already.push(name);
             }
         }
     }
+    already
 }
 
 /// Doc comments become descriptions in the schema.

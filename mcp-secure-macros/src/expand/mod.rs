@@ -34,8 +34,8 @@ pub(crate) fn server(mut server: Server, mut errors: Errors) -> TokenStream {
     quote!(#item #derived #errors)
 }
 
-/// A function with a mistake is not called by what we write; a warning that it is never
-/// used would only distract.
+/// A function with a mistake is not called by what we write; warnings that something in it is
+/// not used would only distract.
 fn silence_broken(server: &mut Server) {
     for item in &mut server.item.items {
         if let ImplItem::Fn(item) = item {
@@ -44,7 +44,7 @@ fn silence_broken(server: &mut Server) {
                 .iter()
                 .any(|function| function.ident == item.sig.ident && function.errors_found());
             if broken {
-                item.attrs.push(parse_quote!(#[allow(dead_code)]));
+                item.attrs.push(parse_quote!(#[allow(dead_code, unused_variables)]));
             }
         }
     }

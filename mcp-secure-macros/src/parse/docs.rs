@@ -1,6 +1,6 @@
 //! Doc comments are what a model reads of a server.
 
-use syn::{Attribute, Expr, ExprLit, Lit, Meta};
+use syn::{Attribute, Expr, ExprLit, Lit, Meta, spanned::Spanned};
 
 use crate::{errors::Errors, model::Text};
 
@@ -19,6 +19,8 @@ pub(crate) fn docs(attrs: &[Attribute], errors: &mut Errors) -> Option<Text> {
                 "a description must be written out, so that it can be inspected here: \
                  use a doc comment",
             );
+            // There is a description, so that its absence is not reported as well.
+            text.push_line("…", doc.path.span());
             continue;
         };
         let value = line.value();

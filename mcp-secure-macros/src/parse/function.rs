@@ -88,6 +88,8 @@ fn unraw_path(attr: &Attribute) -> String {
 }
 
 fn access(options: &mut Options, errors: &mut Errors) -> Policy {
+    // What could not be read may have said it.
+    let readable = errors.is_empty();
     let mut found = Errors::default();
     let public = options.flag("public", &mut found);
     let scope = options.value("scope", "\"notes:read\"", &mut found);
@@ -99,7 +101,7 @@ fn access(options: &mut Options, errors: &mut Errors) -> Policy {
         (Some(_), None) => Some(Access::Public),
         (None, Some(scope)) => Some(Access::Scopes(scopes(&scope, &mut found))),
         (None, None) => {
-            if found.is_empty() {
+            if readable && found.is_empty() {
                 found.at(
                     options.span,
                     format_args!(

@@ -67,18 +67,13 @@ fn param(typed: &PatType, ours: &[Attribute], errors: &mut Errors) -> Option<Par
             extractor: marked.is_some(),
         }));
     }
-    if name == "Args" {
+    // `Args` without brackets is an error of the compiler's, or no type of ours.
+    if let ("Args", Some(inner)) = (name.as_str(), only_generic(ty)) {
         if let Some(rules) = rules {
             errors.on(rules, "`Args<T>` is narrowed where `T` is declared: remove `#[arg(…)]`");
             return None;
         }
-        return match only_generic(ty) {
-            Some(inner) => Some(Param::Whole { ty: ty.clone(), inner: inner.clone() }),
-            None => {
-                errors.on(ty, "`Args` needs the struct that it holds: `Args<T>`");
-                None
-            }
-        };
+        return Some(Param::Whole { ty: ty.clone(), inner: inner.clone() });
     }
     let Pat::Ident(PatIdent { by_ref: None, subpat: None, ident, .. }) = &*typed.pat else {
         errors.on(
