@@ -9,11 +9,17 @@ use crate::{errors::Errors, model::Text};
 pub(crate) fn docs(attrs: &[Attribute], errors: &mut Errors) -> Option<Text> {
     let mut text = Text::default();
     for attr in attrs {
-        let Meta::NameValue(doc) = &attr.meta else { continue };
+        let Meta::NameValue(doc) = &attr.meta else {
+            continue;
+        };
         if !doc.path.is_ident("doc") {
             continue;
         }
-        let Expr::Lit(ExprLit { lit: Lit::Str(line), .. }) = &doc.value else {
+        let Expr::Lit(ExprLit {
+            lit: Lit::Str(line),
+            ..
+        }) = &doc.value
+        else {
             errors.on(
                 &doc.value,
                 "a description must be written out, so that it can be inspected here: \
@@ -24,7 +30,10 @@ pub(crate) fn docs(attrs: &[Attribute], errors: &mut Errors) -> Option<Text> {
             continue;
         };
         let value = line.value();
-        text.push_line(value.strip_prefix(' ').unwrap_or(&value).trim_end(), line.span());
+        text.push_line(
+            value.strip_prefix(' ').unwrap_or(&value).trim_end(),
+            line.span(),
+        );
     }
     text.trimmed()
 }
