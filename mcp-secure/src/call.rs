@@ -1,10 +1,14 @@
 //! One call on its way into user code: the checked arguments and what may be lent.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicU32},
+};
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rmcp::{
     RoleServer,
-    model::{InputResponses, JsonObject},
+    model::{JsonObject, ProtocolVersion},
     service::RequestContext,
 };
 
@@ -32,19 +36,86 @@ pub struct Call {
 pub(crate) struct ClientSide {
     /// `None` only in unit tests, where there is no client.
     pub(crate) context: Option<RequestContext<RoleServer>>,
-    /// Answers of the client to an earlier round (SEP-2322), not yet validated.
-    pub(crate) responses: Option<InputResponses>,
-    /// The state of an earlier round, opened and checked.
-    pub(crate) state: Option<serde_json::Value>,
+    /// Answers of the client to this and earlier rounds, by question, not yet validated.
+    pub(crate) answers: Arc<BTreeMap<String, serde_json::Value>>,
+    pub(crate) approved: bool,
     /// Seals what the client will carry to the next round.
-    pub(crate) sealer: Sealer,
-    /// The purpose that binds sealed state to this operation, its subject and its arguments.
-    pub(crate) purpose: Cow<'static, str>,
-    /// Names a tool's way of asking once more, so that two questions never share a key.
-    pub(crate) questions: Arc<std::sync::atomic::AtomicU32>,
+    pub(crate) sealer: Option<Sealer>,
+    /// Binds sealed state to this operation and its arguments.
+    pub(crate) purpose: Arc<str>,
+    pub(crate) principal: Arc<Principal>,
+    /// How many questions this call has asked: a call that runs again asks them in the same
+    /// order, so the number names the question.
+    pub(crate) questions: Arc<AtomicU32>,
+}
+
+impl ClientSide {
+    pub(crate) fn new(
+        context: RequestContext<RoleServer>,
+        answers: BTreeMap<String, serde_json::Value>,
+        approved: bool,
+        sealer: Sealer,
+        purpose: String,
+        principal: Arc<Principal>,
+    ) -> Self {
+        Self {
+            context: Some(context),
+            answers: Arc::new(answers),
+            approved,
+            sealer: Some(sealer),
+            purpose: purpose.into(),
+            principal,
+            questions: Arc::default(),
+        }
+    }
+}
+
+/// Whether the request speaks 2026-07-28 or newer: no server requests, rounds instead.
+pub(crate) fn is_modern(context: &RequestContext<RoleServer>) -> bool {
+    context
+        .protocol_version()
+        .is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str())
+}
+
+/// What a cursor of one list is sealed for.
+pub(crate) fn cursor_purpose(list: &'static str) -> &'static str {
+    match list {
+        "tools" => "cursor:tools",
+        "prompts" => "cursor:prompts",
+        "resources" => "cursor:resources",
+        _ => "cursor:templates",
+    }
+}
+
+/// 128 random bits as text.
+pub(crate) fn nonce() -> Option<String> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(URL_SAFE_NO_PAD.encode(bytes))
 }
 
 impl Call {
+    /// For `#[init]` and for unit tests: there is no client.
+    pub(crate) fn outside_of_requests(grants: Arc<Grants>, principal: Principal) -> Self {
+        let principal = Arc::new(principal);
+        Self {
+            arguments: JsonObject::new(),
+            grants,
+            lease: Lease::new(),
+            principal: Arc::clone(&principal),
+            approved: false,
+            client: ClientSide {
+                context: None,
+                answers: Arc::default(),
+                approved: false,
+                sealer: None,
+                purpose: "".into(),
+                principal,
+                questions: Arc::default(),
+            },
+        }
+    }
+
     pub(crate) fn is_approved(&self) -> bool {
         self.approved
     }
@@ -84,6 +155,22 @@ pub fn text_argument<T: ToolArg>(call: &mut Call, name: &'static str) -> ToolRes
 pub fn arguments<T: ToolArg>(call: &mut Call) -> ToolResult<T> {
     let object = std::mem::take(&mut call.arguments);
     from_value(serde_json::Value::Object(object)).map_err(|detail| invalid("arguments", &detail))
+}
+
+/// A handle that could not be lent to `#[init]` stops the start, and the operator reads why.
+#[doc(hidden)]
+pub fn at_start<T>(lent: ToolResult<T>) -> crate::Result<T> {
+    lent.map_err(|error| {
+        crate::Error::new(match error.kind {
+            ToolErrorKind::Public { message, detail, .. } => {
+                detail.unwrap_or_else(|| message.into_owned())
+            }
+            ToolErrorKind::Internal(detail) | ToolErrorKind::NotFound(detail) => detail,
+            ToolErrorKind::Protocol(..) | ToolErrorKind::InputRequired(_) => {
+                "`#[init]` cannot ask a client: there is none yet".to_owned()
+            }
+        })
+    })
 }
 
 fn from_value<T: ToolArg>(value: serde_json::Value) -> Result<T, String> {

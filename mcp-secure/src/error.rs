@@ -73,6 +73,8 @@ pub(crate) enum ToolErrorKind {
     Internal(String),
     /// The tool waits for the client's answer (multi-round-trip requests, SEP-2322).
     InputRequired(Box<rmcp::model::InputRequiredResult>),
+    /// A protocol error of its own code, and the control that says it.
+    Protocol(Box<rmcp::model::ErrorData>, &'static str),
     /// There is no such thing, or the caller may not know that there is.
     NotFound(String),
 }
@@ -128,6 +130,7 @@ impl fmt::Debug for ToolError {
             ToolErrorKind::Public { message, .. } => write!(f, "ToolError({message:?})"),
             ToolErrorKind::Internal(_) => f.write_str("ToolError(internal)"),
             ToolErrorKind::InputRequired(_) => f.write_str("ToolError(input required)"),
+            ToolErrorKind::Protocol(error, _) => write!(f, "ToolError({})", error.message),
             ToolErrorKind::NotFound(_) => f.write_str("ToolError(not found)"),
         }
     }

@@ -6,7 +6,7 @@ pub use crate::{
     capability,
     capability::{
         Approved, Elicit, Extractor, Log, Progress,
-        fs::{Fs, ReadOnly, ReadWrite},
+        fs::{Fs, ReadOnly, ReadWrite, RelPath},
     },
-    secure_server,
+    SecureServer, secure_server,
 };

@@ -25,6 +25,16 @@ pub enum Assurance {
     PeerCredentials,
 }
 
+impl Assurance {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Declared => "declared",
+            Self::LocalToken => "local_token",
+            Self::PeerCredentials => "peer_credentials",
+        }
+    }
+}
+
 impl Principal {
     /// The person who started this process: the only principal of a stdio server.
     ///

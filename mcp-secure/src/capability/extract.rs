@@ -24,6 +24,11 @@ use crate::{call::Call, error::ToolResult};
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is marked `#[handle]` but is no extractor",
+    label = "not an extractor",
+    note = "implement `Extractor` for it: it says which handles the type is made of"
+)]
 pub trait Extractor: Sized + Send {
     /// The handle, or tuple of handles, that this is made of.
     type From: Handle;
@@ -36,17 +41,22 @@ pub trait Extractor: Sized + Send {
     fn extract(from: Self::From) -> ToolResult<Self>;
 }
 
-/// The handle behind a `#[handle]` parameter.
+/// What `#[secure_server]` keeps of a `#[handle]` parameter.
 #[doc(hidden)]
-pub struct Extracted<T>(pub T);
+pub struct Extracted<T> {
+    /// The rights of what it is made of.
+    pub facts: &'static [Facts],
+    /// Lends it to one call.
+    pub lend: fn(&mut Call) -> ToolResult<T>,
+}
 
-impl<T: Extractor> Sealed for Extracted<T> {}
-
-impl<T: Extractor> Handle for Extracted<T> {
-    const FACTS: &'static [Facts] = <T::From as Handle>::FACTS;
-
-    fn lend(call: &mut Call) -> ToolResult<Self> {
-        T::extract(T::From::lend(call)?).map(Self)
+/// The one place where the code of `#[secure_server]` asks for the trait, so that a type
+/// without it is one error. Nothing here is the extractor's to override.
+#[doc(hidden)]
+pub const fn extracted<T: Extractor>() -> Extracted<T> {
+    Extracted {
+        facts: <T::From as Handle>::FACTS,
+        lend: |call| T::extract(T::From::lend(call)?),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{any::TypeId, collections::HashMap, path::PathBuf, sync::Arc};
 
-use super::fs::{FsRoot, OpenRoot};
+use super::fs::{FsPolicy, FsRoot, OpenRoot};
 
 /// A capability that a server declares with [`grant`](crate::SecureServer::grant): the
 /// ceiling in code, which the operator binds with `--grant name=path` or the config file.
@@ -12,6 +12,7 @@ pub struct Grant {
     pub(crate) doc: &'static str,
     pub(crate) private: bool,
     pub(crate) source: GrantSource,
+    pub(crate) policy: FsPolicy,
 }
 
 /// Where the binding comes from.
@@ -35,8 +36,15 @@ impl Grant {
         Self::fs::<R>(GrantSource::Path(path.into()))
     }
 
+    /// Replaces the component policy of a folder: which names are closed, and for what.
+    #[must_use]
+    pub fn policy(mut self, policy: FsPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
     fn fs<R: FsRoot>(source: GrantSource) -> Self {
-        Self { type_id: TypeId::of::<R>(), name: R::NAME, doc: R::DOC, private: R::PRIVATE, source }
+        Self { type_id: TypeId::of::<R>(), name: R::NAME, doc: R::DOC, private: R::PRIVATE, source, policy: FsPolicy::default() }
     }
 }
 

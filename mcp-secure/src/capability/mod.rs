@@ -15,10 +15,11 @@ mod extract;
 mod grant;
 
 pub use approved::Approved;
-pub use client::{Elicit, Log, Progress};
+pub use client::{Answer, Elicit, Log, Progress};
 #[cfg(feature = "deprecated-protocol")]
 pub use client::{Roots, Sample};
-pub use extract::{Extracted, Extractor};
+pub use extract::{Extracted, Extractor, extracted};
+pub(crate) use grant::GrantSource;
 pub use grant::{Grant, Grants};
 
 use crate::{call::Call, error::ToolResult};

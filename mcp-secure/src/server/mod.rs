@@ -1,6 +1,210 @@
-//! What carries messages to the pipeline: one folder for each transport.
+//! From a service to a running server: the builder, and what carries messages to the
+//! pipeline, one folder for each transport.
 
-// The builder that calls `bind` and `serve` lives beside this folder.
+mod assemble;
 #[cfg(feature = "http")]
-#[allow(dead_code, unused_imports)]
 pub mod http;
+mod log;
+pub(crate) mod stdio;
+
+use std::{marker::PhantomData, path::PathBuf, time::Duration};
+
+use futures::future::BoxFuture;
+use tower::Layer;
+
+use crate::{
+    Error, Limits, Result,
+    auth::Principal,
+    call::Call,
+    capability::{Facts, Grant},
+    definition::{SecureInit, SecureService},
+    pipeline::{
+        BoxError, McpReply, McpRequest,
+        stack::{self, Inner, UserLayers},
+    },
+};
+
+#[cfg(feature = "http")]
+use http::{Authenticated, Http, Unix};
+
+/// A server that has no transport yet: it cannot run.
+pub struct NoTransport(());
+
+/// A server that can run.
+pub struct Ready(());
+
+/// Builds a server and runs it.
+///
+/// Nothing that decides who may call can be left out: a server without a transport does not
+/// compile into something that runs, a stdio server names its principal, and an HTTP server
+/// names its authentication.
+///
+/// ```no_run
+/// use mcp_secure::prelude::*;
+///
+/// struct Hello;
+///
+/// #[secure_server]
+/// impl Hello {
+///     /// Greet somebody.
+///     #[tool(public)]
+///     async fn greet(&self, name: String) -> String {
+///         format!("Hello, {name}!")
+///     }
+/// }
+///
+/// fn main() -> mcp_secure::Result<()> {
+///     SecureServer::new(Hello).stdio(Principal::local_user()).run()
+/// }
+/// ```
+///
+/// ```compile_fail
+/// # use mcp_secure::prelude::*;
+/// # struct Hello;
+/// # #[secure_server] impl Hello {}
+/// // Nobody could reach it.
+/// SecureServer::new(Hello).run();
+/// ```
+pub struct SecureServer<S, T = NoTransport> {
+    pub(crate) source: Source<S>,
+    pub(crate) grants: Vec<Grant>,
+    pub(crate) limits: Limits,
+    pub(crate) layers: Vec<UserLayers>,
+    pub(crate) stdio: Option<Principal>,
+    #[cfg(feature = "http")]
+    pub(crate) http: Option<Http<Authenticated>>,
+    #[cfg(feature = "http")]
+    pub(crate) unix: Option<Unix>,
+    pub(crate) audit: Option<PathBuf>,
+    state: PhantomData<fn() -> T>,
+}
+
+/// Where the service comes from.
+pub(crate) enum Source<S> {
+    Value(S),
+    Init {
+        init: fn(Call) -> BoxFuture<'static, Result<S>>,
+        handles: fn() -> Vec<&'static [Facts]>,
+    },
+}
+
+impl<S: SecureService> SecureServer<S, NoTransport> {
+    /// A server around a value.
+    pub fn new(service: S) -> Self {
+        Self::from_source(Source::Value(service))
+    }
+
+    /// A server whose value is made by its `#[init]` function when the runtime is up and
+    /// the grants are open.
+    pub fn from_init() -> Self
+    where
+        S: SecureInit,
+    {
+        Self::from_source(Source::Init { init: S::init, handles: S::init_handles })
+    }
+
+    fn from_source(source: Source<S>) -> Self {
+        Self {
+            source,
+            grants: Vec::new(),
+            limits: Limits::default(),
+            layers: Vec::new(),
+            stdio: None,
+            #[cfg(feature = "http")]
+            http: None,
+            #[cfg(feature = "http")]
+            unix: None,
+            audit: None,
+            state: PhantomData,
+        }
+    }
+}
+
+impl<S: SecureService, T> SecureServer<S, T> {
+    /// Declares a capability that the server uses. A grant that no tool uses, and a
+    /// capability that is used but not granted, both stop the start.
+    #[must_use]
+    pub fn grant(mut self, grant: Grant) -> Self {
+        self.grants.push(grant);
+        self
+    }
+
+    /// Replaces the limits. The operator can lower them, never raise.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Where the audit log goes unless the operator says otherwise.
+    #[must_use]
+    pub fn audit_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.audit = Some(path.into());
+        self
+    }
+
+    /// Adds a layer of your own: inside identity, outside authorization. What it changes is
+    /// checked like what the client sent; it cannot get past a check. The layer that is
+    /// added first is the outermost.
+    #[must_use]
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<Inner> + Send + 'static,
+        L::Service: tower::Service<McpRequest, Response = McpReply> + Clone + Send + Sync + 'static,
+        <L::Service as tower::Service<McpRequest>>::Error: Into<BoxError> + 'static,
+        <L::Service as tower::Service<McpRequest>>::Future: Send + 'static,
+    {
+        self.layers.push(stack::erase(layer));
+        self
+    }
+
+    /// Serves one client over standard input and output, on behalf of this principal.
+    #[must_use]
+    pub fn stdio(mut self, principal: Principal) -> SecureServer<S, Ready> {
+        self.stdio = Some(principal);
+        self.ready()
+    }
+
+    /// Serves streamable HTTP.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn http(mut self, http: Http<Authenticated>) -> SecureServer<S, Ready> {
+        self.http = Some(http);
+        self.ready()
+    }
+
+    /// Serves streamable HTTP on a Unix-domain socket; the kernel names the peer.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn unix(mut self, unix: Unix) -> SecureServer<S, Ready> {
+        self.unix = Some(unix);
+        self.ready()
+    }
+
+    fn ready(self) -> SecureServer<S, Ready> {
+        SecureServer {
+            source: self.source,
+            grants: self.grants,
+            limits: self.limits,
+            layers: self.layers,
+            stdio: self.stdio,
+            #[cfg(feature = "http")]
+            http: self.http,
+            #[cfg(feature = "http")]
+            unix: self.unix,
+            audit: self.audit,
+            state: PhantomData,
+        }
+    }
+}
+
+/// How long an answer may still take when the client of a stdio server is gone.
+pub(crate) const DRAIN: Duration = Duration::from_millis(1500);
+
+/// What a runtime cannot be built for is an operator's matter.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::new(format!("the runtime cannot start: {e}")))
+}

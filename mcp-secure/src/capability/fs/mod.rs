@@ -1,9 +1,49 @@
 //! Files below one folder, and nothing else.
+//!
+//! An [`Fs`] handle stands for a folder that the operator granted, lent to one call. Paths
+//! are [`RelPath`]s, which cannot say "up" or "elsewhere". They are resolved by the kernel
+//! below an open descriptor, without following links, so there is no moment between a
+//! check and a use (a `canonicalize` and `starts_with` check loses that race in a
+//! millisecond). Only regular files with one name are opened; an [`FsPolicy`] keeps names
+//! closed that hold secrets or that an agent, an editor or a shell would obey.
+//!
+//! This room knows the kernel and the lease of a call; it knows nothing of transports,
+//! layers or macros.
+//!
+//! ```text
+//! path         RelPath, the argument            policy, rules, fold   which names are closed
+//! root, grant_check   the operator's grant      ops, list             the operations, synchronous
+//! sys, sys_linux, sys_cap   two backends        error                 what is said on refusal
+//! ```
+//!
+//! What it does not cover: who may see that a file was read (access times, inotify), torn
+//! reads of files that others write in place, and what text in a file says.
 
-use std::{marker::PhantomData, sync::Arc};
+mod error;
+mod fold;
+mod grant_check;
+mod list;
+mod ops;
+mod path;
+mod policy;
+mod root;
+mod rules;
+mod sys;
 
+use std::{fmt, marker::PhantomData, sync::Arc};
+
+pub use error::FsError;
+pub use list::{DirEntry, FileKind, Metadata, Walk, WalkEntry, WalkLimits};
+pub use path::RelPath;
+pub use policy::{Access, FsPolicy, Rule};
+pub use root::{FsLimits, OpenRoot};
+
+use self::ops::{Budget, Core, Permit};
 use super::{Facts, Handle, Lease, sealed::Sealed};
-use crate::{call::Call, error::{ToolError, ToolResult}};
+use crate::{
+    call::Call,
+    error::{ToolError, ToolResult},
+};
 
 /// A folder that a server needs, declared with `#[capability(fs)]`.
 pub trait FsRoot: 'static {
@@ -35,16 +75,265 @@ impl Mode for ReadWrite {
     const WRITES: bool = true;
 }
 
-/// An opened folder.
-pub struct OpenRoot {}
-
 /// A folder lent to one call.
+///
+/// Methods have the names of `std::fs` and `tokio::fs`. They never block the runtime, and
+/// they work on the thread pool for blocking calls, so a hanging network file system stops
+/// no other call. When the call ends, so does the handle: everything then answers
+/// [`FsError::Revoked`], and a write that is under way stops before it becomes visible.
+///
+/// There is no way to create a symbolic or a hard link, or to change permissions.
+///
+/// ```
+/// use mcp_secure::{capability::fs::{Fs, FsRoot, ReadOnly, RelPath}, ToolResult};
+///
+/// async fn first_line<R: FsRoot>(notes: Fs<R, ReadOnly>, name: RelPath) -> ToolResult<String> {
+///     let text = notes.read_to_string(&name).await?;
+///     Ok(text.lines().next().unwrap_or_default().to_owned())
+/// }
+/// ```
 pub struct Fs<R, M> {
-    #[expect(dead_code)]
-    root: Arc<OpenRoot>,
-    #[expect(dead_code)]
+    core: Arc<Core>,
+    budget: Arc<Budget>,
     lease: Lease,
     of: PhantomData<fn() -> (R, M)>,
+}
+
+/// The result of a file operation.
+type Result<T> = std::result::Result<T, FsError>;
+
+impl<R: FsRoot, M: Mode> Fs<R, M> {
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// Besides the path, policy and lease errors that every method has: [`FsError::NotAFile`],
+    /// [`FsError::HardLink`], [`FsError::TooLarge`], and [`FsError::Escape`] for a link that
+    /// leads out.
+    pub async fn read(&self, path: &RelPath) -> Result<Vec<u8>> {
+        self.run(path, Core::read).await
+    }
+
+    /// Reads a file of UTF-8 text.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read), and [`FsError::NotText`].
+    pub async fn read_to_string(&self, path: &RelPath) -> Result<String> {
+        self.run(path, Core::read_to_string).await
+    }
+
+    /// Lists a folder, by name. Names that the policy closes, and names that no [`RelPath`]
+    /// can spell, are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`FsError::NotADirectory`], and [`FsError::TooLarge`] for more names than
+    /// [`FsLimits::max_entries`].
+    pub async fn read_dir(&self, path: &RelPath) -> Result<Vec<DirEntry>> {
+        self.run(path, Core::read_dir).await
+    }
+
+    /// Lists everything below a folder, for tools that search. Links are listed and not
+    /// followed; what cannot be opened is left out.
+    ///
+    /// # Errors
+    ///
+    /// [`FsError::NotADirectory`] for the folder itself. A limit is no error: it sets
+    /// [`Walk::truncated`].
+    pub async fn walk(&self, path: &RelPath, limits: WalkLimits) -> Result<Walk> {
+        self.run(path, move |core, path, lease| core.walk(path, limits, lease)).await
+    }
+
+    /// What a path stands for.
+    ///
+    /// # Errors
+    ///
+    /// [`FsError::NotFound`], [`FsError::Escape`].
+    pub async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
+        self.run(path, |core, path, lease| core.stat(path, lease).map(Metadata::from)).await
+    }
+
+    /// Whether there is something under a path.
+    ///
+    /// # Errors
+    ///
+    /// Everything but [`FsError::NotFound`]: a closed path does not tell.
+    pub async fn try_exists(&self, path: &RelPath) -> Result<bool> {
+        self.run(path, |core, path, lease| match core.stat(path, lease) {
+            Ok(_) => Ok(true),
+            Err(FsError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        })
+        .await
+    }
+
+    /// A handle on a folder below, and on nothing else: what is outside of it is as far
+    /// away as what is outside the grant.
+    ///
+    /// # Errors
+    ///
+    /// [`FsError::NotADirectory`]. A handle that writes follows no link to get there, and
+    /// what is closed for writing on the way is closed here.
+    pub async fn subdir(&self, path: &RelPath) -> Result<Self> {
+        let access = if M::WRITES { Access::Write } else { Access::Read };
+        let core = self.run(path, move |core, path, lease| core.subdir(path, access, lease)).await?;
+        Ok(Self { core: Arc::new(core), ..self.clone() })
+    }
+
+    /// The same folder for reading only.
+    pub fn read_only(&self) -> Fs<R, ReadOnly> {
+        Fs {
+            core: Arc::clone(&self.core),
+            budget: Arc::clone(&self.budget),
+            lease: self.lease.clone(),
+            of: PhantomData,
+        }
+    }
+
+    /// Runs an operation where it may block.
+    async fn run<T: Send + 'static>(
+        &self,
+        path: &RelPath,
+        operation: impl FnOnce(&Core, &RelPath, &Lease) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        ops::live(&self.lease)?;
+        let (core, path, lease) = (Arc::clone(&self.core), path.clone(), self.lease.clone());
+        blocking(move || operation(&core, &path, &lease)).await
+    }
+
+    fn lent(root: &OpenRoot, lease: Lease) -> Self {
+        Self {
+            core: Arc::clone(&root.core),
+            budget: Arc::new(Budget::new(root.core.limits.max_written)),
+            lease,
+            of: PhantomData,
+        }
+    }
+}
+
+impl<R: FsRoot> Fs<R, ReadWrite> {
+    /// Writes a file, replacing what it held. Whoever reads it meanwhile gets the old
+    /// content or the new, never a part; a new file is readable by the server's user only,
+    /// an old one keeps its permissions.
+    ///
+    /// # Errors
+    ///
+    /// [`FsError::Symlink`]: no link is followed or replaced. [`FsError::TooLarge`],
+    /// [`FsError::Full`], [`FsError::NotAFile`], [`FsError::HardLink`].
+    pub async fn write(&self, path: &RelPath, contents: impl AsRef<[u8]>) -> Result<()> {
+        self.write_with(path, contents.as_ref(), Core::write).await
+    }
+
+    /// Creates a file with this content; it appears complete or not at all.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write), and [`FsError::AlreadyExists`].
+    pub async fn create_new(&self, path: &RelPath, contents: impl AsRef<[u8]>) -> Result<()> {
+        self.write_with(path, contents.as_ref(), Core::create_new).await
+    }
+
+    /// Adds to the end of a file that exists.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write), and [`FsError::NotFound`].
+    pub async fn append(&self, path: &RelPath, contents: impl AsRef<[u8]>) -> Result<()> {
+        self.write_with(path, contents.as_ref(), Core::append).await
+    }
+
+    /// Creates a folder.
+    ///
+    /// # Errors
+    ///
+    /// [`FsError::AlreadyExists`]; [`FsError::NotFound`] if the folder above is missing.
+    pub async fn create_dir(&self, path: &RelPath) -> Result<()> {
+        self.change(path, Core::create_dir).await
+    }
+
+    /// Creates a folder and those above it, where they are missing.
+    ///
+    /// # Errors
+    ///
+    /// [`FsError::NotADirectory`], [`FsError::Symlink`].
+    pub async fn create_dir_all(&self, path: &RelPath) -> Result<()> {
+        self.change(path, Core::create_dir_all).await
+    }
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    ///
+    /// [`FsError::NotFound`], [`FsError::NotAFile`], [`FsError::Symlink`].
+    pub async fn remove_file(&self, path: &RelPath) -> Result<()> {
+        self.run(path, Core::remove_file).await
+    }
+
+    /// Removes an empty folder.
+    ///
+    /// # Errors
+    ///
+    /// [`FsError::NotFound`], [`FsError::NotADirectory`], [`FsError::NotEmpty`].
+    pub async fn remove_dir(&self, path: &RelPath) -> Result<()> {
+        self.run(path, Core::remove_dir).await
+    }
+
+    /// Gives a file or folder another name, which must be free. Both ends are checked by
+    /// the policy.
+    ///
+    /// # Errors
+    ///
+    /// [`FsError::AlreadyExists`]; [`FsError::NotFound`] for the old name or the new
+    /// folder.
+    pub async fn rename(&self, from: &RelPath, to: &RelPath) -> Result<()> {
+        let to = to.clone();
+        self.run(from, move |core, from, lease| core.rename(from, &to, lease)).await
+    }
+
+    async fn write_with(
+        &self,
+        path: &RelPath,
+        contents: &[u8],
+        write: impl FnOnce(&Core, &RelPath, &[u8], Permit<'_>) -> Result<()> + Send + 'static,
+    ) -> Result<()> {
+        // Before the copy, which would cost as much memory again.
+        let limit = self.core.limits.max_write;
+        if contents.len() as u64 > limit {
+            return Err(FsError::TooLarge { path: path.clone(), limit });
+        }
+        let contents = contents.to_owned();
+        self.change(path, move |core, path, permit| write(core, path, &contents, permit)).await
+    }
+
+    async fn change(
+        &self,
+        path: &RelPath,
+        change: impl FnOnce(&Core, &RelPath, Permit<'_>) -> Result<()> + Send + 'static,
+    ) -> Result<()> {
+        let budget = Arc::clone(&self.budget);
+        self.run(path, move |core, path, lease| {
+            change(core, path, Permit { lease, budget: &budget })
+        })
+        .await
+    }
+}
+
+impl<R, M> Clone for Fs<R, M> {
+    fn clone(&self) -> Self {
+        Self {
+            core: Arc::clone(&self.core),
+            budget: Arc::clone(&self.budget),
+            lease: self.lease.clone(),
+            of: PhantomData,
+        }
+    }
+}
+
+impl<R: FsRoot, M: Mode> fmt::Debug for Fs<R, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fs({}, {})", R::NAME, access::<M>())
+    }
 }
 
 impl<R: FsRoot, M: Mode> Sealed for Fs<R, M> {}
@@ -52,7 +341,7 @@ impl<R: FsRoot, M: Mode> Sealed for Fs<R, M> {}
 impl<R: FsRoot, M: Mode> Handle for Fs<R, M> {
     const FACTS: &'static [Facts] = &[Facts {
         capability: R::NAME,
-        access: if M::WRITES { "read-write" } else { "read-only" },
+        access: access::<M>(),
         writes: M::WRITES,
         destructive: M::WRITES,
         private: R::PRIVATE,
@@ -61,26 +350,54 @@ impl<R: FsRoot, M: Mode> Handle for Fs<R, M> {
     }];
 
     fn lend(call: &mut Call) -> ToolResult<Self> {
-        let root = call.grants.fs::<R>().cloned().ok_or_else(|| {
+        let root = call.grants.fs::<R>().ok_or_else(|| {
             ToolError::internal(format_args!("no grant for capability `{}`", R::NAME))
         })?;
-        Ok(Self { root, lease: call.lease.clone(), of: PhantomData })
+        Ok(Self::lent(root, call.lease.clone()))
     }
 }
 
-/// Why a file operation was refused.
-#[derive(Debug)]
-pub enum FsError {}
+const fn access<M: Mode>() -> &'static str {
+    if M::WRITES { "read-write" } else { "read-only" }
+}
 
-impl std::fmt::Display for FsError {
-    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        Ok(())
+async fn blocking<T: Send + 'static>(
+    operation: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    match tokio::task::spawn_blocking(operation).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is shutting down, and with it the call.
+            Err(_) => Err(FsError::Revoked),
+        },
     }
 }
-impl std::error::Error for FsError {}
 
-impl FsError {
-    pub(crate) fn to_tool_error(&self) -> ToolError {
-        match *self {}
+/// For `testing::TestServer`, the attack suite and the benchmark. Not part of the API.
+#[cfg(any(feature = "testing", feature = "__bench"))]
+#[doc(hidden)]
+impl<R: FsRoot, M: Mode> Fs<R, M> {
+    pub fn __for_tests(root: &OpenRoot, lease: Lease) -> Self {
+        Self::lent(root, lease)
+    }
+
+    pub fn __read_sync(&self, path: &RelPath) -> Result<Vec<u8>> {
+        self.core.read(path, &self.lease)
+    }
+}
+
+/// Leases without a server. Not part of the API.
+#[cfg(any(feature = "testing", feature = "__bench"))]
+#[doc(hidden)]
+pub mod __lease {
+    use super::Lease;
+
+    pub fn new() -> Lease {
+        Lease::new()
+    }
+
+    pub fn revoke(lease: &Lease) {
+        lease.revoke();
     }
 }

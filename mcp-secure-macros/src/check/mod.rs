@@ -1,0 +1,113 @@
+//! What can be judged from the text of one impl block. What depends on types is left to the
+//! compiler, by the assertions that `expand::facts` writes.
+
+mod across;
+mod params;
+mod signature;
+pub(crate) mod text;
+mod uri;
+
+use mcp_secure_text::Field;
+use proc_macro2::TokenTree;
+use quote::ToTokens;
+use syn::{ItemImpl, Type};
+
+use crate::{
+    errors::Errors,
+    model::{Function, Kind, Server},
+};
+
+/// Everything; what is wrong with one function is noted there, and the rest in `errors`.
+pub(crate) fn server(server: &mut Server, errors: &mut Errors) {
+    impl_block(&server.item, errors);
+    text::name(&server.name, "give the server one with `name = \"…\"`", errors);
+    if let Some(version) = &server.version {
+        text::visible(version, Field::Annotation, errors);
+    }
+    if let Some(instructions) = &server.instructions {
+        text::visible(instructions, Field::Instructions, errors);
+    }
+    for function in &mut server.functions {
+        let mut found = Errors::default();
+        signature::check(function, &mut found);
+        primitive(function, &mut found);
+        params::check(function, &server.item.generics, &mut found);
+        function.errors.append(found);
+    }
+    across::check(&mut server.functions);
+}
+
+fn impl_block(item: &ItemImpl, errors: &mut Errors) {
+    if let Some((path, _)) = &item.trait_ {
+        errors.on(path, "`#[secure_server]` goes on the type's own impl block, not on one of a trait");
+    } else if !matches!(&*item.self_ty, Type::Path(_)) {
+        errors.on(&item.self_ty, "a server is a struct or an enum of yours");
+    } else if borrows(&item.self_ty) {
+        errors.on(&item.self_ty, "a server outlives every call, so it cannot borrow: let it own what it holds");
+    }
+    if let Some(unsafety) = &item.unsafety {
+        errors.on(unsafety, "a server cannot be `unsafe`: remove it");
+    }
+}
+
+/// Whether anything can be derived for this impl block at all.
+pub(crate) fn can_serve(item: &ItemImpl) -> bool {
+    item.trait_.is_none() && matches!(&*item.self_ty, Type::Path(_)) && !borrows(&item.self_ty)
+}
+
+/// A lifetime is an apostrophe; a character literal is one token.
+fn borrows(ty: &Type) -> bool {
+    let mut tokens = ty.to_token_stream().into_iter();
+    let is_tick = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '\'');
+    while let Some(token) = tokens.next() {
+        if is_tick(&token) && tokens.next().is_none_or(|name| name.to_string() != "static") {
+            return true;
+        }
+    }
+    false
+}
+
+fn primitive(function: &Function, errors: &mut Errors) {
+    let noun = function.kind.noun();
+    match &function.kind {
+        Kind::Init => return,
+        Kind::Completion { .. } => return,
+        Kind::Resource { uri, mime } => {
+            uri::check(function, uri, errors);
+            if let Some(mime) = mime {
+                text::media_type(mime, errors);
+            }
+        }
+        Kind::Tool(hints) => {
+            if let (Some(read_only), Some(destructive)) = (&hints.read_only, &hints.destructive) {
+                if read_only.value && destructive.value {
+                    errors.on(
+                        &destructive.tokens,
+                        "what is `read_only` cannot be `destructive`: remove one",
+                    );
+                }
+            }
+        }
+        Kind::Prompt => {}
+    }
+    text::name(&function.name, "give it one with `name = \"…\"`", errors);
+    if let Some(title) = &function.title {
+        text::visible(title, Field::Title, errors);
+        if title.value.trim().is_empty() {
+            errors.at(title.span(), "this title is empty: write one, or remove it");
+        }
+    }
+    match &function.description {
+        Some(description) => text::visible(description, Field::Description, errors),
+        None => errors.at(
+            function.ident.span(),
+            format_args!(
+                "the {noun} `{}` has no description: write a doc comment; it is what the model reads",
+                function.ident
+            ),
+        ),
+    }
+    for reason in [&function.policy.unapproved, &function.policy.allow_flow].into_iter().flatten() {
+        text::visible(&reason.why, Field::Annotation, errors);
+    }
+}

@@ -1,0 +1,12 @@
+//! From tokens to the model. This room reads syntax and reports what it cannot read; whether
+//! what it read makes sense is asked in `check`.
+
+mod docs;
+pub(crate) mod function;
+pub(crate) mod literal;
+pub(crate) mod options;
+mod param;
+pub(crate) mod server;
+
+pub(crate) use docs::docs;
+pub(crate) use param::{last_name, only_generic, type_in_words, words};

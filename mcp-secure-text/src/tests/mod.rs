@@ -1,0 +1,40 @@
+//! What the crate promises, read as attacks, as honest text, and as laws.
+
+mod attacks;
+mod benign;
+mod laws;
+mod names;
+
+use crate::{Field, Finding, Severity, inspect};
+
+/// The only finding in a description.
+fn only(text: &str) -> Finding {
+    let report = inspect(text, Field::Description);
+    assert_eq!(
+        report.findings.len(),
+        1,
+        "{:?} in {text:?}",
+        report.findings
+    );
+    report.findings[0].clone()
+}
+
+#[track_caller]
+fn denied(text: &str, rule: &str) {
+    let finding = only(text);
+    assert_eq!(
+        (finding.rule, finding.severity),
+        (rule, Severity::Deny),
+        "{text:?}"
+    );
+}
+
+#[track_caller]
+fn warned(text: &str, rule: &str) {
+    let finding = only(text);
+    assert_eq!(
+        (finding.rule, finding.severity),
+        (rule, Severity::Warn),
+        "{text:?}"
+    );
+}

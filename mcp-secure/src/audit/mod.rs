@@ -1,0 +1,105 @@
+//! What happened, one JSON line each. This room knows records and files, no transport.
+
+mod record;
+mod sink;
+mod tally;
+
+pub(crate) use record::{Ending, shape};
+pub use sink::AuditSink;
+pub(crate) use tally::Tally;
+
+use std::{sync::{Arc, atomic::Ordering}, time::Instant};
+
+use crate::pipeline::Journey;
+use record::{Intent, Outcome, Refused, Who};
+
+/// Writes records. Shared by all connections.
+pub(crate) struct Audit {
+    sink: AuditSink,
+    transport: &'static str,
+    manifest: Arc<str>,
+}
+
+impl Audit {
+    pub(crate) fn new(sink: AuditSink, transport: &'static str, manifest: Arc<str>) -> Self {
+        Self { sink, transport, manifest }
+    }
+
+    /// The end of a request. If the sink cannot write, the next call with effects is refused
+    /// by its intent; an answer without effects is not held back.
+    pub(crate) fn outcome(&self, journey: &Journey, ending: &Ending<'_>) {
+        let (outcome, decision, control, reason) = match ending {
+            Ending::Answered(outcome) => (*outcome, "allow", None, None),
+            Ending::Refused(refusal) => {
+                let verdict = refusal.verdict.as_str();
+                let decision = if verdict == "denied" || verdict == "overloaded" { "deny" } else { "allow" };
+                (verdict, decision, Some(refusal.control), Some(refusal.reason.as_ref()))
+            }
+            Ending::Dropped => ("dropped", "allow", Some("transport/disconnect"), None),
+        };
+        let record = Outcome {
+            v: 1,
+            event: "outcome",
+            ts: now(),
+            id: journey.id.as_str(),
+            transport: self.transport,
+            op: journey.method,
+            target: journey.subject.get().map(|s| s.as_str()),
+            principal: journey.principal.get().map(|p| Who::of(p)),
+            decision,
+            outcome,
+            control,
+            reason,
+            arguments: journey.arguments.get().map(String::as_str),
+            approval: journey.approval.get().copied(),
+            bytes_out: journey.bytes_out.load(Ordering::Relaxed),
+            duration_us: micros(journey.started),
+            manifest: &self.manifest,
+        };
+        if let Err(error) = self.sink.write(&record) {
+            tracing::error!(%error, "an audit record could not be written");
+        }
+    }
+
+    /// What is about to have an effect; on disk before it does.
+    pub(crate) fn intent(&self, journey: &Journey) -> std::io::Result<()> {
+        self.sink.write_durably(&Intent {
+            v: 1,
+            event: "intent",
+            ts: now(),
+            id: journey.id.as_str(),
+            transport: self.transport,
+            op: journey.method,
+            target: journey.subject.get().map(|s| s.as_str()),
+            principal: journey.principal.get().map(|p| Who::of(p)),
+            arguments: journey.arguments.get().map(String::as_str),
+            approval: journey.approval.get().copied(),
+            manifest: &self.manifest,
+        })
+    }
+
+    /// Refusals before anybody was identified, counted: nobody can fill the disk without an
+    /// identity.
+    pub(crate) fn refused(&self, reason: &str, peer: &str, count: u64) {
+        let record = Refused {
+            v: 1,
+            event: "refused",
+            ts: now(),
+            transport: self.transport,
+            control: reason,
+            peer,
+            count,
+        };
+        if let Err(error) = self.sink.write(&record) {
+            tracing::error!(%error, "an audit record could not be written");
+        }
+    }
+}
+
+fn now() -> chrono::DateTime<chrono::Utc> {
+    chrono::Utc::now()
+}
+
+fn micros(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,119 @@
+//! The records. Values of arguments are not in them: only names, types and sizes.
+
+use rmcp::model::JsonObject;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{auth::Principal, pipeline::Refusal};
+
+/// How a request ended.
+pub(crate) enum Ending<'a> {
+    Answered(&'static str),
+    Refused(&'a Refusal),
+    /// Nobody waited for the answer any more.
+    Dropped,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Who<'a> {
+    issuer: &'a str,
+    subject: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client: Option<&'a str>,
+    assurance: &'static str,
+}
+
+impl<'a> Who<'a> {
+    pub(crate) fn of(principal: &'a Principal) -> Self {
+        Self {
+            issuer: principal.issuer(),
+            subject: principal.subject(),
+            client: principal.client(),
+            assurance: principal.assurance().as_str(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct Outcome<'a> {
+    pub(crate) v: u8,
+    pub(crate) event: &'static str,
+    pub(crate) ts: chrono::DateTime<chrono::Utc>,
+    pub(crate) id: &'a str,
+    pub(crate) transport: &'static str,
+    pub(crate) op: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) target: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) principal: Option<Who<'a>>,
+    pub(crate) decision: &'static str,
+    pub(crate) outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) control: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) arguments: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) approval: Option<&'static str>,
+    pub(crate) bytes_out: u64,
+    pub(crate) duration_us: u64,
+    pub(crate) manifest: &'a str,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Intent<'a> {
+    pub(crate) v: u8,
+    pub(crate) event: &'static str,
+    pub(crate) ts: chrono::DateTime<chrono::Utc>,
+    pub(crate) id: &'a str,
+    pub(crate) transport: &'static str,
+    pub(crate) op: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) target: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) principal: Option<Who<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) arguments: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) approval: Option<&'static str>,
+    pub(crate) manifest: &'a str,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Refused<'a> {
+    pub(crate) v: u8,
+    pub(crate) event: &'static str,
+    pub(crate) ts: chrono::DateTime<chrono::Utc>,
+    pub(crate) transport: &'static str,
+    pub(crate) control: &'a str,
+    pub(crate) peer: &'a str,
+    pub(crate) count: u64,
+}
+
+/// The shape of arguments: `name=string(12) tags=array(3)`. Names come from the client here
+/// (the schema is checked later), so they are cut and cleaned.
+pub(crate) fn shape(arguments: &JsonObject) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(32);
+    for (name, value) in arguments.iter().take(32) {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.extend(
+            name.chars().take(64).map(|c| if c.is_ascii_graphic() { c } else { '\u{fffd}' }),
+        );
+        let _ = match value {
+            Value::Null => write!(out, "=null"),
+            Value::Bool(_) => write!(out, "=boolean"),
+            Value::Number(_) => write!(out, "=number"),
+            Value::String(text) => write!(out, "=string({})", text.len()),
+            Value::Array(items) => write!(out, "=array({})", items.len()),
+            Value::Object(members) => write!(out, "=object({})", members.len()),
+        };
+    }
+    if arguments.len() > 32 {
+        out.push_str(" …");
+    }
+    out
+}

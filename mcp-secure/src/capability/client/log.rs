@@ -1,0 +1,85 @@
+//! Log lines for the client, as far as it asked for them.
+
+use rmcp::model::{LoggingLevel, LoggingMessageNotificationParam};
+use serde_json::Value;
+
+use super::{ask::revoked, clean};
+use crate::{
+    call::{Call, ClientSide, is_modern},
+    capability::{Facts, Handle, Lease, sealed::Sealed},
+    error::ToolResult,
+};
+
+/// Sends log lines about this call to the client that made it.
+///
+/// Everything written here leaves the server. From 2026-07-28 on a line is sent only if the
+/// request asked for its level (spec LOGGING-04); what it did not ask for is dropped.
+pub struct Log {
+    client: ClientSide,
+    lease: Lease,
+}
+
+impl Log {
+    /// A line of information.
+    ///
+    /// # Errors
+    ///
+    /// After the call has ended.
+    pub async fn info(&self, message: impl Into<String>) -> ToolResult<()> {
+        self.send(LoggingLevel::Info, message.into()).await
+    }
+
+    /// A warning.
+    ///
+    /// # Errors
+    ///
+    /// After the call has ended.
+    pub async fn warning(&self, message: impl Into<String>) -> ToolResult<()> {
+        self.send(LoggingLevel::Warning, message.into()).await
+    }
+
+    #[allow(deprecated, reason = "SEP-2577 deprecates the notification, clients still show it")]
+    async fn send(&self, level: LoggingLevel, message: String) -> ToolResult<()> {
+        if !self.lease.is_live() {
+            return Err(revoked());
+        }
+        let Some(context) = &self.client.context else { return Ok(()) };
+        let wanted = match context.meta.log_level() {
+            Some(floor) => severity(level) >= severity(floor),
+            None => !is_modern(context),
+        };
+        if wanted {
+            let text = Value::String(clean(message, 4096));
+            // A client that is gone is no reason to stop the work.
+            let _ = context
+                .peer
+                .notify_logging_message(LoggingMessageNotificationParam::new(level, text))
+                .await;
+        }
+        Ok(())
+    }
+}
+
+fn severity(level: LoggingLevel) -> u8 {
+    match level {
+        LoggingLevel::Debug => 0,
+        LoggingLevel::Info => 1,
+        LoggingLevel::Notice => 2,
+        LoggingLevel::Warning => 3,
+        LoggingLevel::Error => 4,
+        LoggingLevel::Critical => 5,
+        LoggingLevel::Alert => 6,
+        LoggingLevel::Emergency => 7,
+        _ => 0,
+    }
+}
+
+impl Sealed for Log {}
+
+impl Handle for Log {
+    const FACTS: &'static [Facts] = &[Facts::inert("log")];
+
+    fn lend(call: &mut Call) -> ToolResult<Self> {
+        Ok(Self { client: call.client.clone(), lease: call.lease.clone() })
+    }
+}

@@ -1,0 +1,314 @@
+//! A person agrees, or the tool does not run. The agreement is for this principal, this
+//! tool as compiled and the whole canonical argument object, once.
+//!
+//! What is asked here is asked through the client (elicitation), so what comes back is the
+//! client's word that a person agreed: it is audited as client-attested.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use rmcp::model::{
+    ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, ErrorCode, ErrorData,
+    InputRequest, InputRequiredResult,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tower::Layer;
+
+use super::{commit::ROUND_TTL, Enclosed, forward_ready, load_shed::overloaded, take_ready};
+use crate::{
+    call::{is_modern, nonce},
+    limits::Limits,
+    pipeline::{
+        Checked, CheckedOp, McpReply, Refusal, Registry, ReplyFuture, Verdict, code, round_purpose,
+    },
+    state::Sealer,
+};
+
+#[derive(Clone)]
+pub(crate) struct ApproveLayer(Arc<Shared>);
+
+struct Shared {
+    registry: Arc<Registry>,
+    sealer: Sealer,
+    waiting: Arc<Semaphore>,
+    timeout: Duration,
+}
+
+impl ApproveLayer {
+    pub(crate) fn new(registry: Arc<Registry>, limits: &Limits, sealer: Sealer) -> Self {
+        Self(Arc::new(Shared {
+            registry,
+            sealer,
+            waiting: Arc::new(Semaphore::new(limits.pending_approvals)),
+            timeout: limits.approval_timeout,
+        }))
+    }
+}
+
+impl<S> Layer<S> for ApproveLayer {
+    type Service = ApproveService<S>;
+
+    fn layer(&self, inner: S) -> ApproveService<S> {
+        ApproveService { inner, shared: Arc::clone(&self.0) }
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct ApproveService<S> {
+    inner: S,
+    shared: Arc<Shared>,
+}
+
+/// Minted here only: a person agreed to the request that this was made for.
+pub(crate) struct Agreed(());
+
+/// What a client carries from round to round (SEP-2322), sealed to principal, operation and
+/// arguments.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Round {
+    /// A person has agreed in an earlier round.
+    pub(crate) approved: bool,
+    /// Redeemed once, when the work is committed.
+    pub(crate) nonce: String,
+    /// Answers to the tool's own questions so far.
+    pub(crate) answers: BTreeMap<String, Value>,
+    /// The questions of this round: answers to others are ignored.
+    pub(crate) asked: Vec<String>,
+}
+
+impl<S> tower::Service<Checked> for ApproveService<S>
+where
+    S: Enclosed<Checked> + Clone + Send + 'static,
+{
+    forward_ready!();
+
+    fn call(&mut self, request: Checked) -> ReplyFuture {
+        let needed = match request.op() {
+            CheckedOp::Tool { index, .. } => {
+                self.shared.registry.tools.get(*index).is_none_or(|entry| entry.needs_approval)
+            }
+            _ => false,
+        };
+        if !needed && request.rounds().carried.is_none() && request.rounds().responses.is_none() {
+            return Box::pin(self.inner.call(request));
+        }
+        let mut inner = take_ready(&mut self.inner);
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            match shared.settle(request, needed).await.map_err(Refusal::boxed)? {
+                Settled::GoOn(request) => inner.call(request).await,
+                Settled::Ask(reply) => Ok(reply),
+            }
+        })
+    }
+}
+
+#[allow(clippy::large_enum_variant, reason = "moved once")]
+enum Settled {
+    GoOn(Checked),
+    Ask(McpReply),
+}
+
+impl Shared {
+    async fn settle(&self, mut request: Checked, needed: bool) -> Result<Settled, Refusal> {
+        let purpose = round_purpose(&request);
+        let round = self.open(&mut request, &purpose)?;
+        if !needed {
+            return Ok(Settled::GoOn(request));
+        }
+        if round.as_ref().is_some_and(|round| round.approved) {
+            request.approve(&Agreed(()));
+            let _ = request.journey().approval.set("client-attested");
+            return Ok(Settled::GoOn(request));
+        }
+        if is_modern(request.context()) {
+            // An agreement counts only as the answer to a question that was asked.
+            let asked = round.is_some_and(|round| round.asked.iter().any(|q| q == QUESTION));
+            let answer = request
+                .rounds_mut()
+                .responses
+                .as_mut()
+                .and_then(|responses| responses.remove(QUESTION));
+            match answer {
+                Some(answer) if asked => {
+                    let answer: ElicitResult =
+                        serde_json::from_value(answer).map_err(|_| declined("malformed answer"))?;
+                    agreed(&answer)?;
+                    request.approve(&Agreed(()));
+                    let _ = request.journey().approval.set("client-attested");
+                    Ok(Settled::GoOn(request))
+                }
+                _ => self.ask_in_a_round(&request, &purpose).map(Settled::Ask),
+            }
+        } else {
+            self.ask_at_once(&request).await?;
+            request.approve(&Agreed(()));
+            let _ = request.journey().approval.set("client-attested");
+            Ok(Settled::GoOn(request))
+        }
+    }
+
+    /// Opens what the client carried, and leaves only answers that were asked for.
+    fn open(&self, request: &mut Checked, purpose: &str) -> Result<Option<Round>, Refusal> {
+        let principal = Arc::clone(request.principal());
+        let rounds = request.rounds_mut();
+        let Some(carried) = rounds.carried.take() else {
+            // Answers without a question.
+            rounds.responses = None;
+            return Ok(None);
+        };
+        let round: Round = self.sealer.open(&carried, &principal, purpose).map_err(|_| {
+            Refusal::denied(
+                "approve/state",
+                ErrorCode::INVALID_PARAMS,
+                "the request state is not valid",
+                "sealed state did not open for this principal, operation and arguments",
+            )
+        })?;
+        rounds.nonce = Some(round.nonce.clone());
+        rounds.answers = round.answers.clone();
+        if let Some(responses) = &mut rounds.responses {
+            responses.retain(|key, _| round.asked.contains(key));
+        }
+        Ok(Some(round))
+    }
+
+    /// 2026-07-28: the question is the answer of this round.
+    fn ask_in_a_round(&self, request: &Checked, purpose: &str) -> Result<McpReply, Refusal> {
+        let question = self.question(request)?;
+        let round = Round {
+            approved: false,
+            nonce: nonce().ok_or_else(|| Refusal::failed("approve/nonce", "no randomness"))?,
+            answers: BTreeMap::new(),
+            asked: vec![QUESTION.to_owned()],
+        };
+        let state = self
+            .sealer
+            .seal(&round, request.principal(), purpose, ROUND_TTL)
+            .ok_or_else(|| Refusal::failed("approve/seal", "the state could not be sealed"))?;
+        let asked = InputRequest::Elicitation(ElicitRequest::new(question));
+        let requests = BTreeMap::from([(QUESTION.to_owned(), asked)]);
+        let mut reply = InputRequiredResult::from_input_requests(requests);
+        reply.request_state = Some(state.into_string());
+        Ok(McpReply::CallTool(reply.into()))
+    }
+
+    /// 2025-11-25: the server asks while the call waits.
+    async fn ask_at_once(&self, request: &Checked) -> Result<(), Refusal> {
+        let question = self.question(request)?;
+        let Ok(_waiting) = Arc::clone(&self.waiting).try_acquire_owned() else {
+            return Err(overloaded("approve/waiting", "too many calls wait for a person"));
+        };
+        let peer = request.context().peer.clone();
+        let answer = peer
+            .create_elicitation_with_timeout(question, Some(self.timeout))
+            .await
+            .map_err(|error| {
+                Refusal::denied(
+                    "approve/unanswered",
+                    code::NOT_APPROVED,
+                    "nobody agreed to this call",
+                    error.to_string(),
+                )
+            })?;
+        agreed(&answer)
+    }
+
+    /// The tool and all of its arguments, as they will run. Fails closed if the client
+    /// cannot ask a person.
+    fn question(&self, request: &Checked) -> Result<ElicitRequestParams, Refusal> {
+        let form = request
+            .context()
+            .client_capabilities()
+            .and_then(|capabilities| capabilities.elicitation)
+            // `{}` means forms (spec, elicitation).
+            .is_some_and(|elicitation| elicitation.form.is_some() || elicitation.url.is_none());
+        if !form {
+            return Err(Refusal {
+                error: missing_elicitation(request),
+                ..Refusal::denied(
+                    "approve/capability",
+                    ErrorCode::INVALID_REQUEST,
+                    "",
+                    "the client cannot ask a person",
+                )
+            });
+        }
+        let CheckedOp::Tool { index, arguments } = request.op() else {
+            return Err(Refusal::failed("approve/op", "only tools are approved"));
+        };
+        let entry = self
+            .registry
+            .tools
+            .get(*index)
+            .ok_or_else(|| Refusal::failed("approve/op", "the tool is gone"))?;
+        let message = describe(entry.about.name, &entry.rights, arguments)?;
+        let schema = json!({
+            "type": "object",
+            "properties": { "approve": {
+                "type": "boolean",
+                "title": "Allow this call",
+                "description": "Run the tool once, with exactly these arguments",
+            }},
+            "required": ["approve"],
+        });
+        Ok(ElicitRequestParams::FormElicitationParams {
+            meta: None,
+            message,
+            requested_schema: serde_json::from_value(schema)
+                .map_err(|e| Refusal::failed("approve/schema", e.to_string()))?,
+        })
+    }
+}
+
+/// What the person reads: every argument, none cut. What does not fit is not approvable.
+fn describe(
+    tool: &str,
+    rights: &str,
+    arguments: &rmcp::model::JsonObject,
+) -> Result<String, Refusal> {
+    let arguments = serde_json::to_string_pretty(arguments)
+        .map_err(|e| Refusal::failed("approve/arguments", e.to_string()))?;
+    let shown = mcp_secure_text::sanitize(arguments, mcp_secure_text::Policy::Escape).into_string();
+    if shown.len() > MAX_SHOWN {
+        return Err(Refusal::denied(
+            "approve/size",
+            ErrorCode::INVALID_PARAMS,
+            "the arguments are too long for a person to approve",
+            "the arguments exceed what is shown in full",
+        )
+        .as_tool_result());
+    }
+    Ok(format!("Allow the tool `{tool}` to run once? It may: {rights}. Its arguments:\n{shown}"))
+}
+
+fn agreed(answer: &ElicitResult) -> Result<(), Refusal> {
+    let yes = answer.content.as_ref().and_then(|content| content.get("approve"));
+    match (&answer.action, yes) {
+        (ElicitationAction::Accept, Some(Value::Bool(true))) => Ok(()),
+        _ => Err(declined("the person did not agree")),
+    }
+}
+
+fn declined(reason: &'static str) -> Refusal {
+    Refusal::denied("approve/declined", code::NOT_APPROVED, "a person did not agree to this call", reason)
+        .verdict(Verdict::Denied)
+        .as_tool_result()
+}
+
+/// -32021 belongs to the newer revision; older peers get an invalid request in words.
+fn missing_elicitation(request: &Checked) -> ErrorData {
+    if is_modern(request.context()) {
+        let needed = rmcp::model::ClientCapabilities::builder().enable_elicitation().build();
+        ErrorData::missing_required_client_capability(needed)
+    } else {
+        ErrorData::invalid_request(
+            "this tool needs a person's agreement, and the client cannot ask for it",
+            None,
+        )
+    }
+}
+
+const QUESTION: &str = "mcp-secure/approval";
+const MAX_SHOWN: usize = 16 * 1024;

@@ -1,0 +1,93 @@
+//! Writes one record for every request, whatever becomes of it: answered, refused, timed
+//! out, panicked, cancelled, or dropped with its connection (invariant 6).
+
+use std::sync::Arc;
+
+use tower::Layer;
+
+use super::{Enclosed, forward_ready};
+use crate::{
+    audit::{Audit, Ending},
+    pipeline::{Journey, McpReply, McpRequest, Refusal, ReplyFuture, foreign},
+};
+
+#[derive(Clone)]
+pub(crate) struct AuditLayer(Arc<Audit>);
+
+impl AuditLayer {
+    pub(crate) fn new(audit: Arc<Audit>) -> Self {
+        Self(audit)
+    }
+}
+
+impl<S> Layer<S> for AuditLayer {
+    type Service = AuditService<S>;
+
+    fn layer(&self, inner: S) -> AuditService<S> {
+        AuditService { inner, audit: Arc::clone(&self.0) }
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct AuditService<S> {
+    inner: S,
+    audit: Arc<Audit>,
+}
+
+impl<S: Enclosed<McpRequest>> tower::Service<McpRequest> for AuditService<S> {
+    forward_ready!();
+
+    fn call(&mut self, request: McpRequest) -> ReplyFuture {
+        let mut record =
+            Record { audit: Arc::clone(&self.audit), journey: Arc::clone(request.journey()), written: false };
+        let future = self.inner.call(request);
+        Box::pin(async move {
+            match future.await {
+                Ok(reply) => {
+                    record.write(&Ending::Answered(answered(&reply)));
+                    Ok(reply)
+                }
+                Err(error) => {
+                    let refusal = match error.downcast::<Refusal>() {
+                        Ok(refusal) => *refusal,
+                        Err(other) => foreign(&*other),
+                    };
+                    record.write(&Ending::Refused(&refusal));
+                    Err(refusal.boxed())
+                }
+            }
+        })
+    }
+}
+
+fn answered(reply: &McpReply) -> &'static str {
+    use rmcp::model::{CallToolResponse, GetPromptResponse, ReadResourceResponse};
+    match reply {
+        McpReply::CallTool(CallToolResponse::InputRequired(_))
+        | McpReply::GetPrompt(GetPromptResponse::InputRequired(_))
+        | McpReply::ReadResource(ReadResourceResponse::InputRequired(_)) => "input_required",
+        _ => "ok",
+    }
+}
+
+/// Writes on drop what nobody else wrote: the future was dropped, so the client went away.
+struct Record {
+    audit: Arc<Audit>,
+    journey: Arc<Journey>,
+    written: bool,
+}
+
+impl Record {
+    fn write(&mut self, ending: &Ending<'_>) {
+        self.written = true;
+        self.audit.outcome(&self.journey, ending);
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if !self.written {
+            self.write(&Ending::Dropped);
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What belongs to one connection or session: who owns it, and which requests are running.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use rmcp::model::RequestId;
+
+/// State of one session (or of one request, where there are no sessions).
+#[derive(Default)]
+pub(crate) struct Connection {
+    owner: OnceLock<String>,
+    running: Mutex<HashSet<RequestId>>,
+}
+
+/// A request id while it is in use.
+pub(crate) struct InFlight {
+    connection: Arc<Connection>,
+    id: RequestId,
+}
+
+impl Connection {
+    /// The first principal to speak owns the connection; another one never will.
+    pub(crate) fn is_owned_by(&self, key: &str) -> bool {
+        self.owner.get_or_init(|| key.to_owned()) == key
+    }
+
+    /// Reserves a request id; `None` if it is already in use (spec BASE-01).
+    pub(crate) fn begin(self: &Arc<Self>, id: &RequestId) -> Option<InFlight> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running
+            .insert(id.clone())
+            .then(|| InFlight { connection: Arc::clone(self), id: id.clone() })
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let mut running = self.connection.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.remove(&self.id);
+    }
+}

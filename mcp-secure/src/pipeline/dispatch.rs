@@ -1,0 +1,371 @@
+//! The innermost service: lists from the registry, everything else from user code.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use rmcp::model::{
+    CacheScope, CallToolResult, CompleteResult, CompletionInfo, DiscoverResult, ErrorCode,
+    ErrorData, GetPromptResult, InputRequiredResult, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, ProtocolVersion,
+    ReadResourceResult, ResourceContents,
+};
+
+use super::{
+    BoxError, Checked, CheckedOp, McpOp, McpReply, Refusal, Registry, ReplyFuture, Rounds, Verdict,
+    registry::{ResourceKind, allows},
+};
+use crate::{
+    auth::Principal,
+    call::{Call, ClientSide, cursor_purpose},
+    capability::{Grants, Lease, LeaseGuard},
+    definition::{Definition, Handler, SecureService},
+    error::{ToolError, ToolErrorKind, ToolResult},
+    output::{Completions, PromptReply, ResourceBody, ToolReply},
+    state::Sealer,
+};
+
+/// User code by index, as the registry counts.
+pub(crate) struct Handlers<S> {
+    tools: Vec<Handler<S, ToolReply>>,
+    prompts: Vec<Handler<S, PromptReply>>,
+    resources: Vec<Handler<S, ResourceBody>>,
+    completions: Vec<Handler<S, Completions>>,
+}
+
+impl<S> Handlers<S> {
+    pub(crate) fn new(definition: &Definition<S>) -> Self {
+        Self {
+            tools: definition.tools.iter().map(|t| t.call).collect(),
+            prompts: definition.prompts.iter().map(|p| p.call).collect(),
+            resources: definition.resources.iter().map(|r| r.call).collect(),
+            completions: definition.completions.iter().map(|c| c.call).collect(),
+        }
+    }
+}
+
+/// The leaf of the stack.
+pub(crate) struct Dispatch<S> {
+    shared: Arc<Shared<S>>,
+}
+
+struct Shared<S> {
+    service: Arc<S>,
+    handlers: Handlers<S>,
+    registry: Arc<Registry>,
+    grants: Arc<Grants>,
+    sealer: Sealer,
+}
+
+impl<S> Clone for Dispatch<S> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<S: SecureService> Dispatch<S> {
+    pub(crate) fn new(
+        service: Arc<S>,
+        handlers: Handlers<S>,
+        registry: Arc<Registry>,
+        grants: Arc<Grants>,
+        sealer: Sealer,
+    ) -> Self {
+        Self { shared: Arc::new(Shared { service, handlers, registry, grants, sealer }) }
+    }
+}
+
+impl<S: SecureService> tower::Service<Checked> for Dispatch<S> {
+    type Response = McpReply;
+    type Error = BoxError;
+    type Future = ReplyFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Checked) -> ReplyFuture {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move { shared.run(request).await.map_err(Refusal::boxed) })
+    }
+}
+
+impl<S: SecureService> Shared<S> {
+    async fn run(&self, request: Checked) -> Result<McpReply, Refusal> {
+        let purpose = round_purpose(&request);
+        let (op, context, _, principal, rounds, approved) = request.into_parts();
+        match op {
+            CheckedOp::Builtin { op, offset } => self.builtin(op, offset, &principal, &context),
+            CheckedOp::Tool { index, arguments } => {
+                let handler = self.handlers.tools.get(index).ok_or_else(missing)?;
+                let made = self.lend(arguments, context, &principal, rounds, approved, purpose);
+                match self.call(*handler, made).await {
+                    Ok(reply) => {
+                        let mut result = CallToolResult::success(reply.content);
+                        result.structured_content = reply.structured;
+                        Ok(McpReply::CallTool(result.into()))
+                    }
+                    Err(error) => {
+                        outcome(error, |asked| McpReply::CallTool(asked.into()))
+                            .map_err(Refusal::as_tool_result)
+                    }
+                }
+            }
+            CheckedOp::Prompt { index, arguments } => {
+                let handler = self.handlers.prompts.get(index).ok_or_else(missing)?;
+                let made = self.lend(arguments, context, &principal, rounds, approved, purpose);
+                match self.call(*handler, made).await {
+                    Ok(PromptReply(messages)) => {
+                        let mut result = GetPromptResult::new(messages);
+                        result.description =
+                            self.registry.prompts.get(index).and_then(|p| p.model.description.clone());
+                        Ok(McpReply::GetPrompt(result.into()))
+                    }
+                    Err(error) => outcome(error, |asked| McpReply::GetPrompt(asked.into())),
+                }
+            }
+            CheckedOp::Resource { index, uri, arguments } => {
+                let handler = self.handlers.resources.get(index).ok_or_else(missing)?;
+                let mime = self.registry.resources.get(index).and_then(|r| r.mime_type);
+                let made = self.lend(arguments, context, &principal, rounds, approved, purpose);
+                match self.call(*handler, made).await {
+                    Ok(body) => {
+                        let contents = contents(body, uri, mime);
+                        let mut result = ReadResourceResult::new(vec![contents]);
+                        result.ttl_ms = Some(0);
+                        result.cache_scope = Some(CacheScope::Private);
+                        Ok(McpReply::ReadResource(result.into()))
+                    }
+                    Err(error) => outcome(error, |asked| McpReply::ReadResource(asked.into())),
+                }
+            }
+            CheckedOp::Completion { index, prefix } => {
+                let handler = self.handlers.completions.get(index).ok_or_else(missing)?;
+                let mut arguments = serde_json::Map::new();
+                arguments.insert("prefix".into(), prefix.into());
+                let made = self.lend(arguments, context, &principal, rounds, approved, purpose);
+                match self.call(*handler, made).await {
+                    Ok(Completions(mut values)) => {
+                        let total = u32::try_from(values.len()).unwrap_or(u32::MAX);
+                        let more = values.len() > CompletionInfo::MAX_VALUES;
+                        values.truncate(CompletionInfo::MAX_VALUES);
+                        let info = CompletionInfo::with_pagination(values, Some(total), more)
+                            .map_err(|e| Refusal::failed("dispatch/completion", e))?;
+                        Ok(McpReply::Complete(CompleteResult::new(info)))
+                    }
+                    Err(error) => outcome(error, |_| McpReply::Empty),
+                }
+            }
+        }
+    }
+
+    fn lend(
+        &self,
+        arguments: rmcp::model::JsonObject,
+        context: rmcp::service::RequestContext<rmcp::RoleServer>,
+        principal: &Arc<Principal>,
+        rounds: Rounds,
+        approved: bool,
+        purpose: String,
+    ) -> Call {
+        let mut answers: BTreeMap<String, serde_json::Value> = rounds.answers;
+        answers.extend(rounds.responses.unwrap_or_default());
+        Call {
+            arguments,
+            grants: Arc::clone(&self.grants),
+            lease: Lease::new(),
+            principal: Arc::clone(principal),
+            approved,
+            client: ClientSide::new(
+                context,
+                answers,
+                approved,
+                self.sealer.clone(),
+                purpose,
+                Arc::clone(principal),
+            ),
+        }
+    }
+
+    async fn call<O>(&self, handler: Handler<S, O>, call: Call) -> ToolResult<O> {
+        // Dropped when the call ends, is cancelled, panics or runs out of time: whatever
+        // kept a handle finds it dead.
+        let _guard = LeaseGuard(call.lease.clone());
+        handler(&self.service, call).await
+    }
+
+    fn builtin(
+        &self,
+        op: McpOp,
+        offset: usize,
+        principal: &Arc<Principal>,
+        context: &rmcp::service::RequestContext<rmcp::RoleServer>,
+    ) -> Result<McpReply, Refusal> {
+        let registry = &self.registry;
+        let page_size = registry.page_size;
+        match op {
+            McpOp::Ping => Ok(McpReply::Empty),
+            McpOp::SetLevel(_) if registry.info.capabilities.logging.is_some() => Ok(McpReply::Empty),
+            McpOp::Initialize(request) => {
+                context.peer.set_peer_info(request);
+                let mut info = registry.info.clone();
+                info.protocol_version = ProtocolVersion::V_2025_11_25;
+                Ok(McpReply::Initialize(info))
+            }
+            McpOp::Discover => {
+                let mut result = DiscoverResult::from_server_info(
+                    vec![ProtocolVersion::V_2025_11_25, ProtocolVersion::V_2026_07_28],
+                    registry.info.clone(),
+                );
+                result.ttl_ms = 0;
+                result.cache_scope = CacheScope::Private;
+                Ok(McpReply::Discover(result))
+            }
+            McpOp::ListTools(_) => {
+                let visible = registry.tools.iter().filter(|t| allows(&t.about, principal));
+                let (page, more) = page(visible.map(|t| t.model.clone()), offset, page_size);
+                let mut result = ListToolsResult::with_all_items(page);
+                result.ttl_ms = Some(0);
+                result.cache_scope = Some(CacheScope::Private);
+                result.next_cursor = self.cursor(more, "tools", principal)?;
+                Ok(McpReply::ListTools(result))
+            }
+            McpOp::ListPrompts(_) => {
+                let visible = registry.prompts.iter().filter(|p| allows(&p.about, principal));
+                let (page, more) = page(visible.map(|p| p.model.clone()), offset, page_size);
+                let mut result = ListPromptsResult::with_all_items(page);
+                result.ttl_ms = Some(0);
+                result.cache_scope = Some(CacheScope::Private);
+                result.next_cursor = self.cursor(more, "prompts", principal)?;
+                Ok(McpReply::ListPrompts(result))
+            }
+            McpOp::ListResources(_) => {
+                let visible = registry.resources.iter().filter(|r| allows(&r.about, principal));
+                let ones = visible.filter_map(|r| match &r.kind {
+                    ResourceKind::One(model) => Some(model.clone()),
+                    ResourceKind::Template(..) => None,
+                });
+                let (page, more) = page(ones, offset, page_size);
+                let mut result = ListResourcesResult::with_all_items(page);
+                result.ttl_ms = Some(0);
+                result.cache_scope = Some(CacheScope::Private);
+                result.next_cursor = self.cursor(more, "resources", principal)?;
+                Ok(McpReply::ListResources(result))
+            }
+            McpOp::ListResourceTemplates(_) => {
+                let visible = registry.resources.iter().filter(|r| allows(&r.about, principal));
+                let templates = visible.filter_map(|r| match &r.kind {
+                    ResourceKind::Template(model, _) => Some(model.clone()),
+                    ResourceKind::One(_) => None,
+                });
+                let (page, more) = page(templates, offset, page_size);
+                let mut result = ListResourceTemplatesResult::with_all_items(page);
+                result.ttl_ms = Some(0);
+                result.cache_scope = Some(CacheScope::Private);
+                result.next_cursor = self.cursor(more, "templates", principal)?;
+                Ok(McpReply::ListResourceTemplates(result))
+            }
+            _ => Err(Refusal::failed("dispatch/unreachable", "a refused method reached the leaf")),
+        }
+    }
+
+    fn cursor(
+        &self,
+        next: Option<usize>,
+        list: &'static str,
+        principal: &Principal,
+    ) -> Result<Option<String>, Refusal> {
+        let Some(next) = next else { return Ok(None) };
+        self.sealer
+            .seal(&next, principal, cursor_purpose(list), std::time::Duration::from_secs(3600))
+            .map(|sealed| Some(sealed.into_string()))
+            .ok_or_else(|| Refusal::failed("dispatch/cursor", "a cursor could not be sealed"))
+    }
+}
+
+/// One page and, if there is more, where the next one starts.
+fn page<T>(
+    all: impl Iterator<Item = T>,
+    offset: usize,
+    size: usize,
+) -> (Vec<T>, Option<usize>) {
+    let mut rest = all.skip(offset);
+    let page: Vec<T> = rest.by_ref().take(size).collect();
+    let next = rest.next().map(|_| offset + size);
+    (page, next)
+}
+
+fn contents(body: ResourceBody, uri: String, mime: Option<&'static str>) -> ResourceContents {
+    match body {
+        ResourceBody::Text(text) => ResourceContents::TextResourceContents {
+            uri,
+            mime_type: Some(mime.unwrap_or("text/plain").to_owned()),
+            text,
+            meta: None,
+        },
+        ResourceBody::Bytes(bytes) => ResourceContents::BlobResourceContents {
+            uri,
+            mime_type: Some(mime.unwrap_or("application/octet-stream").to_owned()),
+            blob: STANDARD.encode(bytes),
+            meta: None,
+        },
+    }
+}
+
+/// Binds sealed state to what is asked and the whole canonical argument object.
+pub(crate) fn round_purpose(request: &Checked) -> String {
+    use sha2::{Digest, Sha256};
+    let (kind, index, arguments) = match request.op() {
+        CheckedOp::Tool { index, arguments } => ("tool", *index, Some(arguments)),
+        CheckedOp::Prompt { index, arguments } => ("prompt", *index, Some(arguments)),
+        CheckedOp::Resource { index, arguments, .. } => ("resource", *index, Some(arguments)),
+        _ => return String::new(),
+    };
+    // Maps of `serde_json` are sorted here, so equal objects have equal text.
+    let mut hash = Sha256::new();
+    if let Some(arguments) = arguments
+        && let Ok(canonical) = serde_json_canonicalizer::to_vec(arguments)
+    {
+        hash.update(canonical);
+    }
+    let digest = hash.finalize();
+    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("round:{kind}:{index}:{hex}")
+}
+
+fn missing() -> Refusal {
+    Refusal::failed("dispatch/missing", "an entry of the registry has no code")
+}
+
+/// A tool's error, said twice.
+fn outcome(
+    error: ToolError,
+    asked: impl FnOnce(InputRequiredResult) -> McpReply,
+) -> Result<McpReply, Refusal> {
+    match error.kind {
+        ToolErrorKind::InputRequired(required) => Ok(asked(*required)),
+        ToolErrorKind::Public { message, control: Some(control), detail } => {
+            let reason = detail.unwrap_or_default();
+            Err(Refusal::denied(control, ErrorCode::INVALID_PARAMS, message, reason))
+        }
+        ToolErrorKind::Public { message, control: None, .. } => {
+            let refusal =
+                Refusal::denied("tool", ErrorCode::INVALID_REQUEST, message.clone(), message);
+            Err(refusal.verdict(Verdict::ToolError))
+        }
+        ToolErrorKind::Internal(detail) => Err(Refusal::failed("tool", detail)),
+        ToolErrorKind::Protocol(error, control) => {
+            let reason = error.message.clone();
+            Err(Refusal { error: *error, ..Refusal::denied(control, ErrorCode::INVALID_REQUEST, "", reason) })
+        }
+        ToolErrorKind::NotFound(detail) => {
+            let mut refusal = Refusal::denied("tool", ErrorCode::RESOURCE_NOT_FOUND, "not found", detail);
+            refusal.error = ErrorData::resource_not_found("not found", None);
+            Err(refusal.verdict(Verdict::ToolError))
+        }
+    }
+}
+

@@ -1,0 +1,112 @@
+//! What becomes known of a request while it travels inward, for the audit layer that waits
+//! outside.
+
+use std::{
+    fmt::Write as _,
+    sync::{Arc, OnceLock, atomic::{AtomicBool, AtomicU64, Ordering}},
+    time::Instant,
+};
+
+use crate::auth::Principal;
+
+/// Filled by the layers as they learn; read once by the audit layer.
+pub(crate) struct Journey {
+    pub(crate) id: CorrelationId,
+    pub(crate) started: Instant,
+    pub(crate) method: &'static str,
+    pub(crate) principal: OnceLock<Arc<Principal>>,
+    pub(crate) subject: OnceLock<Subject>,
+    pub(crate) arguments: OnceLock<String>,
+    pub(crate) approval: OnceLock<&'static str>,
+    pub(crate) committed: AtomicBool,
+    pub(crate) bytes_out: AtomicU64,
+}
+
+/// What the request is about: a name that we know, or what the client called it.
+#[derive(Clone, Debug)]
+pub(crate) enum Subject {
+    Known(&'static str),
+    Claimed(String),
+}
+
+impl Subject {
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Known(name) => name,
+            Self::Claimed(name) => name,
+        }
+    }
+
+    /// A name that a client sent: cut, and with nothing a terminal or a log reader could
+    /// trip over.
+    pub(crate) fn claimed(name: &str) -> Self {
+        Self::Claimed(
+            name.chars()
+                .take(128)
+                .map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '\u{fffd}' })
+                .collect(),
+        )
+    }
+}
+
+impl Journey {
+    pub(crate) fn new(method: &'static str) -> Self {
+        Self {
+            id: CorrelationId::new(),
+            started: Instant::now(),
+            method,
+            principal: OnceLock::new(),
+            subject: OnceLock::new(),
+            arguments: OnceLock::new(),
+            approval: OnceLock::new(),
+            committed: AtomicBool::new(false),
+            bytes_out: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn set_bytes_out(&self, bytes: usize) {
+        self.bytes_out.store(bytes as u64, Ordering::Relaxed);
+    }
+}
+
+/// Sixteen hex digits that link a masked error with its audit record.
+///
+/// Unique within the log, not secret: a random start per process and a counter.
+#[derive(Clone, Copy)]
+pub(crate) struct CorrelationId([u8; 16]);
+
+impl CorrelationId {
+    fn new() -> Self {
+        static START: OnceLock<u64> = OnceLock::new();
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let start = *START.get_or_init(|| {
+            let mut bytes = [0_u8; 8];
+            // Without randomness ids are still unique in this process.
+            let _ = getrandom::fill(&mut bytes);
+            u64::from_le_bytes(bytes)
+        });
+        // An odd multiplier spreads the counter over all digits and stays a bijection.
+        let n = start.wrapping_add(
+            NEXT.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15),
+        );
+        let mut text = Ascii([b'0'; 16], 0);
+        let _ = write!(text, "{n:016x}");
+        Self(text.0)
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or("")
+    }
+}
+
+struct Ascii([u8; 16], usize);
+
+impl std::fmt::Write for Ascii {
+    fn write_str(&mut self, s: &str) -> std::fmt::Result {
+        for byte in s.bytes() {
+            *self.0.get_mut(self.1).ok_or(std::fmt::Error)? = byte;
+            self.1 += 1;
+        }
+        Ok(())
+    }
+}

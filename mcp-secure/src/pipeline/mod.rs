@@ -1,0 +1,33 @@
+//! One stack for every request: on each transport, in both protocol generations.
+//!
+//! `rmcp` has no message-level middleware, so [`Hardened`] turns each of the 32 methods of
+//! its `ServerHandler` into a [`McpRequest`] and sends it through one tower stack, which
+//! [`stack`] lists from the outside in. Nothing here knows a transport.
+
+mod connection;
+mod dispatch;
+mod hardened;
+mod journey;
+mod op;
+mod refusal;
+mod registry;
+mod request;
+pub(crate) mod stack;
+
+pub(crate) use connection::Connection;
+pub(crate) use dispatch::{Dispatch, Handlers, round_purpose};
+pub(crate) use hardened::{Hardened, foreign};
+pub(crate) use journey::{Journey, Subject};
+pub use op::{McpOp, McpReply};
+pub use refusal::Refusal;
+pub(crate) use refusal::{Shape, Verdict, code};
+pub(crate) use registry::{Registry, ResourceKind, allows};
+pub use request::McpRequest;
+pub(crate) use request::{Checked, CheckedOp, Rounds};
+
+/// The error type of every service in the stack; a [`Refusal`] inside, or whatever a
+/// user's layer put there, which is masked.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A boxed future of a layer.
+pub(crate) type ReplyFuture = futures::future::BoxFuture<'static, Result<McpReply, BoxError>>;

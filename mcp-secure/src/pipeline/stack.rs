@@ -1,0 +1,84 @@
+//! The stack, readable as a list: the first line is the outermost.
+
+use std::sync::Arc;
+
+use tower::{Layer, ServiceBuilder, util::BoxCloneSyncService};
+
+use super::{BoxError, Dispatch, Handlers, McpReply, McpRequest, Registry};
+use crate::{
+    audit::Audit,
+    capability::Grants,
+    definition::SecureService,
+    layer::{
+        approve::ApproveLayer, audit::AuditLayer, authorize::AuthorizeLayer, cancel::CancelLayer,
+        catch_panic::CatchPanicLayer, commit::CommitLayer, concurrency::ConcurrencyLayer,
+        genuine::GenuineLayer, guard::GuardLayer, identity::{IdentityLayer, IdentitySource},
+        load_shed::LoadShedLayer, timeout::TimeoutLayer, validate::ValidateLayer,
+    },
+    limits::Limits,
+    state::{Sealer, Store},
+};
+
+/// The stack around user code, as layers of the user's see it.
+pub type Inner = BoxCloneSyncService<McpRequest, McpReply, BoxError>;
+
+/// The users' own layers, already erased: what is inside goes in, what is outside comes out.
+pub(crate) type UserLayers = Box<dyn FnOnce(Inner) -> Inner + Send>;
+
+/// What the layers share.
+pub(crate) struct Parts<S> {
+    pub(crate) service: Arc<S>,
+    pub(crate) handlers: Handlers<S>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) grants: Arc<Grants>,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) audit: Arc<Audit>,
+    pub(crate) identity: IdentitySource,
+    pub(crate) sealer: Sealer,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) user: UserLayers,
+}
+
+/// Builds the one stack of a server.
+pub(crate) fn build<S: SecureService>(parts: Parts<S>) -> Inner {
+    let Parts { service, handlers, registry, grants, limits, audit, identity, sealer, store, user } =
+        parts;
+    let leaf = Dispatch::new(service, handlers, Arc::clone(&registry), grants, sealer.clone());
+
+    let checked = ServiceBuilder::new()
+        .layer(AuthorizeLayer::new(Arc::clone(&registry)))
+        .layer(ValidateLayer::new(Arc::clone(&registry), Arc::clone(&limits), sealer.clone()))
+        .layer(ApproveLayer::new(Arc::clone(&registry), &limits, sealer))
+        .layer(LoadShedLayer::new(limits.concurrency))
+        .layer(ConcurrencyLayer::new(Arc::clone(&registry)))
+        .layer(CommitLayer::new(Arc::clone(&registry), Arc::clone(&audit), store))
+        .layer(TimeoutLayer::new(Arc::clone(&registry), limits.timeout))
+        .layer(GuardLayer::new(Arc::clone(&registry), limits))
+        .service(leaf);
+
+    let inner = user(BoxCloneSyncService::new(checked));
+
+    let outer = ServiceBuilder::new()
+        .layer(AuditLayer::new(audit))
+        .layer(CatchPanicLayer)
+        .layer(CancelLayer)
+        .layer(GenuineLayer::new(registry))
+        .layer(IdentityLayer::new(identity))
+        .service(inner);
+
+    BoxCloneSyncService::new(outer)
+}
+
+/// Erases a layer of the user's.
+pub(crate) fn erase<L>(layer: L) -> UserLayers
+where
+    L: Layer<Inner> + Send + 'static,
+    L::Service: tower::Service<McpRequest, Response = McpReply> + Clone + Send + Sync + 'static,
+    <L::Service as tower::Service<McpRequest>>::Error: Into<BoxError> + 'static,
+    <L::Service as tower::Service<McpRequest>>::Future: Send + 'static,
+{
+    Box::new(move |inner| {
+        let service = layer.layer(inner);
+        BoxCloneSyncService::new(tower::ServiceExt::map_err(service, Into::into))
+    })
+}

@@ -1,0 +1,146 @@
+//! Puts a server together from what was declared and what the operator bound.
+
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+
+use crate::{
+    Error, Limits, Result,
+    audit::{Audit, AuditSink, Tally},
+    auth::{Assurance, Principal},
+    call::Call,
+    capability::{
+        Facts, Grant, GrantSource, Grants, LeaseGuard,
+        fs::{FsLimits, OpenRoot},
+    },
+    definition::{Definition, SecureService},
+    layer::identity::IdentitySource,
+    pipeline::{
+        Handlers, Hardened, Registry,
+        stack::{self, UserLayers},
+    },
+    server::Source,
+    state::{MemoryStore, Sealer},
+};
+
+/// A grant with what the operator bound it to.
+pub(crate) struct Bound {
+    pub(crate) grant: Grant,
+    pub(crate) path: PathBuf,
+}
+
+/// Everything that is the same for all transports of one server.
+pub(crate) struct Assembled {
+    pub(crate) hardened: Hardened,
+    pub(crate) sealer: Sealer,
+    pub(crate) tally: Arc<Tally>,
+}
+
+/// What is put together.
+pub(crate) struct Plan<S> {
+    pub(crate) source: Source<S>,
+    pub(crate) definition: Definition<S>,
+    pub(crate) bound: Vec<Bound>,
+    pub(crate) limits: Limits,
+    pub(crate) layers: Vec<UserLayers>,
+    pub(crate) sink: AuditSink,
+    pub(crate) transport: &'static str,
+    pub(crate) identity: IdentitySource,
+    pub(crate) manifest_digest: String,
+}
+
+impl<S: SecureService> Plan<S> {
+    /// Opens the grants, runs `#[init]`, builds the stack. Runs inside the runtime.
+    pub(crate) async fn assemble(self) -> Result<Assembled> {
+        let registry = Arc::new(Registry::new(&self.definition, &self.limits)?);
+        let grants = Arc::new(open(self.bound)?);
+        let sealer = Sealer::random()?;
+        let audit =
+            Arc::new(Audit::new(self.sink, self.transport, self.manifest_digest.into()));
+        let tally = Tally::new(Arc::clone(&audit));
+        let service = match self.source {
+            Source::Value(service) => service,
+            Source::Init { init, .. } => {
+                let name = self.definition.name;
+                let principal = Principal::minted("server", name, Assurance::Declared);
+                let call = Call::outside_of_requests(Arc::clone(&grants), principal);
+                let _guard = LeaseGuard(call.lease.clone());
+                init(call).await?
+            }
+        };
+        let layers = self.layers;
+        let stack = stack::build(stack::Parts {
+            service: Arc::new(service),
+            handlers: Handlers::new(&self.definition),
+            registry: Arc::clone(&registry),
+            grants,
+            limits: Arc::new(self.limits),
+            audit,
+            identity: self.identity,
+            sealer: sealer.clone(),
+            store: Arc::new(MemoryStore::new(ROUNDS)),
+            // The first declared is the outermost, so the last one goes on first.
+            user: Box::new(move |inner| {
+                layers.into_iter().rev().fold(inner, |inner, layer| layer(inner))
+            }),
+        });
+        Ok(Assembled { hardened: Hardened::new(stack, registry), sealer, tally })
+    }
+}
+
+/// Single-use numbers that are remembered at once; each lives ten minutes.
+const ROUNDS: usize = 65_536;
+
+fn open(bound: Vec<Bound>) -> Result<Grants> {
+    let mut grants = Grants::default();
+    for Bound { grant, path } in bound {
+        let root = OpenRoot::open(&path, grant.policy, FsLimits::default()).map_err(|error| {
+            Error::new(format!("the grant `{}` cannot be opened: {error}", grant.name))
+        })?;
+        grants.insert_fs(grant.type_id, Arc::new(root));
+    }
+    Ok(grants)
+}
+
+/// Holds what is used against what is granted: an operator should never be asked for
+/// authority that nothing uses, nor a tool fail on the first call.
+pub(crate) fn check_grants<S>(
+    definition: &Definition<S>,
+    init: &[&'static [Facts]],
+    grants: &[Grant],
+) -> Result<()> {
+    let tools = definition.tools.iter().flat_map(|t| t.about.facts());
+    let prompts = definition.prompts.iter().flat_map(|p| p.about.facts());
+    let resources = definition.resources.iter().flat_map(|r| r.about.facts());
+    let completions =
+        definition.completions.iter().flat_map(|c| c.handles.iter().flat_map(|h| h.iter()));
+    let used: BTreeSet<&str> = tools
+        .chain(prompts)
+        .chain(resources)
+        .chain(completions)
+        .chain(init.iter().flat_map(|h| h.iter()))
+        .map(|facts| facts.capability)
+        .filter(|capability| !capability.is_empty())
+        .collect();
+    let mut granted = BTreeSet::new();
+    for grant in grants {
+        if !granted.insert(grant.name) {
+            return Err(Error::new(format!("the capability `{}` is granted twice", grant.name)));
+        }
+        if !used.contains(grant.name) {
+            return Err(Error::new(format!("nothing uses the grant `{}`", grant.name))
+                .help("remove `.grant(…)` for it from the code"));
+        }
+    }
+    match used.difference(&granted).next() {
+        Some(missing) => Err(Error::new(format!("the capability `{missing}` is not granted"))
+            .help("add `.grant(….from_operator())` for it where the server is built")),
+        None => Ok(()),
+    }
+}
+
+/// The paths of grants that the code itself binds; the operator's come from the options.
+pub(crate) fn path_in_code(grant: &Grant) -> Option<PathBuf> {
+    match &grant.source {
+        GrantSource::Operator => None,
+        GrantSource::Path(path) => Some(path.clone()),
+    }
+}
