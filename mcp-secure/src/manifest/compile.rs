@@ -270,7 +270,7 @@ impl CallLimits {
     /// Prompts and resources have the server's bounds.
     fn of_other(server: &ServerLimits) -> Self {
         Self {
-            timeout_ms: server.timeout_ms.min(server.max_timeout_ms),
+            timeout_ms: server.timeout_ms,
             concurrency: None,
             max_output: server.max_output,
             stated: Vec::new(),

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use bound::{BoundBy, BoundGrant};
 pub use diff::{Change, Direction};
+pub(crate) use page::{size, time};
 
 /// What a server can do. See the [module](self) for its two forms.
 ///

@@ -2,10 +2,17 @@
 //! pipeline, one folder for each transport.
 
 mod assemble;
+pub(crate) mod cli;
+mod client_config;
+pub(crate) mod config;
+mod config_file;
+pub(crate) mod grants;
 #[cfg(feature = "http")]
 pub mod http;
 mod log;
+mod resolve;
 pub(crate) mod stdio;
+mod suggest;
 
 use std::{marker::PhantomData, path::PathBuf, time::Duration};
 
