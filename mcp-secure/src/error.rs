@@ -4,7 +4,6 @@
 use std::{any::Any, borrow::Cow, fmt};
 
 /// Why a server did not start, in words for the operator: what is wrong and what to change.
-#[derive(Debug)]
 pub struct Error {
     message: String,
     help: Option<String>,
@@ -40,6 +39,13 @@ impl fmt::Display for Error {
             Some(help) => write!(f, "\n  help: {help}"),
             None => Ok(()),
         }
+    }
+}
+
+/// The same words: `main` prints an error that it returns by `Debug`.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -1,12 +1,14 @@
 //! Everything a server author names.
 
+#[cfg(feature = "http")]
+pub use crate::server::http::{Http, Unix};
 pub use crate::{
-    Args, Error, Json, ResourceBody, ToolError, ToolResult,
+    Args, Error, Json, Limits, ResourceBody, SecureServer, ToolError, ToolResult,
     auth::Principal,
     capability,
     capability::{
-        Approved, Elicit, Extractor, Log, Progress,
+        Answer, Approved, Elicit, Extractor, Log, Progress,
         fs::{Fs, ReadOnly, ReadWrite, RelPath},
     },
-    SecureServer, secure_server,
+    secure_server,
 };

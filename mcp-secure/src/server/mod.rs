@@ -9,10 +9,14 @@ mod config_file;
 pub(crate) mod grants;
 #[cfg(feature = "http")]
 pub mod http;
+mod lock;
 mod log;
-mod resolve;
+pub(crate) mod resolve;
+mod run;
+mod serve;
 pub(crate) mod stdio;
 mod suggest;
+pub(crate) mod verbs;
 
 use std::{marker::PhantomData, path::PathBuf, time::Duration};
 

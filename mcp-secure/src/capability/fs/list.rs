@@ -155,6 +155,11 @@ impl WalkEntry {
         &self.path
     }
 
+    /// Whether it is a regular file.
+    pub fn is_file(&self) -> bool {
+        self.kind == FileKind::File
+    }
+
     /// What it stands for.
     pub fn kind(&self) -> FileKind {
         self.kind

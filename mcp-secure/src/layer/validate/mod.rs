@@ -191,7 +191,13 @@ fn explain(value: &Value, validator: &jsonschema::Validator) -> Refusal {
         message.push_str("; at ");
         message.extend(place.chars().take(128).filter(|c| !c.is_control()));
         message.push_str(": ");
-        message.extend(error.masked().to_string().chars().take(256).filter(|c| !c.is_control()));
+        // A pattern says nothing to a person, and little to a model; its description does.
+        if matches!(error.kind(), jsonschema::error::ValidationErrorKind::Pattern { .. }) {
+            message.push_str("value does not have the required form");
+        } else {
+            let words = error.masked().to_string();
+            message.extend(words.chars().take(256).filter(|c| !c.is_control()));
+        }
     }
     bad("validate/schema", message)
 }

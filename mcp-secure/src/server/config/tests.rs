@@ -138,7 +138,7 @@ fn text_that_is_not_toml_names_its_line() {
 
 #[test]
 fn columns_count_characters_and_not_bytes() {
-    assert!(refused("http = { addr = \"é\", größe = 1 }").starts_with("notes.toml:1:21: "));
+    assert!(refused("http = { addr = \"é\", \"größe\" = 1 }").starts_with("notes.toml:1:22: "));
 }
 
 #[test]

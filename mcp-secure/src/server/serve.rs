@@ -1,0 +1,105 @@
+//! Runs an assembled server on one transport until its client, or the operator, ends it.
+
+use std::sync::Arc;
+
+use rmcp::ServiceExt;
+use tokio::sync::Notify;
+
+use super::{
+    DRAIN,
+    assemble::{Assembled, Plan},
+    stdio::StdioTransport,
+};
+use crate::{Error, Result, audit::Tally, definition::SecureService};
+
+/// Serves one client over standard input and output.
+///
+/// `out` is the standard output that was taken before the runtime existed.
+pub(crate) async fn stdio<S: SecureService>(plan: Plan<S>, out: std::fs::File) -> Result<()> {
+    let max = plan.limits.max_message;
+    let Assembled { hardened, tally, .. } = plan.assemble().await?;
+    let flushing = tokio::spawn(Arc::clone(&tally).run());
+    let (reader, writer) = super::stdio::streams(out);
+    let ended = Arc::new(Notify::new());
+    let transport =
+        StdioTransport::new(reader, writer, max, Arc::clone(&tally), Arc::clone(&ended));
+    let serving = async {
+        // A client that leaves before it has said anything is no error.
+        if let Ok(running) = hardened.serve(transport).await {
+            let _ = running.waiting().await;
+        }
+    };
+    tokio::pin!(serving);
+    let stop = signal()?;
+    tokio::select! {
+        () = &mut serving => {}
+        () = async { ended.notified().await } => {
+            // What is running may still answer, but a stuck tool does not keep the process.
+            let _ = tokio::time::timeout(DRAIN, &mut serving).await;
+        }
+        () = stop => {}
+    }
+    flushing.abort();
+    tally.flush();
+    Ok(())
+}
+
+/// Serves streamable HTTP.
+#[cfg(feature = "http")]
+pub(crate) async fn http<S: SecureService>(
+    plan: Plan<S>,
+    bound: super::http::Bound,
+) -> Result<()> {
+    let Assembled { hardened, sealer, tally } = plan.assemble().await?;
+    let flushing = tokio::spawn(Arc::clone(&tally).run());
+    let shutdown = super::http::on_signal()?;
+    let served = bound
+        .serve(move || hardened.for_new_connection(), sealer, Arc::new(Sink(Arc::clone(&tally))), shutdown)
+        .await;
+    flushing.abort();
+    tally.flush();
+    served
+}
+
+/// Refusals of the HTTP ring, on their way to the tally.
+#[cfg(feature = "http")]
+struct Sink(Arc<Tally>);
+
+#[cfg(feature = "http")]
+impl super::http::PreAuthSink for Sink {
+    fn refused(&self, control: &'static str, peer: Option<std::net::IpAddr>) {
+        match peer {
+            // The whole network a peer can roam in, not the one address it has now.
+            Some(std::net::IpAddr::V4(v4)) => {
+                let [a, b, c, _] = v4.octets();
+                self.0.count(control, &format!("{a}.{b}.{c}.0/24"));
+            }
+            Some(std::net::IpAddr::V6(v6)) => {
+                let [a, b, c, d, ..] = v6.segments();
+                self.0.count(control, &format!("{a:x}:{b:x}:{c:x}:{d:x}::/64"));
+            }
+            None => self.0.count(control, "local"),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn signal() -> Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let catch = |kind| signal(kind).map_err(|e| Error::new(format!("cannot catch signals: {e}")));
+    let (mut interrupt, mut terminate) =
+        (catch(SignalKind::interrupt())?, catch(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn signal() -> Result<impl Future<Output = ()>> {
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}
