@@ -9,6 +9,7 @@ pub mod definition;
 mod error;
 mod layer;
 mod limits;
+pub mod manifest;
 mod output;
 pub mod pipeline;
 pub mod prelude;

@@ -2,12 +2,21 @@
 //! pipeline, one folder for each transport.
 
 pub(crate) mod assemble;
+pub(crate) mod cli;
+mod client_config;
+pub(crate) mod config;
+mod config_file;
+pub(crate) mod grants;
 #[cfg(feature = "http")]
 pub mod http;
+mod lock;
 mod log;
+pub(crate) mod resolve;
 mod run;
 mod serve;
 pub(crate) mod stdio;
+mod suggest;
+pub(crate) mod verbs;
 
 use std::{marker::PhantomData, path::PathBuf, time::Duration};
 
