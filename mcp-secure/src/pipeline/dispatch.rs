@@ -110,7 +110,7 @@ impl<S: SecureService> Shared<S> {
                     }
                     Err(error) => {
                         outcome(error, |asked| McpReply::CallTool(asked.into()))
-                            .map_err(Refusal::as_tool_result)
+                            .map_err(Refusal::into_tool_result)
                     }
                 }
             }

@@ -53,7 +53,7 @@ use crate::{
 
 /// What one file says.
 #[derive(Clone, Debug, Default)]
-pub struct Config {
+pub(crate) struct Config {
     pub(super) file: String,
     pub(super) grants: Vec<(String, Placed<PathBuf>)>,
     pub(super) limits: Vec<(&'static LimitKey, Placed<u64>)>,
@@ -68,7 +68,7 @@ pub struct Config {
 /// Where audit records go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum AuditTarget {
+pub(crate) enum AuditTarget {
     /// A file.
     File(PathBuf),
     /// Standard error.
@@ -83,7 +83,7 @@ impl Config {
     /// When the file can be written by anybody but its owner or is not the user's own, when it
     /// is not TOML, or when a key or a value is not known. The message names the file, the
     /// line, the column and the key.
-    pub fn load(path: &Path) -> Result<Self> {
+    pub(crate) fn load(path: &Path) -> Result<Self> {
         Self::read(path)?.ok_or_else(|| {
             Error::new(format!("there is no config file `{}`", path.display()))
                 .help("name an existing file with `--config FILE`, or leave the option out")
@@ -128,7 +128,7 @@ impl Config {
     /// # Errors
     ///
     /// When one would be raised.
-    pub fn narrow(&self, mut limits: Limits) -> Result<Limits> {
+    pub(crate) fn narrow(&self, mut limits: Limits) -> Result<Limits> {
         let ceiling = limits.clone();
         for (key, value) in &self.limits {
             let most = (key.get)(&ceiling);
@@ -157,7 +157,7 @@ impl Config {
     /// # Errors
     ///
     /// When one does not exist: a misspelled denial would deny nothing.
-    pub fn denied_tools(&self, known: &[&str]) -> Result<Vec<String>> {
+    pub(crate) fn denied_tools(&self, known: &[&str]) -> Result<Vec<String>> {
         for denied in &self.deny {
             if !known.contains(&denied.value.as_str()) {
                 return Err(self
@@ -169,27 +169,27 @@ impl Config {
     }
 
     /// The file as it was named.
-    pub fn file(&self) -> &str {
+    pub(crate) fn file(&self) -> &str {
         &self.file
     }
 
     /// The address for HTTP; always loopback.
-    pub fn http_addr(&self) -> Option<SocketAddr> {
+    pub(crate) fn http_addr(&self) -> Option<SocketAddr> {
         self.http_addr.as_ref().map(|placed| placed.value)
     }
 
     /// The file with the token of HTTP clients.
-    pub fn token_file(&self) -> Option<&Path> {
+    pub(crate) fn token_file(&self) -> Option<&Path> {
         self.token_file.as_ref().map(|placed| placed.value.as_path())
     }
 
     /// The Unix-domain socket.
-    pub fn unix_path(&self) -> Option<&Path> {
+    pub(crate) fn unix_path(&self) -> Option<&Path> {
         self.unix_path.as_ref().map(|placed| placed.value.as_path())
     }
 
     /// Where audit records go.
-    pub fn audit(&self) -> Option<&AuditTarget> {
+    pub(crate) fn audit(&self) -> Option<&AuditTarget> {
         self.audit.as_ref().map(|placed| &placed.value)
     }
 

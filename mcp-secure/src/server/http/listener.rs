@@ -73,22 +73,6 @@ pub(crate) trait Accept: Send + Sync {
     fn accept(&self) -> impl Future<Output = io::Result<Accepted<Self::Io>>> + Send;
 }
 
-/// Binds and serves until `shutdown` fires.
-///
-/// # Errors
-///
-/// When the address, a name or the token file is not what it has to be.
-pub(crate) async fn serve<S: ServerHandler>(
-    make: impl Fn() -> S + Clone + Send + Sync + 'static,
-    http: Http<Authenticated>,
-    sealer: Sealer,
-    sink: Arc<dyn PreAuthSink>,
-    shutdown: CancellationToken,
-) -> Result<()> {
-    let name = make().get_info().server_info.name;
-    http.bind(&name)?.serve(make, sealer, sink, shutdown).await
-}
-
 impl Bound {
     /// The address, with the port that the system chose if it was asked for port 0.
     pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
