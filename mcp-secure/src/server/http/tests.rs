@@ -738,6 +738,19 @@ async fn the_codes_of_the_specification_keep_their_status() {
 }
 
 #[tokio::test]
+async fn without_legacy_sessions_there_is_no_session_to_steal() {
+    let server = Running::start(declared().legacy_sessions(false));
+    let opened = server.session("a").await;
+    assert_eq!(opened.header("mcp-session-id"), None, "{}", opened.0);
+    for method in ["GET", "DELETE"] {
+        let answer = server.send(method, &[], "").await;
+        assert_eq!(answer.status(), 405, "{method}");
+        assert_eq!(answer.header("allow"), Some("POST"));
+    }
+    assert_eq!(server.modern(&[], "echo").await.status(), 200);
+}
+
+#[tokio::test]
 async fn replay_is_not_offered() {
     let server = Running::start(declared());
     let id = server.session("a").await.session();
