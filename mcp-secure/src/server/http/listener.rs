@@ -19,7 +19,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     authenticate::Auth,
-    builder::{Authenticated, Http},
     connection::drive,
     endpoint::Endpoint,
     headers::DecidingHeaders,
@@ -71,22 +70,6 @@ pub(crate) trait Accept: Send + Sync {
     type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
     fn accept(&self) -> impl Future<Output = io::Result<Accepted<Self::Io>>> + Send;
-}
-
-/// Binds and serves until `shutdown` fires.
-///
-/// # Errors
-///
-/// When the address, a name or the token file is not what it has to be.
-pub(crate) async fn serve<S: ServerHandler>(
-    make: impl Fn() -> S + Clone + Send + Sync + 'static,
-    http: Http<Authenticated>,
-    sealer: Sealer,
-    sink: Arc<dyn PreAuthSink>,
-    shutdown: CancellationToken,
-) -> Result<()> {
-    let name = make().get_info().server_info.name;
-    http.bind(&name)?.serve(make, sealer, sink, shutdown).await
 }
 
 impl Bound {

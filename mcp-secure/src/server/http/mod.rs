@@ -34,7 +34,7 @@ pub use builder::{Authenticated, Http, NoAuth};
 pub use limits::HttpLimits;
 pub use unix::Unix;
 
-pub(crate) use listener::{Bound, serve};
+pub(crate) use listener::Bound;
 pub(crate) use local_token::default_token_path;
 pub(crate) use refusal::PreAuthSink;
 pub(crate) use sealed_sessions::SessionKey;
