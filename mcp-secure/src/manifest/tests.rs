@@ -287,7 +287,7 @@ fn a_server_that_would_serve_something_else_is_refused() {
     refused(&|r| r.prompts[0].model.description = None);
     refused(&|r| r.info.instructions = None);
     refused(&|r| drop(r.tools.pop()));
-    refused(&|r| drop(r.completions.pop()));
+    refused(&|r| r.completions.truncate(0));
     let mut hidden_in_manifest = manifest.clone();
     hidden_in_manifest.tools.pop();
     assert!(hidden_in_manifest.check_served(&registry()).is_err());

@@ -73,7 +73,7 @@ pub(super) fn parse(file: &str, folder: &Path, text: &str) -> Result<Config> {
                         "addr" => {
                             let addr = reader.text(&entry)?;
                             config.http_addr =
-                                Some(reader.judged(&entry, addr, |text| loopback(text))?);
+                                Some(reader.judged(&entry, addr, loopback)?);
                         }
                         _ => config.token_file = Some(reader.path(&entry)?),
                     }

@@ -77,7 +77,7 @@ fn asked(options: &[GrantOption], config: Option<&Config>, cwd: &Path) -> Result
             .map_err(|error| error.before(&format!("--grant {}: ", option.name)))?;
         asked.push(Asked { name: option.name.clone(), path, by: BoundBy::CommandLine });
     }
-    for config in config {
+    if let Some(config) = config {
         for (name, path) in &config.grants {
             let by = BoundBy::ConfigFile(path.place(&config.file));
             asked.push(Asked { name: name.clone(), path: path.value.clone(), by });

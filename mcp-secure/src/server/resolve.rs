@@ -179,7 +179,7 @@ impl Declared<'_> {
             }
             (UNIX, _) => {
                 let path = config.and_then(Config::unix_path).map(Path::to_owned);
-                let in_code = self.unix.iter().flatten().cloned().next();
+                let in_code = self.unix.iter().flatten().next().cloned();
                 Transport::Unix(path.or(in_code))
             }
             _ => Transport::Stdio,
