@@ -16,6 +16,8 @@ pub mod prelude;
 mod schema;
 pub mod server;
 pub mod state;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use limits::Limits;
 pub use error::{Error, Result, ToolError, ToolResult};

@@ -14,13 +14,15 @@ use syn::{ItemImpl, Type};
 
 use crate::{
     errors::Errors,
-    model::{Function, Kind, Server},
+    model::{Function, Kind, Server, unraw},
 };
 
 /// Everything; what is wrong with one function is noted there, and the rest in `errors`.
 pub(crate) fn server(server: &mut Server, errors: &mut Errors) {
     impl_block(&server.item, errors);
-    text::name(&server.name, "give the server one with `name = \"…\"`", errors);
+    if can_serve(&server.item) {
+        text::name(&server.name, true, errors);
+    }
     if let Some(version) = &server.version {
         text::visible(version, Field::Annotation, errors);
     }
@@ -39,11 +41,17 @@ pub(crate) fn server(server: &mut Server, errors: &mut Errors) {
 
 fn impl_block(item: &ItemImpl, errors: &mut Errors) {
     if let Some((path, _)) = &item.trait_ {
-        errors.on(path, "`#[secure_server]` goes on the type's own impl block, not on one of a trait");
+        errors.on(
+            path,
+            "`#[secure_server]` goes on the type's own impl block, not on one of a trait",
+        );
     } else if !matches!(&*item.self_ty, Type::Path(_)) {
         errors.on(&item.self_ty, "a server is a struct or an enum of yours");
     } else if borrows(&item.self_ty) {
-        errors.on(&item.self_ty, "a server outlives every call, so it cannot borrow: let it own what it holds");
+        errors.on(
+            &item.self_ty,
+            "a server outlives every call, so it cannot borrow: let it own what it holds",
+        );
     }
     if let Some(unsafety) = &item.unsafety {
         errors.on(unsafety, "a server cannot be `unsafe`: remove it");
@@ -58,9 +66,14 @@ pub(crate) fn can_serve(item: &ItemImpl) -> bool {
 /// A lifetime is an apostrophe; a character literal is one token.
 fn borrows(ty: &Type) -> bool {
     let mut tokens = ty.to_token_stream().into_iter();
-    let is_tick = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '\'');
+    let is_tick =
+        |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '\'');
     while let Some(token) = tokens.next() {
-        if is_tick(&token) && tokens.next().is_none_or(|name| name.to_string() != "static") {
+        if is_tick(&token)
+            && tokens
+                .next()
+                .is_none_or(|name| name.to_string() != "static")
+        {
             return true;
         }
     }
@@ -79,18 +92,23 @@ fn primitive(function: &Function, errors: &mut Errors) {
             }
         }
         Kind::Tool(hints) => {
-            if let (Some(read_only), Some(destructive)) = (&hints.read_only, &hints.destructive) {
-                if read_only.value && destructive.value {
-                    errors.on(
-                        &destructive.tokens,
-                        "what is `read_only` cannot be `destructive`: remove one",
-                    );
-                }
+            if let (Some(read_only), Some(destructive)) = (&hints.read_only, &hints.destructive)
+                && read_only.value
+                && destructive.value
+            {
+                errors.on(
+                    &destructive.tokens,
+                    "what is `read_only` cannot be `destructive`: remove one",
+                );
             }
         }
         Kind::Prompt => {}
     }
-    text::name(&function.name, "give it one with `name = \"…\"`", errors);
+    text::name(
+        &function.name,
+        function.name.value == unraw(&function.ident),
+        errors,
+    );
     if let Some(title) = &function.title {
         text::visible(title, Field::Title, errors);
         if title.value.trim().is_empty() {
@@ -107,7 +125,10 @@ fn primitive(function: &Function, errors: &mut Errors) {
             ),
         ),
     }
-    for reason in [&function.policy.unapproved, &function.policy.allow_flow].into_iter().flatten() {
+    for reason in [&function.policy.unapproved, &function.policy.allow_flow]
+        .into_iter()
+        .flatten()
+    {
         text::visible(&reason.why, Field::Annotation, errors);
     }
 }

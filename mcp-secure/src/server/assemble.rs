@@ -144,3 +144,35 @@ pub(crate) fn path_in_code(grant: &Grant) -> Option<PathBuf> {
         GrantSource::Path(path) => Some(path.clone()),
     }
 }
+
+/// A plan without an operator.
+#[cfg(feature = "testing")]
+pub(crate) fn plan_for_tests<S: SecureService>(
+    server: crate::SecureServer<S, crate::server::Ready>,
+    paths: &[(String, PathBuf)],
+    sink: AuditSink,
+    identity: IdentitySource,
+) -> Result<Plan<S>> {
+    let definition = S::definition();
+    let init = server.source.handles();
+    check_grants(&definition, &init, &server.grants)?;
+    let mut bound = Vec::new();
+    for grant in server.grants {
+        let given = paths.iter().find(|(name, _)| name == grant.name).map(|(_, path)| path.clone());
+        let path = given
+            .or_else(|| path_in_code(&grant))
+            .ok_or_else(|| Error::new(format!("the grant `{}` is not bound", grant.name)))?;
+        bound.push(Bound { grant, path });
+    }
+    Ok(Plan {
+        source: server.source,
+        definition,
+        bound,
+        limits: server.limits,
+        layers: server.layers,
+        sink,
+        transport: "memory",
+        identity,
+        manifest_digest: String::new(),
+    })
+}

@@ -1,6 +1,6 @@
 //! The user's scope takes every name that generated code could rely on.
 
-#![allow(dead_code, non_camel_case_types)]
+#![allow(dead_code, non_camel_case_types, unused_macros)]
 
 use ::mcp_secure::prelude::{Approved, Extractor, Fs, ReadOnly, ReadWrite, capability, secure_server};
 
@@ -42,15 +42,7 @@ macro_rules! env { ($($t:tt)*) => { compile_error!("shadowed") }; }
 #[capability(fs)]
 pub struct Notes;
 
-/// Something.
-#[::mcp_secure::args]
-#[::mcp_secure::output]
-struct Thing {
-    /// How many.
-    #[serde(default)]
-    count: u8,
-    name: ::std::option::Option<::std::string::String>,
-}
+use things::Thing;
 
 struct Own(Fs<Notes, ReadOnly>);
 
@@ -101,6 +93,28 @@ impl Server {
     #[completion(prompt = "prompt", arg = "name")]
     async fn completion(&self, prefix: ::std::string::String) -> ::std::vec::Vec<::std::string::String> {
         ::std::vec::Vec::from([prefix])
+    }
+}
+
+// The derives of serde and schemars are not ours: they need `Some` and its like.
+mod things {
+    mod core {}
+    mod std {}
+    mod serde {}
+    mod schemars {}
+    mod mcp_secure {}
+    struct Result;
+    struct Option;
+    struct String;
+
+    /// Something.
+    #[::mcp_secure::args]
+    #[::mcp_secure::output]
+    pub struct Thing {
+        /// How many.
+        #[serde(default)]
+        count: u8,
+        name: ::std::option::Option<::std::string::String>,
     }
 }
 
