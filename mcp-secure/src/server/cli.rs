@@ -96,7 +96,7 @@ where
         .and_then(|matches| CommandLine::from_arg_matches(&matches))
         .map(CommandLine::into_invocation)
         .map_err(|error| Stop {
-            text: error.render().to_string(),
+            text: format!("{}\n", error.render().to_string().trim_end()),
             code: if error.use_stderr() { USAGE } else { 0 },
         })
 }
