@@ -132,3 +132,48 @@ fn primitive(function: &Function, errors: &mut Errors) {
         text::visible(&reason.why, Field::Annotation, errors);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistakes(block: &str) -> Vec<String> {
+        let mut errors = Errors::default();
+        let attr = proc_macro2::TokenStream::new();
+        let item: ItemImpl = syn::parse_str(block).unwrap_or_else(|_| syn::parse_quote!(impl X {}));
+        let mut read = crate::parse::server::server(attr, item, &mut errors);
+        server(&mut read, &mut errors);
+        for function in read.functions {
+            errors.append(function.errors);
+        }
+        errors.messages()
+    }
+
+    #[test]
+    fn a_right_block_has_no_mistakes_and_keeps_its_other_functions() {
+        let block = "impl S { /** A. */ #[tool(public)] async fn a(&self, n: u8, log: x::Log) {} fn b() {} }";
+        assert!(mistakes(block).is_empty());
+    }
+
+    #[test]
+    fn every_mistake_is_told_in_one_run() {
+        let block = "impl S { #[tool] fn a(self, s: &str) {} }";
+        assert_eq!(mistakes(block).len(), 5, "{:?}", mistakes(block));
+    }
+
+    #[test]
+    fn a_handle_is_known_by_the_last_word_of_its_type_and_by_nothing_else() {
+        let init = |ty: &str| {
+            mistakes(&format!(
+                "impl S {{ #[init] async fn i(x: {ty}) -> R {{}} }}"
+            ))
+        };
+        assert!(init("Fs<A, B>").is_empty());
+        assert!(init("a::b::Fs<A, B>").is_empty());
+        assert!(init("(Fs<A, B>)").is_empty());
+        // An argument, which `#[init]` cannot have.
+        for argument in ["Quiet", "Fs2<A>", "Vec<Fs<A, B>>", "(Fs<A, B>, u8)"] {
+            assert_eq!(init(argument).len(), 1, "{argument}");
+        }
+    }
+}

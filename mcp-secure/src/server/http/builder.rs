@@ -169,12 +169,35 @@ impl<A> Http<A> {
         self
     }
 
+    pub(crate) fn address(&self) -> &str {
+        &self.on
+    }
+
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.path
+    }
+
+    /// The operator's address; it has been checked to be on loopback.
+    pub(crate) fn move_to(&mut self, address: std::net::SocketAddr) {
+        self.on = address.to_string();
+    }
+
+    #[allow(dead_code, reason = "the operator cannot narrow these yet")]
     pub(crate) fn limits_mut(&mut self) -> &mut HttpLimits {
         &mut self.limits
     }
 }
 
 impl Http<Authenticated> {
+    /// The operator's token file.
+    pub(crate) fn take_token_from(&mut self, file: PathBuf) {
+        match &mut self.auth.0 {
+            Declared::LocalToken { path, .. } => *path = Some(file),
+            #[cfg(test)]
+            Declared::Table(_) => {}
+        }
+    }
+
     /// Takes the address and the token. `server` names the token file.
     ///
     /// # Errors

@@ -24,6 +24,10 @@ impl Endpoint {
             )
         }
     }
+
+    pub(crate) fn path(&self) -> &str {
+        &self.0
+    }
 }
 
 impl Gate for Endpoint {

@@ -1,8 +1,16 @@
 //! The user's scope takes every name that generated code could rely on.
 
-#![allow(dead_code, non_camel_case_types, unused_macros)]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    non_camel_case_types,
+    unused_macros
+)]
 
-use ::mcp_secure::prelude::{Approved, Extractor, Fs, ReadOnly, ReadWrite, capability, secure_server};
+use ::mcp_secure::prelude::{
+    Approved, Extractor, Fs, ReadOnly, ReadWrite, capability, secure_server,
+};
 
 mod core {}
 mod std {}
@@ -34,9 +42,21 @@ struct Err;
 fn drop() {}
 fn argument() {}
 fn call() {}
-macro_rules! assert { ($($t:tt)*) => { compile_error!("shadowed") }; }
-macro_rules! vec { ($($t:tt)*) => { compile_error!("shadowed") }; }
-macro_rules! env { ($($t:tt)*) => { compile_error!("shadowed") }; }
+macro_rules! assert {
+    ($($t:tt)*) => {
+        compile_error!("shadowed")
+    };
+}
+macro_rules! vec {
+    ($($t:tt)*) => {
+        compile_error!("shadowed")
+    };
+}
+macro_rules! env {
+    ($($t:tt)*) => {
+        compile_error!("shadowed")
+    };
+}
 
 /// Notes.
 #[capability(fs)]
@@ -91,7 +111,10 @@ impl Server {
     }
 
     #[completion(prompt = "prompt", arg = "name")]
-    async fn completion(&self, prefix: ::std::string::String) -> ::std::vec::Vec<::std::string::String> {
+    async fn completion(
+        &self,
+        prefix: ::std::string::String,
+    ) -> ::std::vec::Vec<::std::string::String> {
         ::std::vec::Vec::from([prefix])
     }
 }
