@@ -70,39 +70,6 @@ pub(crate) fn bind(
         .collect()
 }
 
-/// The path to open: for a capability that the code has bound and the operator narrowed, the
-/// one that is left when links are followed, which must still be inside.
-///
-/// # Errors
-///
-/// When it is not, or when one of the two cannot be resolved.
-pub(crate) fn path_to_open(bound: &BoundGrant) -> Result<PathBuf> {
-    let Some(ceiling) = &bound.ceiling else {
-        return Ok(bound.path.clone());
-    };
-    let resolve = |path: &Path| {
-        path.canonicalize().map_err(|e| {
-            Error::new(format!(
-                "the grant `{}` cannot be opened: `{}`: {e}",
-                bound.name,
-                path.display()
-            ))
-        })
-    };
-    let (path, ceiling) = (resolve(&bound.path)?, resolve(ceiling)?);
-    if is_inside(&path, &ceiling) {
-        return Ok(path);
-    }
-    Err(Error::new(format!(
-        "{}: `{}` leads out of `{}`, where `{}` is fixed in code",
-        bound.bound_by,
-        bound.path.display(),
-        ceiling.display(),
-        bound.name
-    ))
-    .help("leave the grant out, or name a folder inside that is no link"))
-}
-
 /// One binding by the operator.
 struct Asked {
     name: String,

@@ -153,30 +153,3 @@ fn a_tilde_that_no_shell_replaced_is_not_a_folder() {
     // `~x` may be a folder of that name.
     bound(&[option("notes", "~x")], None).unwrap();
 }
-
-#[cfg(unix)]
-#[test]
-fn a_link_does_not_lead_out_of_what_the_code_fixed() {
-    let dir = tempfile::tempdir().unwrap();
-    let root = dir.path().canonicalize().unwrap();
-    let (fixed, outside) = (root.join("fixed"), root.join("outside"));
-    std::fs::create_dir_all(fixed.join("a")).unwrap();
-    std::fs::create_dir(&outside).unwrap();
-    std::os::unix::fs::symlink(&outside, fixed.join("out")).unwrap();
-    std::os::unix::fs::symlink(fixed.join("a"), fixed.join("b")).unwrap();
-    let opened = |name: &str| {
-        let asked = [option("fixed", fixed.join(name).to_str().unwrap())];
-        let bound = bind(&[Grant::fs_at::<Fixed>(&fixed)], &asked, None, &root).unwrap();
-        path_to_open(&bound[0])
-    };
-    assert_eq!(opened("a").unwrap(), fixed.join("a"));
-    // What was judged is what is opened.
-    assert_eq!(opened("b").unwrap(), fixed.join("a"));
-    assert!(
-        opened("out")
-            .unwrap_err()
-            .to_string()
-            .contains("leads out of")
-    );
-    assert!(opened("none").is_err());
-}
