@@ -1,4 +1,5 @@
 //! Log lines for the client, as far as it asked for them.
+#![allow(deprecated, reason = "SEP-2577 deprecates the notification, clients still show it")]
 
 use rmcp::model::{LoggingLevel, LoggingMessageNotificationParam};
 use serde_json::Value;
@@ -38,7 +39,6 @@ impl Log {
         self.send(LoggingLevel::Warning, message.into()).await
     }
 
-    #[allow(deprecated, reason = "SEP-2577 deprecates the notification, clients still show it")]
     async fn send(&self, level: LoggingLevel, message: String) -> ToolResult<()> {
         if !self.lease.is_live() {
             return Err(revoked());
@@ -70,7 +70,6 @@ fn severity(level: LoggingLevel) -> u8 {
         LoggingLevel::Critical => 5,
         LoggingLevel::Alert => 6,
         LoggingLevel::Emergency => 7,
-        _ => 0,
     }
 }
 

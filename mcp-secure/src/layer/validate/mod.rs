@@ -83,7 +83,7 @@ impl ValidateLayer {
                 let arguments = self
                     .object(given, &entry.input)
                     // The model reads what is wrong and can correct itself (SEP-1303).
-                    .map_err(Refusal::as_tool_result)?;
+                    .map_err(Refusal::into_tool_result)?;
                 CheckedOp::Tool { index, arguments }
             }
             McpOp::GetPrompt(params) => {

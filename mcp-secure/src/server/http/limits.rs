@@ -19,8 +19,9 @@ pub struct HttpLimits {
     pub header_bytes: usize,
     /// Fields of a request head; more is answered 431. 100.
     pub header_count: usize,
-    /// Time for a request head to arrive, and how long a connection may be idle. 10 s;
-    /// checked twice in that time, so that the longest is one and a half.
+    /// Time for a request head to arrive, and how long a connection may be idle. 10 s. The
+    /// first head is held to it exactly; later ones to between half and one and a half of it,
+    /// because one clock for the connection costs less than one for each request.
     pub header_time: Duration,
     /// Bytes of a request body; more is answered 413. 1 MiB.
     pub body_bytes: usize,
@@ -72,7 +73,9 @@ impl HttpLimits {
             body_time: self.body_time.min(other.body_time),
             streams: self.streams.min(other.streams),
             sessions: self.sessions.min(other.sessions),
-            sessions_per_principal: self.sessions_per_principal.min(other.sessions_per_principal),
+            sessions_per_principal: self
+                .sessions_per_principal
+                .min(other.sessions_per_principal),
             session_idle: self.session_idle.min(other.session_idle),
             session_lifetime: self.session_lifetime.min(other.session_lifetime),
             drain: self.drain.min(other.drain),
@@ -92,11 +95,16 @@ impl HttpLimits {
             ("body_time", self.body_time == zero),
             ("streams", self.streams == 0),
             ("session_idle", self.session_idle == zero),
-            ("session_lifetime", self.session_lifetime < Duration::from_secs(1)),
+            (
+                "session_lifetime",
+                self.session_lifetime < Duration::from_secs(1),
+            ),
         ] {
             if bad {
-                return Err(Error::new(format!("the HTTP limit `{name}` cannot be that small or large"))
-                    .help("begin with `HttpLimits::default()` and change what you need"));
+                return Err(Error::new(format!(
+                    "the HTTP limit `{name}` cannot be that small or large"
+                ))
+                .help("begin with `HttpLimits::default()` and change what you need"));
             }
         }
         Ok(())
@@ -109,8 +117,15 @@ mod tests {
 
     #[test]
     fn limits_only_narrow() {
-        let author = HttpLimits { sessions: 10, ..HttpLimits::default() };
-        let operator = HttpLimits { sessions: 99, body_bytes: 10, ..HttpLimits::default() };
+        let author = HttpLimits {
+            sessions: 10,
+            ..HttpLimits::default()
+        };
+        let operator = HttpLimits {
+            sessions: 99,
+            body_bytes: 10,
+            ..HttpLimits::default()
+        };
         let both = author.narrowed_by(&operator);
         assert_eq!((both.sessions, both.body_bytes), (10, 10));
         assert_eq!(both, operator.narrowed_by(&author));
@@ -119,7 +134,21 @@ mod tests {
     #[test]
     fn a_limit_that_would_panic_or_refuse_everything_is_an_error() {
         assert!(HttpLimits::default().check().is_ok());
-        assert!(HttpLimits { header_bytes: 8191, ..HttpLimits::default() }.check().is_err());
-        assert!(HttpLimits { connections: 0, ..HttpLimits::default() }.check().is_err());
+        assert!(
+            HttpLimits {
+                header_bytes: 8191,
+                ..HttpLimits::default()
+            }
+            .check()
+            .is_err()
+        );
+        assert!(
+            HttpLimits {
+                connections: 0,
+                ..HttpLimits::default()
+            }
+            .check()
+            .is_err()
+        );
     }
 }

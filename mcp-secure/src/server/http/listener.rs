@@ -19,7 +19,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     authenticate::Auth,
-    builder::{Authenticated, Http},
     connection::drive,
     endpoint::Endpoint,
     headers::DecidingHeaders,
@@ -45,14 +44,23 @@ pub(crate) struct Bound {
 
 /// Where connections come from.
 pub(crate) enum Listener {
-    Tcp { socket: std::net::TcpListener, local: SocketAddr, auth: Arc<Auth>, token: Option<PathBuf> },
+    Tcp {
+        socket: std::net::TcpListener,
+        local: SocketAddr,
+        auth: Arc<Auth>,
+        token: Option<PathBuf>,
+    },
     #[cfg(unix)]
     Unix(super::unix::Socket),
 }
 
 /// One accepted connection, and how its requests get a principal.
 pub(crate) enum Accepted<Io> {
-    Connection { io: Io, peer: Option<IpAddr>, auth: Arc<Auth> },
+    Connection {
+        io: Io,
+        peer: Option<IpAddr>,
+        auth: Arc<Auth>,
+    },
     /// Closed at once.
     Refused { control: &'static str },
 }
@@ -62,22 +70,6 @@ pub(crate) trait Accept: Send + Sync {
     type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
     fn accept(&self) -> impl Future<Output = io::Result<Accepted<Self::Io>>> + Send;
-}
-
-/// Binds and serves until `shutdown` fires.
-///
-/// # Errors
-///
-/// When the address, a name or the token file is not what it has to be.
-pub(crate) async fn serve<S: ServerHandler>(
-    make: impl Fn() -> S + Clone + Send + Sync + 'static,
-    http: Http<Authenticated>,
-    sealer: Sealer,
-    sink: Arc<dyn PreAuthSink>,
-    shutdown: CancellationToken,
-) -> Result<()> {
-    let name = make().get_info().server_info.name;
-    http.bind(&name)?.serve(make, sealer, sink, shutdown).await
 }
 
 impl Bound {
@@ -108,7 +100,14 @@ impl Bound {
         sink: Arc<dyn PreAuthSink>,
         shutdown: CancellationToken,
     ) -> Result<()> {
-        let Self { listener, hosts, origins, endpoint, limits, legacy_sessions } = self;
+        let Self {
+            listener,
+            hosts,
+            origins,
+            endpoint,
+            limits,
+            legacy_sessions,
+        } = self;
         // Ends what still runs when the drain is over; rmcp's sessions hang on it, too.
         let stop = CancellationToken::new();
         let _stop = stop.clone().drop_guard();
@@ -124,6 +123,7 @@ impl Bound {
             limits,
         };
         let mut tasks = JoinSet::new();
+        tasks.spawn(sweep(shared.sessions.clone(), shutdown.clone()));
         match listener {
             Listener::Tcp { socket, auth, .. } => {
                 let socket = tokio::net::TcpListener::from_std(socket)
@@ -155,9 +155,9 @@ async fn accept<S: ServerHandler, L: Accept>(
     shutdown: &CancellationToken,
     tasks: &mut JoinSet<()>,
 ) {
-    let places = Arc::new(Semaphore::new(shared.limits.connections.min(Semaphore::MAX_PERMITS)));
-    let mut sweep = interval(SWEEP);
-    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let places = Arc::new(Semaphore::new(
+        shared.limits.connections.min(Semaphore::MAX_PERMITS),
+    ));
     let mut place = None;
     loop {
         while tasks.try_join_next().is_some() {}
@@ -173,11 +173,6 @@ async fn accept<S: ServerHandler, L: Accept>(
         }
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = sweep.tick() => {
-                let sessions = shared.sessions.clone();
-                tasks.spawn(async move { sessions.sweep().await });
-                continue;
-            }
             () = shutdown.cancelled() => return,
         };
         match accepted {
@@ -199,6 +194,18 @@ async fn accept<S: ServerHandler, L: Accept>(
     }
 }
 
+/// Ends old sessions, whatever the connections are doing.
+async fn sweep(sessions: Arc<BoundedSessions>, shutdown: CancellationToken) {
+    let mut ticks = interval(SWEEP);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => sessions.sweep().await,
+            () = shutdown.cancelled() => return,
+        }
+    }
+}
+
 async fn all(tasks: &mut JoinSet<()>) {
     while tasks.join_next().await.is_some() {}
 }
@@ -214,7 +221,11 @@ impl Accept for Tcp {
     async fn accept(&self) -> io::Result<Accepted<Self::Io>> {
         let (io, peer) = self.socket.accept().await?;
         io.set_nodelay(true)?;
-        Ok(Accepted::Connection { io, peer: Some(peer.ip()), auth: self.auth.clone() })
+        Ok(Accepted::Connection {
+            io,
+            peer: Some(peer.ip()),
+            auth: self.auth.clone(),
+        })
     }
 }
 
