@@ -43,8 +43,8 @@ on_every_way! {
         let client = server.client(way);
         let honest = client.call("lie", json!({ "number": 10 }));
         assert_eq!(honest["result"]["structuredContent"]["number"], 10, "{honest}");
-        let answer = client.call("lie", json!({ "number": 99 }));
-        assert!(is_tool_error(&answer) && !answer.to_string().contains("99"), "{answer}");
+        let answer = client.call("lie", json!({ "number": 987_654_321 }));
+        assert!(is_tool_error(&answer) && !answer.to_string().contains("987654321"), "{answer}");
         assert_record(&server.outcome_that_is("lie", "failed"), "failed", "allow", Some("guard/schema"));
     }
 
