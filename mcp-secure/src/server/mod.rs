@@ -9,6 +9,7 @@ mod config_file;
 pub(crate) mod grants;
 #[cfg(feature = "http")]
 pub mod http;
+mod keys;
 mod lock;
 mod log;
 pub(crate) mod resolve;

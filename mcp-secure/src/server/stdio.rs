@@ -23,6 +23,7 @@ use tokio::{
     sync::Notify,
 };
 
+use super::keys::Keys;
 use crate::audit::Tally;
 
 /// Messages over any byte stream; standard input and output in a server.
@@ -117,6 +118,15 @@ where
         let line = self.line.trim_ascii();
         if line.is_empty() {
             return Ok(None);
+        }
+        if Keys::check(line).is_err() {
+            // Not even its id is certain.
+            return Err(Refused::new(
+                "stdio/keys",
+                Value::Null,
+                -32700,
+                "a key in the message occurs twice or holds a NUL",
+            ));
         }
         match serde_json::from_slice::<RxJsonRpcMessage<RoleServer>>(line) {
             Ok(JsonRpcMessage::Request(request)) => {
