@@ -116,6 +116,11 @@ impl Call {
         }
     }
 
+    #[cfg(feature = "testing")]
+    pub(crate) fn approve_for_tests(&mut self) {
+        self.approved = true;
+    }
+
     pub(crate) fn is_approved(&self) -> bool {
         self.approved
     }

@@ -24,6 +24,12 @@ impl Error {
         self.help = Some(help.into());
         self
     }
+
+    /// Says where: puts words before the message.
+    pub(crate) fn before(mut self, place: &str) -> Self {
+        self.message.insert_str(0, place);
+        self
+    }
 }
 
 impl fmt::Display for Error {

@@ -9,12 +9,15 @@ pub mod definition;
 mod error;
 mod layer;
 mod limits;
+pub mod manifest;
 mod output;
 pub mod pipeline;
 pub mod prelude;
 mod schema;
 pub mod server;
 pub mod state;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use limits::Limits;
 pub use error::{Error, Result, ToolError, ToolResult};

@@ -34,11 +34,21 @@ fn clashes(function: &Function, before: &[Function], errors: &mut Errors) {
     for other in rivals {
         match (&function.kind, &other.kind) {
             (Kind::Init, _) => {
-                errors.at(function.ident.span(), "there is an `#[init]` already: a server starts once");
+                errors.at(
+                    function.ident.span(),
+                    "there is an `#[init]` already: a server starts once",
+                );
                 return;
             }
-            (Kind::Completion { target, argument }, Kind::Completion { target: t, argument: a }) => {
-                if !argument.value.is_empty() && key(target) == key(t) && argument.value == a.value {
+            (
+                Kind::Completion { target, argument },
+                Kind::Completion {
+                    target: t,
+                    argument: a,
+                },
+            ) => {
+                let sound = !function.errors_found() && !other.errors_found();
+                if sound && key(target) == key(t) && argument.value == a.value {
                     errors.at(
                         argument.span(),
                         format_args!(
@@ -66,7 +76,9 @@ fn clashes(function: &Function, before: &[Function], errors: &mut Errors) {
                 if let (Kind::Resource { uri, .. }, Kind::Resource { uri: other_uri, .. }) =
                     (&function.kind, &other.kind)
                 {
-                    if !uri.value.is_empty() && shape(&uri.value) == shape(&other_uri.value) {
+                    let both =
+                        super::uri::parse(&uri.value).and(super::uri::parse(&other_uri.value));
+                    if both.is_ok() && shape(&uri.value) == shape(&other_uri.value) {
                         errors.at(
                             uri.span(),
                             format_args!(
@@ -115,9 +127,16 @@ fn completion(
     if argument.value.is_empty() && function.errors_found() {
         return;
     }
-    let names: Vec<String> = found.arguments().map(|argument| format!("`{}`", argument.name())).collect();
+    let names: Vec<String> = found
+        .arguments()
+        .map(|argument| format!("`{}`", argument.name()))
+        .collect();
     if !names.contains(&format!("`{}`", argument.value)) {
-        let has = if names.is_empty() { "no arguments".to_owned() } else { names.join(", ") };
+        let has = if names.is_empty() {
+            "no arguments".to_owned()
+        } else {
+            names.join(", ")
+        };
         errors.at(
             argument.span(),
             format_args!(
@@ -132,17 +151,25 @@ fn completion(
 /// A completion is given what was typed so far, and nothing else.
 fn prefix(function: &Function, errors: &mut Errors) {
     let mut arguments = function.arguments();
-    let missing = !function.arguments().any(|argument| argument.name() == "prefix");
+    let missing = !function
+        .arguments()
+        .any(|argument| argument.name() == "prefix");
     if missing && arguments.next().is_none() {
         if !function.errors_found() {
             errors.at(
                 function.ident.span(),
-                format_args!("`{}` is not told what was typed: add `prefix: String`", function.ident),
+                format_args!(
+                    "`{}` is not told what was typed: add `prefix: String`",
+                    function.ident
+                ),
             );
         }
         return;
     }
-    for argument in function.arguments().filter(|argument| argument.name() != "prefix") {
+    for argument in function
+        .arguments()
+        .filter(|argument| argument.name() != "prefix")
+    {
         errors.at(
             argument.ident.span(),
             "a completion has one argument, `prefix: String`; everything else is a handle",
@@ -160,7 +187,11 @@ fn choices(functions: &[Function], target: &Target) -> String {
         })
         .map(|choice| format!("`{choice}`"))
         .collect();
-    if choices.is_empty() { String::new() } else { format!(": there is {}", choices.join(", ")) }
+    if choices.is_empty() {
+        String::new()
+    } else {
+        format!(": there is {}", choices.join(", "))
+    }
 }
 
 fn key(target: &Target) -> (bool, &str) {

@@ -14,13 +14,15 @@ use syn::{ItemImpl, Type};
 
 use crate::{
     errors::Errors,
-    model::{Function, Kind, Server},
+    model::{Function, Kind, Server, unraw},
 };
 
 /// Everything; what is wrong with one function is noted there, and the rest in `errors`.
 pub(crate) fn server(server: &mut Server, errors: &mut Errors) {
     impl_block(&server.item, errors);
-    text::name(&server.name, "give the server one with `name = \"…\"`", errors);
+    if can_serve(&server.item) {
+        text::name(&server.name, true, errors);
+    }
     if let Some(version) = &server.version {
         text::visible(version, Field::Annotation, errors);
     }
@@ -39,11 +41,17 @@ pub(crate) fn server(server: &mut Server, errors: &mut Errors) {
 
 fn impl_block(item: &ItemImpl, errors: &mut Errors) {
     if let Some((path, _)) = &item.trait_ {
-        errors.on(path, "`#[secure_server]` goes on the type's own impl block, not on one of a trait");
+        errors.on(
+            path,
+            "`#[secure_server]` goes on the type's own impl block, not on one of a trait",
+        );
     } else if !matches!(&*item.self_ty, Type::Path(_)) {
         errors.on(&item.self_ty, "a server is a struct or an enum of yours");
     } else if borrows(&item.self_ty) {
-        errors.on(&item.self_ty, "a server outlives every call, so it cannot borrow: let it own what it holds");
+        errors.on(
+            &item.self_ty,
+            "a server outlives every call, so it cannot borrow: let it own what it holds",
+        );
     }
     if let Some(unsafety) = &item.unsafety {
         errors.on(unsafety, "a server cannot be `unsafe`: remove it");
@@ -58,9 +66,14 @@ pub(crate) fn can_serve(item: &ItemImpl) -> bool {
 /// A lifetime is an apostrophe; a character literal is one token.
 fn borrows(ty: &Type) -> bool {
     let mut tokens = ty.to_token_stream().into_iter();
-    let is_tick = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '\'');
+    let is_tick =
+        |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '\'');
     while let Some(token) = tokens.next() {
-        if is_tick(&token) && tokens.next().is_none_or(|name| name.to_string() != "static") {
+        if is_tick(&token)
+            && tokens
+                .next()
+                .is_none_or(|name| name.to_string() != "static")
+        {
             return true;
         }
     }
@@ -79,18 +92,23 @@ fn primitive(function: &Function, errors: &mut Errors) {
             }
         }
         Kind::Tool(hints) => {
-            if let (Some(read_only), Some(destructive)) = (&hints.read_only, &hints.destructive) {
-                if read_only.value && destructive.value {
-                    errors.on(
-                        &destructive.tokens,
-                        "what is `read_only` cannot be `destructive`: remove one",
-                    );
-                }
+            if let (Some(read_only), Some(destructive)) = (&hints.read_only, &hints.destructive)
+                && read_only.value
+                && destructive.value
+            {
+                errors.on(
+                    &destructive.tokens,
+                    "what is `read_only` cannot be `destructive`: remove one",
+                );
             }
         }
         Kind::Prompt => {}
     }
-    text::name(&function.name, "give it one with `name = \"…\"`", errors);
+    text::name(
+        &function.name,
+        function.name.value == unraw(&function.ident),
+        errors,
+    );
     if let Some(title) = &function.title {
         text::visible(title, Field::Title, errors);
         if title.value.trim().is_empty() {
@@ -107,7 +125,55 @@ fn primitive(function: &Function, errors: &mut Errors) {
             ),
         ),
     }
-    for reason in [&function.policy.unapproved, &function.policy.allow_flow].into_iter().flatten() {
+    for reason in [&function.policy.unapproved, &function.policy.allow_flow]
+        .into_iter()
+        .flatten()
+    {
         text::visible(&reason.why, Field::Annotation, errors);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistakes(block: &str) -> Vec<String> {
+        let mut errors = Errors::default();
+        let attr = proc_macro2::TokenStream::new();
+        let item: ItemImpl = syn::parse_str(block).unwrap_or_else(|_| syn::parse_quote!(impl X {}));
+        let mut read = crate::parse::server::server(attr, item, &mut errors);
+        server(&mut read, &mut errors);
+        for function in read.functions {
+            errors.append(function.errors);
+        }
+        errors.messages()
+    }
+
+    #[test]
+    fn a_right_block_has_no_mistakes_and_keeps_its_other_functions() {
+        let block = "impl S { /** A. */ #[tool(public)] async fn a(&self, n: u8, log: x::Log) {} fn b() {} }";
+        assert!(mistakes(block).is_empty());
+    }
+
+    #[test]
+    fn every_mistake_is_told_in_one_run() {
+        let block = "impl S { #[tool] fn a(self, s: &str) {} }";
+        assert_eq!(mistakes(block).len(), 5, "{:?}", mistakes(block));
+    }
+
+    #[test]
+    fn a_handle_is_known_by_the_last_word_of_its_type_and_by_nothing_else() {
+        let init = |ty: &str| {
+            mistakes(&format!(
+                "impl S {{ #[init] async fn i(x: {ty}) -> R {{}} }}"
+            ))
+        };
+        assert!(init("Fs<A, B>").is_empty());
+        assert!(init("a::b::Fs<A, B>").is_empty());
+        assert!(init("(Fs<A, B>)").is_empty());
+        // An argument, which `#[init]` cannot have.
+        for argument in ["Quiet", "Fs2<A>", "Vec<Fs<A, B>>", "(Fs<A, B>, u8)"] {
+            assert_eq!(init(argument).len(), 1, "{argument}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Parameters, as far as their names and written types tell.
 
-use mcp_secure_text::Field;
+use mcp_secure_text::{Field, check_name};
 use syn::{Generics, Type};
 
 use super::text;
@@ -31,8 +31,12 @@ pub(super) fn check(function: &Function, generics: &Generics, errors: &mut Error
 }
 
 fn check_argument(argument: &Argument, is_tool: bool, errors: &mut Errors) {
-    let name = crate::model::Text::new(argument.name(), argument.ident.span());
-    text::name(&name, "rename the parameter", errors);
+    if let Err(error) = check_name(&argument.name()) {
+        errors.at(
+            argument.ident.span(),
+            format_args!("{error}; rename the parameter"),
+        );
+    }
     if let Some(description) = &argument.description {
         text::visible(description, Field::ParameterDoc, errors);
     }
@@ -60,26 +64,44 @@ fn check_argument(argument: &Argument, is_tool: bool, errors: &mut Errors) {
             );
         }
     }
-    let at = |key: &str| rules.given.iter().find(|given| *given == key).map(syn::Ident::span);
-    if let (Some(min), Some(max), Some(span)) = (rules.min_len, rules.max_len, at("min_len")) {
-        if min > max {
-            errors.at(span, "no text is that short and that long: `min_len` is above `max_len`");
-        }
+    let at = |key: &str| {
+        rules
+            .given
+            .iter()
+            .find(|given| *given == key)
+            .map(syn::Ident::span)
+    };
+    if let (Some(min), Some(max), Some(span)) = (rules.min_len, rules.max_len, at("min_len"))
+        && min > max
+    {
+        errors.at(
+            span,
+            "no text is that short and that long: `min_len` is above `max_len`",
+        );
     }
-    if let (Some(min), Some(max), Some(span)) = (rules.minimum, rules.maximum, at("range")) {
-        if min > max {
-            errors.at(span, "this `range` is empty: its first end is above its last");
-        }
+    if let (Some(min), Some(max), Some(span)) = (rules.minimum, rules.maximum, at("range"))
+        && min > max
+    {
+        errors.at(
+            span,
+            "this `range` is empty: its first end is above its last",
+        );
     }
     if let Some(pattern) = &rules.pattern {
         text::visible(pattern, Field::EnumValue, errors);
         if pattern.value.is_empty() {
-            errors.at(pattern.span(), "this `pattern` is empty and refuses nothing: remove it");
+            errors.at(
+                pattern.span(),
+                "this `pattern` is empty and refuses nothing: remove it",
+            );
         }
     }
     if let Some(header) = &rules.header {
         if !is_tool {
-            errors.at(header.span(), "only the arguments of tools are mirrored into headers: remove `header`");
+            errors.at(
+                header.span(),
+                "only the arguments of tools are mirrored into headers: remove `header`",
+            );
         } else if !is_token(&header.value) {
             errors.at(
                 header.span(),
@@ -88,7 +110,8 @@ fn check_argument(argument: &Argument, is_tool: bool, errors: &mut Errors) {
                     header.value.escape_debug()
                 ),
             );
-        } else if let Some(word) = sensitive(&header.value).or_else(|| sensitive(&argument.name())) {
+        } else if let Some(word) = sensitive(&header.value).or_else(|| sensitive(&argument.name()))
+        {
             errors.at(
                 header.span(),
                 format_args!(
@@ -111,7 +134,11 @@ fn whole(function: &Function, ty: &Type, errors: &mut Errors) {
         );
         return;
     }
-    let others = function.params.iter().filter(|param| !matches!(param, Param::Handle(_))).count();
+    let others = function
+        .params
+        .iter()
+        .filter(|param| !matches!(param, Param::Handle(_)))
+        .count();
     if others > 1 {
         errors.on(
             ty,
@@ -154,7 +181,10 @@ fn check_handle(function: &Function, handle: &Handle, generics: &Generics, error
 /// Header names are unique in a tool, whatever their case.
 fn headers(function: &Function, errors: &mut Errors) {
     let mut seen: Vec<String> = Vec::new();
-    for header in function.arguments().filter_map(|argument| argument.rules.header.as_ref()) {
+    for header in function
+        .arguments()
+        .filter_map(|argument| argument.rules.header.as_ref())
+    {
         let folded = header.value.to_ascii_lowercase();
         if seen.contains(&folded) {
             errors.at(
@@ -209,7 +239,9 @@ fn for_what(key: &syn::Ident) -> &'static str {
 /// RFC 9110, section 5.6.2: `token`.
 fn is_token(name: &str) -> bool {
     !name.is_empty()
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
 fn sensitive(name: &str) -> Option<&'static str> {
@@ -220,5 +252,13 @@ fn sensitive(name: &str) -> Option<&'static str> {
 const SENSITIVE: [&str; 4] = ["password", "token", "secret", "key"];
 
 /// Handles that belong to a call, not to the server.
-const OF_A_CALL: [&str; 8] =
-    ["Principal", "Session", "Progress", "Elicit", "Log", "Sample", "Roots", "Approved"];
+const OF_A_CALL: [&str; 8] = [
+    "Principal",
+    "Session",
+    "Progress",
+    "Elicit",
+    "Log",
+    "Sample",
+    "Roots",
+    "Approved",
+];

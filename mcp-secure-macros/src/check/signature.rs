@@ -20,11 +20,17 @@ pub(super) fn check(function: &Function, errors: &mut Errors) {
         );
     }
     if let Some(constness) = &signature.constness {
-        errors.on(constness, format_args!("a {noun} cannot be `const`: remove it"));
+        errors.on(
+            constness,
+            format_args!("a {noun} cannot be `const`: remove it"),
+        );
     }
     match &signature.safety {
         Safety::Unsafe(token) => {
-            errors.on(token, format_args!("a {noun} cannot be `unsafe`: its caller is a model"));
+            errors.on(
+                token,
+                format_args!("a {noun} cannot be `unsafe`: its caller is a model"),
+            );
         }
         Safety::Safe(token) => errors.on(token, "`safe` has no meaning here: remove it"),
         Safety::Default => {}
@@ -38,20 +44,30 @@ pub(super) fn check(function: &Function, errors: &mut Errors) {
             format_args!("a {noun} cannot be generic: nobody could choose the types"),
         );
     } else if let Some(clause) = &signature.generics.where_clause {
-        errors.on(clause, format_args!("a {noun} has no `where` clause: put it on the impl block"));
+        errors.on(
+            clause,
+            format_args!("a {noun} has no `where` clause: put it on the impl block"),
+        );
     }
     receiver(function, is_init, errors);
     output(function, is_init, errors);
 }
 
 fn receiver(function: &Function, is_init: bool, errors: &mut Errors) {
-    let receiver = function.signature.inputs.iter().find_map(|input| match input {
-        FnArg::Receiver(receiver) => Some(receiver),
-        FnArg::Typed(_) => None,
-    });
+    let receiver = function
+        .signature
+        .inputs
+        .iter()
+        .find_map(|input| match input {
+            FnArg::Receiver(receiver) => Some(receiver),
+            FnArg::Typed(_) => None,
+        });
     match receiver {
         Some(receiver) if is_init => {
-            errors.on(receiver, "`#[init]` builds the server, so there is no `self` yet: remove it");
+            errors.on(
+                receiver,
+                "`#[init]` builds the server, so there is no `self` yet: remove it",
+            );
         }
         None if is_init => {}
         None => errors.at(
@@ -80,16 +96,25 @@ fn output(function: &Function, is_init: bool, errors: &mut Errors) {
         return;
     };
     if words(output).any(|word| word == "impl") {
-        errors.on(output, "the answer needs a type with a name: its schema comes from it");
+        errors.on(
+            output,
+            "the answer needs a type with a name: its schema comes from it",
+        );
         return;
     }
-    if let Type::Reference(reference) = output {
-        if reference.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident != "static") {
-            let owned = match reference.elem.to_token_stream().to_string().as_str() {
-                "str" => "String".to_owned(),
-                _ => crate::parse::type_in_words(&reference.elem),
-            };
-            errors.on(output, format_args!("the answer outlives the call: return `{owned}`"));
-        }
+    if let Type::Reference(reference) = output
+        && reference
+            .lifetime
+            .as_ref()
+            .is_none_or(|lifetime| lifetime.ident != "static")
+    {
+        let owned = match reference.elem.to_token_stream().to_string().as_str() {
+            "str" => "String".to_owned(),
+            _ => crate::parse::type_in_words(&reference.elem),
+        };
+        errors.on(
+            output,
+            format_args!("the answer outlives the call: return `{owned}`"),
+        );
     }
 }

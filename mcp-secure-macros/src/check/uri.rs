@@ -15,13 +15,19 @@ pub(super) fn check(function: &Function, uri: &Text, errors: &mut Errors) {
         Err(reason) => {
             errors.at(
                 uri.span(),
-                format_args!("`{}` is no resource address: {reason}", uri.value.escape_debug()),
+                format_args!(
+                    "`{}` is no resource address: {reason}",
+                    uri.value.escape_debug()
+                ),
             );
             return;
         }
     };
     for argument in function.arguments() {
-        if !variables.iter().any(|variable| *variable == argument.name()) {
+        if !variables
+            .iter()
+            .any(|variable| *variable == argument.name())
+        {
             errors.at(
                 argument.ident.span(),
                 format_args!(
@@ -32,10 +38,15 @@ pub(super) fn check(function: &Function, uri: &Text, errors: &mut Errors) {
         }
     }
     for variable in variables {
-        if !function.arguments().any(|argument| argument.name() == variable) {
+        if !function
+            .arguments()
+            .any(|argument| argument.name() == variable)
+        {
             errors.at(
                 uri.span(),
-                format_args!("`{{{variable}}}` reaches nothing: add a parameter `{variable}: String`"),
+                format_args!(
+                    "`{{{variable}}}` reaches nothing: add a parameter `{variable}: String`"
+                ),
             );
         }
     }
@@ -47,10 +58,13 @@ pub(super) fn parse(uri: &str) -> Result<Vec<&str>, String> {
         return Err("it needs a scheme, such as `notes://`".to_owned());
     };
     let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+        && scheme
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
     if !is_scheme {
         return Err(
-            "its scheme has letters, digits, `+`, `-` and `.`, a letter first (RFC 3986)".to_owned()
+            "its scheme has letters, digits, `+`, `-` and `.`, a letter first (RFC 3986)"
+                .to_owned(),
         );
     }
     if rest.is_empty() {
@@ -74,7 +88,9 @@ fn variables(mut rest: &str) -> Result<Vec<&str>, String> {
                 return Err("a `{` is not closed".to_owned());
             };
             let is_name = variable.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-                && variable.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+                && variable
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'_');
             if !is_name {
                 return Err(format!(
                     "`{{{}}}` is no variable: write the name of a parameter, without operators",
@@ -98,7 +114,9 @@ fn variables(mut rest: &str) -> Result<Vec<&str>, String> {
             return Err("a `}` was not opened".to_owned());
         }
         if c == '%' {
-            let hex = rest.get(1..3).is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
+            let hex = rest
+                .get(1..3)
+                .is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
             if !hex {
                 return Err("a `%` is followed by two hexadecimal digits".to_owned());
             }
@@ -129,9 +147,28 @@ mod tests {
     #[test]
     fn what_could_be_read_in_two_ways_is_refused() {
         for bad in [
-            "", "notes", "://x", "1a://x", "no tes://x", "{s}://x", "notes:", "x://me@host/",
-            "x://me:{pw}@host", "x://{a", "x://a}", "x://{}", "x://{+a}", "x://{a,b}", "x://{a}{b}",
-            "x://{a}/{a}", "x://a b", "x://ä", "x://%zz", "x://a\\b", "x://{a:3}", "x://\u{202e}a",
+            "",
+            "notes",
+            "://x",
+            "1a://x",
+            "no tes://x",
+            "{s}://x",
+            "notes:",
+            "x://me@host/",
+            "x://me:{pw}@host",
+            "x://{a",
+            "x://a}",
+            "x://{}",
+            "x://{+a}",
+            "x://{a,b}",
+            "x://{a}{b}",
+            "x://{a}/{a}",
+            "x://a b",
+            "x://ä",
+            "x://%zz",
+            "x://a\\b",
+            "x://{a:3}",
+            "x://\u{202e}a",
         ] {
             assert!(parse(bad).is_err(), "{bad}");
         }

@@ -56,7 +56,9 @@ pub(super) fn prepare(p: &TokenStream, at: usize, function: &Function) -> Prepar
             Param::Argument(argument) => {
                 let (ty, name) = (&argument.ty, argument.name());
                 let span = here(ty.span());
-                arguments.push(quote_spanned!(span=> let #bound = #p::#taker::<#ty>(&mut #call, #name)?;));
+                arguments.push(
+                    quote_spanned!(span=> let #bound = #p::#taker::<#ty>(&mut #call, #name)?;),
+                );
                 given.push(quote!(#bound));
             }
             Param::Whole { inner, ty } => {
@@ -66,7 +68,9 @@ pub(super) fn prepare(p: &TokenStream, at: usize, function: &Function) -> Prepar
                 given.push(quote_spanned!(here(ty.span())=> #p::Args(#bound)));
             }
             Param::Handle(handle) => {
-                let Some(rights) = rights.next() else { continue };
+                let Some(rights) = rights.next() else {
+                    continue;
+                };
                 let span = here(handle.ty.span());
                 let ty = &handle.ty;
                 let lent = if handle.extractor {
@@ -84,7 +88,11 @@ pub(super) fn prepare(p: &TokenStream, at: usize, function: &Function) -> Prepar
             }
         }
     }
-    let binding = if arguments.is_empty() && handles.is_empty() { quote!(#call) } else { quote!(mut #call) };
+    let binding = if arguments.is_empty() && handles.is_empty() {
+        quote!(#call)
+    } else {
+        quote!(mut #call)
+    };
     Prepared {
         call: binding,
         steps: quote!(#(#arguments)* #(#handles)* ::core::mem::drop(#call);),

@@ -9,7 +9,11 @@ use crate::{
     check::text,
     errors::Errors,
     model::Text,
-    parse::{docs, options::Options, server::{default_crate, kebab}},
+    parse::{
+        docs,
+        options::Options,
+        server::{default_crate, kebab},
+    },
 };
 
 pub(crate) fn capability(attr: TokenStream, tokens: TokenStream) -> TokenStream {
@@ -42,19 +46,28 @@ fn declare(attr: TokenStream, item: &ItemStruct, errors: &mut Errors) -> TokenSt
             kind = true;
             errors.at(
                 key.span(),
-                format_args!("capabilities of the kind `{planned}` are not available in this version"),
+                format_args!(
+                    "capabilities of the kind `{planned}` are not available in this version"
+                ),
             );
         }
     }
     if !kind {
-        errors.at(options.span, "`#[capability]` does not say what it is for: write `#[capability(fs)]`");
+        errors.at(
+            options.span,
+            "`#[capability]` does not say what it is for: write `#[capability(fs)]`",
+        );
     }
     let private = options.flag("private", errors).is_some();
-    let name = options.string("name", "notes", errors).map(|given| Text::literal(&given.value));
-    let name = name.unwrap_or_else(|| Text::new(kebab(&crate::model::unraw(&item.ident)), item.ident.span()));
+    let name = options
+        .string("name", "notes", errors)
+        .map(|given| Text::literal(&given.value));
+    let derived = name.is_none();
+    let name = name
+        .unwrap_or_else(|| Text::new(kebab(&crate::model::unraw(&item.ident)), item.ident.span()));
     let krate = options.path("crate", errors).unwrap_or_else(default_crate);
     options.finish(&["fs", "private", "name", "crate"], errors);
-    text::name(&name, "give it one with `name = \"…\"`", errors);
+    text::name(&name, derived, errors);
     let doc = docs(&item.attrs, errors);
     match &doc {
         Some(doc) => text::visible(doc, Field::Description, errors),
@@ -68,9 +81,11 @@ fn declare(attr: TokenStream, item: &ItemStruct, errors: &mut Errors) -> TokenSt
         ),
     }
     if !item.generics.params.is_empty() {
-        errors.on(&item.generics, "a capability cannot be generic: it is granted by its name");
-    }
-    if !matches!(item.fields, Fields::Unit) {
+        errors.on(
+            &item.generics,
+            "a capability cannot be generic: it is granted by its name",
+        );
+    } else if !matches!(item.fields, Fields::Unit) {
         errors.on(
             &item.fields,
             format_args!(

@@ -63,7 +63,10 @@ pub(super) fn entry(p: &TokenStream, at: usize, function: &Function) -> TokenStr
 fn about(p: &TokenStream, function: &Function, handles: &TokenStream) -> TokenStream {
     let name = &function.name.value;
     let title = optional_text(function.title.as_ref());
-    let description = function.description.as_ref().map_or("", |text| text.value.as_str());
+    let description = function
+        .description
+        .as_ref()
+        .map_or("", |text| text.value.as_str());
     let policy = policy(p, &function.policy);
     quote!(#p::About {
         name: #name,
@@ -85,9 +88,7 @@ fn policy(p: &TokenStream, policy: &Policy) -> TokenStream {
         let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
         quote!(#p::Duration::from_millis(#millis))
     }));
-    let number = |number: Option<u64>| {
-        optional(number.map(proc_macro2::Literal::u64_unsuffixed))
-    };
+    let number = |number: Option<u64>| optional(number.map(proc_macro2::Literal::u64_unsuffixed));
     let (concurrency, max_output) = (number(policy.concurrency), number(policy.max_output));
     let hidden = policy.hidden;
     let unapproved = optional_text(policy.unapproved.as_ref().map(|reason| &reason.why));
@@ -136,7 +137,10 @@ fn input(p: &TokenStream, function: &Function) -> TokenStream {
 fn rules(p: &TokenStream, argument: &Argument) -> TokenStream {
     let rules = &argument.rules;
     let description = optional_text(argument.description.as_ref());
-    let (pattern, header) = (optional_text(rules.pattern.as_ref()), optional_text(rules.header.as_ref()));
+    let (pattern, header) = (
+        optional_text(rules.pattern.as_ref()),
+        optional_text(rules.header.as_ref()),
+    );
     let (max_len, min_len) = (optional(rules.max_len), optional(rules.min_len));
     let max_items = optional(rules.max_items);
     let (minimum, maximum) = (optional(rules.minimum), optional(rules.maximum));

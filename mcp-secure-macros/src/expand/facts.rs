@@ -111,8 +111,14 @@ pub(super) fn assertions(p: &TokenStream, at: usize, function: &Function) -> Tok
 
 /// The names of the constants that hold the rights of each handle.
 pub(super) fn rights(at: usize, function: &Function) -> impl Iterator<Item = Ident> {
-    (0..function.handles().count())
-        .map(move |index| format_ident!("__MCP_SECURE_RIGHTS_{}_{}", at, index, span = Span::mixed_site()))
+    (0..function.handles().count()).map(move |index| {
+        format_ident!(
+            "__MCP_SECURE_RIGHTS_{}_{}",
+            at,
+            index,
+            span = Span::mixed_site()
+        )
+    })
 }
 
 /// The constant that holds an extractor of the author's own.
@@ -120,7 +126,12 @@ pub(super) fn extracted(rights: &Ident) -> Ident {
     format_ident!("{rights}_EXTRACTED", span = rights.span())
 }
 
-fn agreement(p: &TokenStream, function: &Function, handle: &Handle, rights: &Ident) -> Option<TokenStream> {
+fn agreement(
+    p: &TokenStream,
+    function: &Function,
+    handle: &Handle,
+    rights: &Ident,
+) -> Option<TokenStream> {
     let (name, label) = (&function.ident, &handle.label);
     let strict = quote!(!#p::facts::unapproved(#rights) && !#p::facts::approved(#rights));
     match &function.kind {
@@ -135,7 +146,9 @@ fn agreement(p: &TokenStream, function: &Function, handle: &Handle, rights: &Ide
         Kind::Completion { .. } => Some(assertion(
             strict,
             &handle.ty,
-            &format!("suggestions change nothing, so `{name}` may not write through `{label}`: take it read-only"),
+            &format!(
+                "suggestions change nothing, so `{name}` may not write through `{label}`: take it read-only"
+            ),
         )),
         _ if function.policy.unapproved.is_some() => None,
         _ => Some(assertion(

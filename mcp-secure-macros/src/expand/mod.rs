@@ -34,8 +34,8 @@ pub(crate) fn server(mut server: Server, mut errors: Errors) -> TokenStream {
     quote!(#item #derived #errors)
 }
 
-/// A function with a mistake is not called by what we write; a warning that it is never
-/// used would only distract.
+/// A function with a mistake is not called by what we write; warnings that something in it is
+/// not used would only distract.
 fn silence_broken(server: &mut Server) {
     for item in &mut server.item.items {
         if let ImplItem::Fn(item) = item {
@@ -44,7 +44,8 @@ fn silence_broken(server: &mut Server) {
                 .iter()
                 .any(|function| function.ident == item.sig.ident && function.errors_found());
             if broken {
-                item.attrs.push(parse_quote!(#[allow(dead_code)]));
+                item.attrs
+                    .push(parse_quote!(#[allow(dead_code, unused_variables)]));
             }
         }
     }
@@ -58,15 +59,28 @@ fn derive(server: &Server) -> TokenStream {
     let ty = &server.item.self_ty;
     let trait_ = quote_spanned!(here(ty.span())=> #p::SecureService);
 
-    let sound: Vec<(usize, &Function)> =
-        server.functions.iter().enumerate().filter(|(_, function)| !function.errors_found()).collect();
-    let assertions = sound.iter().map(|(at, function)| facts::assertions(&p, *at, function));
-    let init = server.functions.iter().enumerate().find_map(|(at, function)| {
-        matches!(function.kind, Kind::Init).then(|| init::init(server, &p, at, function))
-    });
+    let sound: Vec<(usize, &Function)> = server
+        .functions
+        .iter()
+        .enumerate()
+        .filter(|(_, function)| !function.errors_found())
+        .collect();
+    let assertions = sound
+        .iter()
+        .map(|(at, function)| facts::assertions(&p, *at, function));
+    let init = server
+        .functions
+        .iter()
+        .enumerate()
+        .find_map(|(at, function)| {
+            matches!(function.kind, Kind::Init).then(|| init::init(server, &p, at, function))
+        });
 
     let list = |of: fn(&Kind) -> bool| -> TokenStream {
-        let mut entries = sound.iter().filter(|(_, function)| of(&function.kind)).peekable();
+        let mut entries = sound
+            .iter()
+            .filter(|(_, function)| of(&function.kind))
+            .peekable();
         if entries.peek().is_none() {
             return quote!(#p::Vec::new());
         }

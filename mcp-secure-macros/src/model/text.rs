@@ -13,7 +13,10 @@ pub(crate) struct Text {
 
 impl Text {
     pub(crate) fn new(value: impl Into<String>, span: Span) -> Self {
-        Self { value: value.into(), lines: vec![(0, span)] }
+        Self {
+            value: value.into(),
+            lines: vec![(0, span)],
+        }
     }
 
     pub(crate) fn literal(literal: &LitStr) -> Self {
@@ -44,7 +47,8 @@ impl Text {
 
     /// Without empty lines at either end; `None` if nothing is left.
     pub(crate) fn trimmed(mut self) -> Option<Self> {
-        self.value.truncate(self.value.trim_end_matches([' ', '\n']).len());
+        self.value
+            .truncate(self.value.trim_end_matches([' ', '\n']).len());
         let cut = self.value.len() - self.value.trim_start_matches('\n').len();
         self.value.drain(..cut);
         self.lines.retain(|(start, _)| *start >= cut);

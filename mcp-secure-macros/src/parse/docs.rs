@@ -1,6 +1,6 @@
 //! Doc comments are what a model reads of a server.
 
-use syn::{Attribute, Expr, ExprLit, Lit, Meta};
+use syn::{Attribute, Expr, ExprLit, Lit, Meta, spanned::Spanned};
 
 use crate::{errors::Errors, model::Text};
 
@@ -9,20 +9,31 @@ use crate::{errors::Errors, model::Text};
 pub(crate) fn docs(attrs: &[Attribute], errors: &mut Errors) -> Option<Text> {
     let mut text = Text::default();
     for attr in attrs {
-        let Meta::NameValue(doc) = &attr.meta else { continue };
+        let Meta::NameValue(doc) = &attr.meta else {
+            continue;
+        };
         if !doc.path.is_ident("doc") {
             continue;
         }
-        let Expr::Lit(ExprLit { lit: Lit::Str(line), .. }) = &doc.value else {
+        let Expr::Lit(ExprLit {
+            lit: Lit::Str(line),
+            ..
+        }) = &doc.value
+        else {
             errors.on(
                 &doc.value,
                 "a description must be written out, so that it can be inspected here: \
                  use a doc comment",
             );
+            // There is a description, so that its absence is not reported as well.
+            text.push_line("…", doc.path.span());
             continue;
         };
         let value = line.value();
-        text.push_line(value.strip_prefix(' ').unwrap_or(&value).trim_end(), line.span());
+        text.push_line(
+            value.strip_prefix(' ').unwrap_or(&value).trim_end(),
+            line.span(),
+        );
     }
     text.trimmed()
 }

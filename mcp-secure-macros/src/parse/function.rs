@@ -2,7 +2,11 @@
 
 use syn::{Attribute, Expr, ExprLit, ImplItemFn, Lit};
 
-use super::{docs, literal, options::{Given, Options}, param};
+use super::{
+    docs, literal,
+    options::{Given, Options},
+    param,
+};
 use crate::{
     errors::Errors,
     model::{Access, Function, Hint, Hints, Kind, Policy, Reason, Target, Text, unraw},
@@ -34,7 +38,9 @@ pub(crate) fn function(item: &mut ImplItemFn) -> Option<Function> {
         if let Some(given) = options.string("name", "read_note", &mut errors) {
             name = Text::literal(&given.value);
         }
-        title = options.string("title", "Read a note", &mut errors).map(|given| Text::literal(&given.value));
+        title = options
+            .string("title", "Read a note", &mut errors)
+            .map(|given| Text::literal(&given.value));
     }
     let kind = match unraw_path(mark).as_str() {
         "tool" => {
@@ -64,8 +70,16 @@ pub(crate) fn function(item: &mut ImplItemFn) -> Option<Function> {
     Some(Function {
         kind,
         ident,
-        cfgs: item.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect(),
-        deprecated: item.attrs.iter().any(|attr| attr.path().is_ident("deprecated")),
+        cfgs: item
+            .attrs
+            .iter()
+            .filter(|attr| attr.path().is_ident("cfg"))
+            .cloned()
+            .collect(),
+        deprecated: item
+            .attrs
+            .iter()
+            .any(|attr| attr.path().is_ident("deprecated")),
         name,
         title,
         description,
@@ -88,18 +102,23 @@ fn unraw_path(attr: &Attribute) -> String {
 }
 
 fn access(options: &mut Options, errors: &mut Errors) -> Policy {
+    // What could not be read may have said it.
+    let readable = errors.is_empty();
     let mut found = Errors::default();
     let public = options.flag("public", &mut found);
     let scope = options.value("scope", "\"notes:read\"", &mut found);
     let access = match (public, scope) {
         (Some(public), Some(_)) => {
-            found.at(public.span(), "`public` and `scope` contradict each other: remove one");
+            found.at(
+                public.span(),
+                "`public` and `scope` contradict each other: remove one",
+            );
             None
         }
         (Some(_), None) => Some(Access::Public),
         (None, Some(scope)) => Some(Access::Scopes(scopes(&scope, &mut found))),
         (None, None) => {
-            if found.is_empty() {
+            if readable && found.is_empty() {
                 found.at(
                     options.span,
                     format_args!(
@@ -167,7 +186,10 @@ fn reason(key: &str, options: &mut Options, errors: &mut Errors) -> Option<Reaso
             format_args!("`{key}` is read by an auditor: say why the rule does not hold here"),
         );
     }
-    Some(Reason { key: given.key, why })
+    Some(Reason {
+        key: given.key,
+        why,
+    })
 }
 
 fn scopes(given: &Given<Expr>, errors: &mut Errors) -> Vec<String> {
@@ -176,11 +198,18 @@ fn scopes(given: &Given<Expr>, errors: &mut Errors) -> Vec<String> {
         one => vec![one],
     };
     if listed.is_empty() {
-        errors.on(&given.tokens, "an empty list asks for no scope: name one, or say `public`");
+        errors.on(
+            &given.tokens,
+            "an empty list asks for no scope: name one, or say `public`",
+        );
     }
     let mut scopes: Vec<String> = Vec::new();
     for one in listed {
-        let Expr::Lit(ExprLit { lit: Lit::Str(scope), .. }) = one else {
+        let Expr::Lit(ExprLit {
+            lit: Lit::Str(scope),
+            ..
+        }) = one
+        else {
             errors.on(
                 one,
                 "`scope` is a string, or a list of strings that are all needed: \
@@ -190,7 +219,13 @@ fn scopes(given: &Given<Expr>, errors: &mut Errors) -> Vec<String> {
         };
         let scope = scope.value();
         if scopes.contains(&scope) {
-            errors.on(one, format_args!("scope `{}` is given twice: remove one", scope.escape_debug()));
+            errors.on(
+                one,
+                format_args!(
+                    "scope `{}` is given twice: remove one",
+                    scope.escape_debug()
+                ),
+            );
         } else if !is_scope(&scope) {
             errors.on(
                 one,
@@ -209,12 +244,18 @@ fn scopes(given: &Given<Expr>, errors: &mut Errors) -> Vec<String> {
 
 /// RFC 6749, section 3.3: `scope-token`.
 fn is_scope(scope: &str) -> bool {
-    !scope.is_empty() && scope.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
+    !scope.is_empty()
+        && scope
+            .bytes()
+            .all(|b| matches!(b, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
 }
 
 fn hints(options: &mut Options, errors: &mut Errors) -> Hints {
     let mut hint = |key| {
-        options.boolean(key, errors).map(|given| Hint { value: given.value, tokens: given.tokens })
+        options.boolean(key, errors).map(|given| Hint {
+            value: given.value,
+            tokens: given.tokens,
+        })
     };
     Hints {
         read_only: hint("read_only"),
@@ -228,12 +269,19 @@ fn resource(options: &mut Options, errors: &mut Errors) -> Kind {
     let mut found = Errors::default();
     let uri = options.string("uri", "notes://{name}", &mut found);
     if uri.is_none() && found.is_empty() {
-        found.at(options.span, "`#[resource]` needs its address: `uri = \"notes://{name}\"`");
+        found.at(
+            options.span,
+            "`#[resource]` needs its address: `uri = \"notes://{name}\"`",
+        );
     }
     errors.append(found);
     Kind::Resource {
-        uri: uri.map(|given| Text::literal(&given.value)).unwrap_or_default(),
-        mime: options.string("mime", "text/plain", errors).map(|given| Text::literal(&given.value)),
+        uri: uri
+            .map(|given| Text::literal(&given.value))
+            .unwrap_or_default(),
+        mime: options
+            .string("mime", "text/plain", errors)
+            .map(|given| Text::literal(&given.value)),
     }
 }
 
@@ -264,20 +312,33 @@ fn completion(options: &mut Options, errors: &mut Errors) -> Kind {
         }
     };
     if argument.is_none() && found.is_empty() {
-        found.at(options.span, "`#[completion]` does not say which argument it completes: add `arg = \"…\"`");
+        found.at(
+            options.span,
+            "`#[completion]` does not say which argument it completes: add `arg = \"…\"`",
+        );
     }
     errors.append(found);
     Kind::Completion {
         target,
-        argument: argument.map(|given| Text::literal(&given.value)).unwrap_or_default(),
+        argument: argument
+            .map(|given| Text::literal(&given.value))
+            .unwrap_or_default(),
     }
 }
 
 const MARKS: [&str; 5] = ["tool", "prompt", "resource", "completion", "init"];
 
 const ACCESS: [&str; 10] = [
-    "scope", "public", "name", "title", "hidden", "timeout", "concurrency", "max_output",
-    "unapproved", "allow_flow",
+    "scope",
+    "public",
+    "name",
+    "title",
+    "hidden",
+    "timeout",
+    "concurrency",
+    "max_output",
+    "unapproved",
+    "allow_flow",
 ];
 
 const HINTS: [&str; 4] = ["read_only", "destructive", "idempotent", "open_world"];

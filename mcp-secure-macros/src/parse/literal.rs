@@ -42,7 +42,17 @@ mod tests {
         assert_eq!(duration("500ms"), Some(Duration::from_millis(500)));
         assert_eq!(duration("30s"), Some(Duration::from_secs(30)));
         assert_eq!(duration("2 min"), Some(Duration::from_secs(120)));
-        for bad in ["", "30", "s", "0s", "-1s", "1h", "1  s", "18446744073709551615min", "1.5s"] {
+        for bad in [
+            "",
+            "30",
+            "s",
+            "0s",
+            "-1s",
+            "1h",
+            "1  s",
+            "18446744073709551615min",
+            "1.5s",
+        ] {
             assert_eq!(duration(bad), None, "{bad}");
         }
     }

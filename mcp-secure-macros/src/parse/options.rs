@@ -38,11 +38,22 @@ impl Options {
         let owner = format!("#[{}]", attr.path().to_token_stream());
         let span = attr.path().span();
         match &attr.meta {
-            Meta::Path(_) => Self { owner, span, entries: Vec::new() },
+            Meta::Path(_) => Self {
+                owner,
+                span,
+                entries: Vec::new(),
+            },
             Meta::List(list) => Self::of_tokens(&owner, span, list.tokens.clone(), errors),
             Meta::NameValue(pair) => {
-                errors.on(pair, format_args!("write the options in brackets: `{owner}` takes none by `=`"));
-                Self { owner, span, entries: Vec::new() }
+                errors.on(
+                    pair,
+                    format_args!("write the options in brackets: `{owner}` takes none by `=`"),
+                );
+                Self {
+                    owner,
+                    span,
+                    entries: Vec::new(),
+                }
             }
         }
     }
@@ -64,7 +75,10 @@ impl Options {
                     None
                 };
                 if entries.iter().any(|entry| entry.key == key) {
-                    errors.at(key.span(), format_args!("`{key}` is given twice: remove one"));
+                    errors.at(
+                        key.span(),
+                        format_args!("`{key}` is given twice: remove one"),
+                    );
                 } else {
                     entries.push(Entry { key, value });
                 }
@@ -77,7 +91,11 @@ impl Options {
         if let Err(error) = parse.parse2(tokens) {
             errors.push(error);
         }
-        Self { owner: owner.to_owned(), span, entries }
+        Self {
+            owner: owner.to_owned(),
+            span,
+            entries,
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -98,30 +116,56 @@ impl Options {
     pub(crate) fn flag(&mut self, key: &str, errors: &mut Errors) -> Option<Ident> {
         let entry = self.take(key)?;
         if let Some(value) = entry.value {
-            errors.on(value, format_args!("`{key}` takes no value: write it alone, or leave it out"));
+            errors.on(
+                value,
+                format_args!("`{key}` takes no value: write it alone, or leave it out"),
+            );
             return None;
         }
         Some(entry.key)
     }
 
     /// `key = expression`.
-    pub(crate) fn value(&mut self, key: &str, example: &str, errors: &mut Errors) -> Option<Given<Expr>> {
+    pub(crate) fn value(
+        &mut self,
+        key: &str,
+        example: &str,
+        errors: &mut Errors,
+    ) -> Option<Given<Expr>> {
         let entry = self.take(key)?;
         let Some(value) = entry.value else {
-            errors.at(entry.key.span(), format_args!("`{key}` needs a value: `{key} = {example}`"));
+            errors.at(
+                entry.key.span(),
+                format_args!("`{key}` needs a value: `{key} = {example}`"),
+            );
             return None;
         };
-        Some(Given { key: entry.key, tokens: value.to_token_stream(), value })
+        Some(Given {
+            key: entry.key,
+            tokens: value.to_token_stream(),
+            value,
+        })
     }
 
     /// `key = "text"`.
-    pub(crate) fn string(&mut self, key: &str, example: &str, errors: &mut Errors) -> Option<Given<LitStr>> {
+    pub(crate) fn string(
+        &mut self,
+        key: &str,
+        example: &str,
+        errors: &mut Errors,
+    ) -> Option<Given<LitStr>> {
         let example = format!("\"{example}\"");
         let Given { key, value, tokens } = self.value(key, &example, errors)?;
         match value {
-            Expr::Lit(ExprLit { lit: Lit::Str(value), .. }) => Some(Given { key, value, tokens }),
+            Expr::Lit(ExprLit {
+                lit: Lit::Str(value),
+                ..
+            }) => Some(Given { key, value, tokens }),
             other => {
-                errors.on(other, format_args!("`{key}` is a string: `{key} = {example}`"));
+                errors.on(
+                    other,
+                    format_args!("`{key}` is a string: `{key} = {example}`"),
+                );
                 None
             }
         }
@@ -131,9 +175,14 @@ impl Options {
     pub(crate) fn boolean(&mut self, key: &str, errors: &mut Errors) -> Option<Given<bool>> {
         let Given { key, value, tokens } = self.value(key, "true", errors)?;
         match value {
-            Expr::Lit(ExprLit { lit: Lit::Bool(value), .. }) => {
-                Some(Given { key, value: value.value, tokens })
-            }
+            Expr::Lit(ExprLit {
+                lit: Lit::Bool(value),
+                ..
+            }) => Some(Given {
+                key,
+                value: value.value,
+                tokens,
+            }),
             other => {
                 errors.on(other, format_args!("`{key}` is `true` or `false`"));
                 None
@@ -145,7 +194,10 @@ impl Options {
     pub(crate) fn integer(&mut self, key: &str, errors: &mut Errors) -> Option<Given<u64>> {
         let Given { key, value, tokens } = self.value(key, "4", errors)?;
         match &value {
-            Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => match number.base10_parse() {
+            Expr::Lit(ExprLit {
+                lit: Lit::Int(number),
+                ..
+            }) => match number.base10_parse() {
                 Ok(value) => Some(Given { key, value, tokens }),
                 Err(_) => {
                     errors.on(value, format_args!("`{key}` is too large"));
@@ -153,7 +205,10 @@ impl Options {
                 }
             },
             _ => {
-                errors.on(value, format_args!("`{key}` is a whole number: `{key} = 4`"));
+                errors.on(
+                    value,
+                    format_args!("`{key}` is a whole number: `{key} = 4`"),
+                );
                 None
             }
         }
@@ -165,7 +220,10 @@ impl Options {
         match value {
             Expr::Path(path) if path.qself.is_none() => Some(path.path),
             other => {
-                errors.on(other, format_args!("`{key}` is a path: `{key} = ::mcp_secure`"));
+                errors.on(
+                    other,
+                    format_args!("`{key}` is a path: `{key} = ::mcp_secure`"),
+                );
                 None
             }
         }

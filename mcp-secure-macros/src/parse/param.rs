@@ -37,12 +37,18 @@ fn param(typed: &PatType, ours: &[Attribute], errors: &mut Errors) -> Option<Par
         return None;
     }
     if let Type::ImplTrait(_) = ty {
-        errors.on(&typed.ty, "a parameter must name its type: its schema, or its rights, come from it");
+        errors.on(
+            &typed.ty,
+            "a parameter must name its type: its schema, or its rights, come from it",
+        );
         return None;
     }
     if named_handle || marked.is_some() {
         if let (true, Some(marked)) = (named_handle, marked) {
-            errors.on(marked, format_args!("`{name}` is a handle already: remove `#[handle]`"));
+            errors.on(
+                marked,
+                format_args!("`{name}` is a handle already: remove `#[handle]`"),
+            );
             return None;
         }
         if let Some(rules) = rules {
@@ -67,20 +73,27 @@ fn param(typed: &PatType, ours: &[Attribute], errors: &mut Errors) -> Option<Par
             extractor: marked.is_some(),
         }));
     }
-    if name == "Args" {
+    // `Args` without brackets is an error of the compiler's, or no type of ours.
+    if let ("Args", Some(inner)) = (name.as_str(), only_generic(ty)) {
         if let Some(rules) = rules {
-            errors.on(rules, "`Args<T>` is narrowed where `T` is declared: remove `#[arg(…)]`");
+            errors.on(
+                rules,
+                "`Args<T>` is narrowed where `T` is declared: remove `#[arg(…)]`",
+            );
             return None;
         }
-        return match only_generic(ty) {
-            Some(inner) => Some(Param::Whole { ty: ty.clone(), inner: inner.clone() }),
-            None => {
-                errors.on(ty, "`Args` needs the struct that it holds: `Args<T>`");
-                None
-            }
-        };
+        return Some(Param::Whole {
+            ty: ty.clone(),
+            inner: inner.clone(),
+        });
     }
-    let Pat::Ident(PatIdent { by_ref: None, subpat: None, ident, .. }) = &*typed.pat else {
+    let Pat::Ident(PatIdent {
+        by_ref: None,
+        subpat: None,
+        ident,
+        ..
+    }) = &*typed.pat
+    else {
         errors.on(
             &typed.pat,
             "an argument needs a plain name, which callers will use; take it apart in the body",
@@ -91,7 +104,9 @@ fn param(typed: &PatType, ours: &[Attribute], errors: &mut Errors) -> Option<Par
         ident: ident.clone(),
         ty: ty.clone(),
         description: docs(ours, errors),
-        rules: rules.map(|attr| arg_rules(attr, errors)).unwrap_or_default(),
+        rules: rules
+            .map(|attr| arg_rules(attr, errors))
+            .unwrap_or_default(),
     }))
 }
 
@@ -108,9 +123,14 @@ fn take_ours(attrs: &mut Vec<Attribute>, errors: &mut Errors) -> Vec<Attribute> 
             );
             return false;
         }
-        let is_ours = ["arg", "handle", "doc"].iter().any(|known| path.is_ident(known));
+        let is_ours = ["arg", "handle", "doc"]
+            .iter()
+            .any(|known| path.is_ident(known));
         if is_ours {
-            let twice = ours.iter().any(|other| other.path().get_ident() == path.get_ident()) && !path.is_ident("doc");
+            let twice = ours
+                .iter()
+                .any(|other| other.path().get_ident() == path.get_ident())
+                && !path.is_ident("doc");
             if twice {
                 errors.on(attr, "given twice: put all of it into one attribute");
             } else {
@@ -125,7 +145,10 @@ fn take_ours(attrs: &mut Vec<Attribute>, errors: &mut Errors) -> Vec<Attribute> 
 fn arg_rules(attr: &Attribute, errors: &mut Errors) -> Rules {
     let mut options = Options::of_attribute(attr, errors);
     if options.is_empty() && errors.is_empty() {
-        errors.on(attr, "`#[arg]` narrows nothing: give it an option, or remove it");
+        errors.on(
+            attr,
+            "`#[arg]` narrows nothing: give it an option, or remove it",
+        );
     }
     let mut rules = Rules::default();
     for (key, slot) in [
@@ -151,7 +174,17 @@ fn arg_rules(attr: &Attribute, errors: &mut Errors) -> Rules {
             rules.given.push(given.key);
         }
     }
-    options.finish(&["max_len", "min_len", "max_items", "range", "pattern", "header"], errors);
+    options.finish(
+        &[
+            "max_len",
+            "min_len",
+            "max_items",
+            "range",
+            "pattern",
+            "header",
+        ],
+        errors,
+    );
     rules
 }
 
@@ -164,9 +197,10 @@ fn range(value: &Expr, rules: &mut Rules, errors: &mut Errors) {
         errors.on(value, "both ends of a `range` belong to it: write `..=`");
         return;
     }
-    for (end, slot) in
-        [(&range.start, &mut rules.minimum), (&range.end, &mut rules.maximum)]
-    {
+    for (end, slot) in [
+        (&range.start, &mut rules.minimum),
+        (&range.end, &mut rules.maximum),
+    ] {
         if let Some(end) = end {
             match number(end) {
                 Some(number) => *slot = Some(number),
@@ -184,11 +218,22 @@ fn range(value: &Expr, rules: &mut Rules, errors: &mut Errors) {
 
 fn number(expr: &Expr) -> Option<f64> {
     match expr {
-        Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) => number(expr).map(|number| -number),
-        Expr::Lit(ExprLit { lit: Lit::Float(number), .. }) => {
-            number.base10_parse::<f64>().ok().filter(|number| number.is_finite())
-        }
-        Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => {
+        Expr::Unary(ExprUnary {
+            op: UnOp::Neg(_),
+            expr,
+            ..
+        }) => number(expr).map(|number| -number),
+        Expr::Lit(ExprLit {
+            lit: Lit::Float(number),
+            ..
+        }) => number
+            .base10_parse::<f64>()
+            .ok()
+            .filter(|number| number.is_finite()),
+        Expr::Lit(ExprLit {
+            lit: Lit::Int(number),
+            ..
+        }) => {
             let number: u64 = number.base10_parse().ok()?;
             #[allow(clippy::cast_precision_loss, reason = "only what is exact")]
             (number <= 1 << 53).then_some(number as f64)
@@ -205,9 +250,15 @@ fn by_reference(inner: &Type, marked: bool) -> String {
         }
         _ if name == "str" => "an argument is owned by the call: take `String`".to_owned(),
         Type::Slice(slice) => {
-            format!("an argument is owned by the call: take `Vec<{}>`", type_in_words(&slice.elem))
+            format!(
+                "an argument is owned by the call: take `Vec<{}>`",
+                type_in_words(&slice.elem)
+            )
         }
-        _ => format!("an argument is owned by the call: take `{}`", type_in_words(inner)),
+        _ => format!(
+            "an argument is owned by the call: take `{}`",
+            type_in_words(inner)
+        ),
     }
 }
 
@@ -223,7 +274,11 @@ fn peel(ty: &Type) -> &Type {
 /// `Fs` of `mcp_secure::capability::fs::Fs<Notes, ReadOnly>`.
 pub(crate) fn last_name(ty: &Type) -> Option<String> {
     match ty {
-        Type::Path(path) => path.path.segments.last().map(|segment| crate::model::unraw(&segment.ident)),
+        Type::Path(path) => path
+            .path
+            .segments
+            .last()
+            .map(|segment| crate::model::unraw(&segment.ident)),
         _ => None,
     }
 }
@@ -243,9 +298,14 @@ pub(crate) fn only_generic(ty: &Type) -> Option<&Type> {
 /// A type as people write it; token streams print spaces everywhere.
 pub(crate) fn type_in_words(ty: &impl ToTokens) -> String {
     let mut words = ty.to_token_stream().to_string();
-    for (spaced, tight) in
-        [(" :: ", "::"), (" < ", "<"), (" >", ">"), (" , ", ", "), (":: ", "::"), ("& ", "&")]
-    {
+    for (spaced, tight) in [
+        (" :: ", "::"),
+        (" < ", "<"),
+        (" >", ">"),
+        (" , ", ", "),
+        (":: ", "::"),
+        ("& ", "&"),
+    ] {
         words = words.replace(spaced, tight);
     }
     words
@@ -270,6 +330,17 @@ pub(crate) fn words(tokens: &impl ToTokens) -> impl Iterator<Item = String> {
 /// A parameter whose type has one of these names is granted. The name decides nothing else:
 /// what the type may do is asked of the type.
 const HANDLES: [&str; 13] = [
-    "Fs", "Net", "Tcp", "Sql", "Exec", "Principal", "Session", "Progress", "Elicit", "Log",
-    "Sample", "Roots", "Approved",
+    "Fs",
+    "Net",
+    "Tcp",
+    "Sql",
+    "Exec",
+    "Principal",
+    "Session",
+    "Progress",
+    "Elicit",
+    "Log",
+    "Sample",
+    "Roots",
+    "Approved",
 ];

@@ -11,11 +11,12 @@ use crate::{
 
 /// Reads an impl block and takes our attributes off.
 pub(crate) fn server(attr: TokenStream, mut item: ItemImpl, errors: &mut Errors) -> Server {
-    let mut options =
-        Options::of_tokens("#[secure_server]", Span::call_site(), attr, errors);
+    let mut options = Options::of_tokens("#[secure_server]", Span::call_site(), attr, errors);
     let krate = options.path("crate", errors).unwrap_or_else(default_crate);
     let mut string = |key, example| {
-        options.string(key, example, errors).map(|given| Text::literal(&given.value))
+        options
+            .string(key, example, errors)
+            .map(|given| Text::literal(&given.value))
     };
     let name = string("name", "notes");
     let version = string("version", "1.0.0");
@@ -52,8 +53,13 @@ pub(crate) fn default_crate() -> Path {
 }
 
 fn default_name(ty: &Type) -> Text {
-    let name = param::last_name(ty).map(|name| kebab(&name)).unwrap_or_default();
-    let name = name.strip_suffix("-server").filter(|rest| !rest.is_empty()).unwrap_or(&name);
+    let name = param::last_name(ty)
+        .map(|name| kebab(&name))
+        .unwrap_or_default();
+    let name = name
+        .strip_suffix("-server")
+        .filter(|rest| !rest.is_empty())
+        .unwrap_or(&name);
     Text::new(name, ty.span())
 }
 
@@ -72,14 +78,21 @@ pub(crate) fn kebab(name: &str) -> String {
         if starts_word {
             out.push('-');
         }
-        if c == '_' { out.push('-') } else { out.extend(c.to_lowercase()) }
+        if c == '_' {
+            out.push('-')
+        } else {
+            out.extend(c.to_lowercase())
+        }
     }
     out
 }
 
 /// Whether an attribute is spelled `name`, alone or at the end of a path.
 pub(crate) fn is_named(meta: &Meta, name: &str) -> bool {
-    meta.path().segments.last().is_some_and(|segment| segment.ident == name)
+    meta.path()
+        .segments
+        .last()
+        .is_some_and(|segment| segment.ident == name)
 }
 
 #[cfg(test)]
@@ -102,7 +115,8 @@ mod tests {
 
     #[test]
     fn a_server_is_not_called_a_server_unless_it_is_only_that() {
-        let name = |ty: &str| default_name(&syn::parse_str(ty).unwrap_or_else(|_| parse_quote!(()))).value;
+        let name =
+            |ty: &str| default_name(&syn::parse_str(ty).unwrap_or_else(|_| parse_quote!(()))).value;
         assert_eq!(name("NotesServer"), "notes");
         assert_eq!(name("crate::x::NotesServer<T>"), "notes");
         assert_eq!(name("Server"), "server");

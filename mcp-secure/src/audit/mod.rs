@@ -6,6 +6,8 @@ mod tally;
 
 pub(crate) use record::{Ending, shape};
 pub use sink::AuditSink;
+#[cfg(feature = "testing")]
+pub(crate) use sink::MemoryLog;
 pub(crate) use tally::Tally;
 
 use std::{sync::{Arc, atomic::Ordering}, time::Instant};

@@ -24,6 +24,8 @@ struct Out {
 
 enum Target {
     File(File),
+    #[cfg(feature = "testing")]
+    Memory(MemoryLog),
     Stderr,
 }
 
@@ -45,6 +47,12 @@ impl AuditSink {
     /// Writes to standard error, for a supervisor that keeps it.
     pub fn stderr() -> Self {
         Self::to(Target::Stderr)
+    }
+
+    /// Keeps the records in memory, for tests.
+    #[cfg(feature = "testing")]
+    pub(crate) fn memory(log: MemoryLog) -> Self {
+        Self::to(Target::Memory(log))
     }
 
     fn to(target: Target) -> Self {
@@ -80,8 +88,26 @@ impl AuditSink {
                 file.write_all(line)?;
                 if durably { file.sync_data() } else { Ok(()) }
             }
+            #[cfg(feature = "testing")]
+            Target::Memory(log) => {
+                log.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(line);
+                Ok(())
+            }
             Target::Stderr => io::stderr().write_all(line),
         }
+    }
+}
+
+/// Records in memory, for tests.
+#[cfg(feature = "testing")]
+#[derive(Clone, Default)]
+pub(crate) struct MemoryLog(std::sync::Arc<Mutex<Vec<u8>>>);
+
+#[cfg(feature = "testing")]
+impl MemoryLog {
+    pub(crate) fn text(&self) -> String {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 }
 

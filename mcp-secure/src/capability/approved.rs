@@ -23,7 +23,7 @@ impl<H> Deref for Approved<H> {
 impl<H: Handle> Sealed for Approved<H> {}
 
 impl<H: Handle> Handle for Approved<H> {
-    const FACTS: &'static [Facts] = &approve::<H>::ROOM.0.split_at(approve::<H>::ROOM.1).0;
+    const FACTS: &'static [Facts] = approve::<H>::ROOM.0.split_at(approve::<H>::ROOM.1).0;
 
     fn lend(call: &mut Call) -> ToolResult<Self> {
         if !call.is_approved() {
@@ -40,6 +40,7 @@ impl<H: Handle> Handle for Approved<H> {
 #[allow(non_camel_case_types)]
 struct approve<H>(std::marker::PhantomData<H>);
 
+#[allow(clippy::indexing_slicing, reason = "const evaluation: out of bounds is a compile error")]
 impl<H: Handle> approve<H> {
     const ROOM: ([Facts; 16], usize) = {
         let mut all = [Facts::inert(""); 16];

@@ -49,7 +49,7 @@ impl Grant {
 }
 
 /// The open grants of a running server, by capability type.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Grants {
     fs: HashMap<TypeId, Arc<OpenRoot>>,
 }

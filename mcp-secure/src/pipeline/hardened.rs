@@ -27,6 +27,11 @@ pub(crate) struct Hardened {
 const VERSIONS: &[ProtocolVersion] =
     &[ProtocolVersion::V_2025_11_25, ProtocolVersion::V_2026_07_28];
 
+/// The revisions that are served, for the manifest.
+pub(crate) fn protocol_versions() -> Vec<String> {
+    VERSIONS.iter().map(|version| version.as_str().to_owned()).collect()
+}
+
 impl Hardened {
     pub(crate) fn new(
         stack: BoxCloneSyncService<McpRequest, McpReply, BoxError>,

@@ -1,4 +1,5 @@
 //! The requests and replies of the protocol as one type each.
+#![allow(deprecated, reason = "what a client may still send is still named here")]
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams,

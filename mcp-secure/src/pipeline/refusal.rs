@@ -115,7 +115,7 @@ impl Refusal {
         self
     }
 
-    pub(crate) fn as_tool_result(mut self) -> Self {
+    pub(crate) fn into_tool_result(mut self) -> Self {
         self.shape = Shape::ToolResult;
         self
     }

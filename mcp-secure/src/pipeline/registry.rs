@@ -304,7 +304,8 @@ fn as_text(schema: &JsonObject) -> JsonObject {
     schema
 }
 
-fn annotations(about: &About, hints: &crate::definition::Hints) -> ToolAnnotations {
+/// What clients are told about a tool; the manifest is made from the same function.
+pub(crate) fn annotations(about: &About, hints: &crate::definition::Hints) -> ToolAnnotations {
     let any = |get: fn(&crate::capability::Facts) -> bool| about.facts().any(get);
     let writes = any(|f| f.writes);
     let mut annotations = ToolAnnotations::new()

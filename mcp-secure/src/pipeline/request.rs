@@ -85,6 +85,7 @@ struct CheckedInner {
     approved: bool,
 }
 
+#[allow(clippy::large_enum_variant, reason = "always behind the box of a checked request")]
 /// What was asked, with names resolved to entries of the registry.
 pub(crate) enum CheckedOp {
     Tool { index: usize, arguments: JsonObject },
@@ -148,10 +149,6 @@ impl Checked {
     /// The one place where a person's agreement enters; called by the approve layer.
     pub(crate) fn approve(&mut self, _: &crate::layer::approve::Agreed) {
         self.0.approved = true;
-    }
-
-    pub(crate) fn is_approved(&self) -> bool {
-        self.0.approved
     }
 
     pub(crate) fn into_parts(

@@ -13,6 +13,7 @@ use crate::{
     },
     definition::{Definition, SecureService},
     layer::identity::IdentitySource,
+    manifest::Manifest,
     pipeline::{
         Handlers, Hardened, Registry,
         stack::{self, UserLayers},
@@ -25,6 +26,8 @@ use crate::{
 pub(crate) struct Bound {
     pub(crate) grant: Grant,
     pub(crate) path: PathBuf,
+    /// Where the code says so, the folder that `path` must be inside of.
+    pub(crate) ceiling: Option<PathBuf>,
 }
 
 /// Everything that is the same for all transports of one server.
@@ -44,6 +47,9 @@ pub(crate) struct Plan<S> {
     pub(crate) sink: AuditSink,
     pub(crate) transport: &'static str,
     pub(crate) identity: IdentitySource,
+    /// What is served is held against it.
+    pub(crate) effective: Manifest,
+    /// Of the compiled form: what audit records name.
     pub(crate) manifest_digest: String,
 }
 
@@ -51,6 +57,7 @@ impl<S: SecureService> Plan<S> {
     /// Opens the grants, runs `#[init]`, builds the stack. Runs inside the runtime.
     pub(crate) async fn assemble(self) -> Result<Assembled> {
         let registry = Arc::new(Registry::new(&self.definition, &self.limits)?);
+        self.effective.check_served(&registry)?;
         let grants = Arc::new(open(self.bound)?);
         let sealer = Sealer::random()?;
         let audit =
@@ -91,13 +98,37 @@ const ROUNDS: usize = 65_536;
 
 fn open(bound: Vec<Bound>) -> Result<Grants> {
     let mut grants = Grants::default();
-    for Bound { grant, path } in bound {
-        let root = OpenRoot::open(&path, grant.policy, FsLimits::default()).map_err(|error| {
-            Error::new(format!("the grant `{}` cannot be opened: {error}", grant.name))
-        })?;
+    for Bound { grant, path, ceiling } in bound {
+        let root = open_root(&grant, &path, ceiling.as_deref())?;
         grants.insert_fs(grant.type_id, Arc::new(root));
     }
     Ok(grants)
+}
+
+/// Opens one folder, and holds it inside its ceiling once links are followed.
+pub(crate) fn open_root(
+    grant: &Grant,
+    path: &std::path::Path,
+    ceiling: Option<&std::path::Path>,
+) -> Result<OpenRoot> {
+    let explain =
+        |error| Error::new(format!("the grant `{}` cannot be opened: {error}", grant.name));
+    let root =
+        OpenRoot::open(path, grant.policy.clone(), FsLimits::default()).map_err(explain)?;
+    if let Some(ceiling) = ceiling {
+        let outer = OpenRoot::open(ceiling, grant.policy.clone(), FsLimits::default())
+            .map_err(explain)?;
+        if !root.path().starts_with(outer.path()) {
+            return Err(Error::new(format!(
+                "the grant `{}` is bound to `{}`, which is outside of `{}`",
+                grant.name,
+                root.path().display(),
+                outer.path().display()
+            ))
+            .help("bind it to a folder inside of the one that the code names"));
+        }
+    }
+    Ok(root)
 }
 
 /// Holds what is used against what is granted: an operator should never be asked for
@@ -143,4 +174,38 @@ pub(crate) fn path_in_code(grant: &Grant) -> Option<PathBuf> {
         GrantSource::Operator => None,
         GrantSource::Path(path) => Some(path.clone()),
     }
+}
+
+/// A plan without an operator.
+#[cfg(feature = "testing")]
+pub(crate) fn plan_for_tests<S: SecureService>(
+    server: crate::SecureServer<S, crate::server::Ready>,
+    paths: &[(String, PathBuf)],
+    sink: AuditSink,
+    identity: IdentitySource,
+) -> Result<Plan<S>> {
+    let definition = S::definition();
+    let init = server.source.handles();
+    check_grants(&definition, &init, &server.grants)?;
+    let compiled = Manifest::compiled(&definition, &server.grants, &server.limits, &["stdio"]);
+    let mut bound = Vec::new();
+    for grant in server.grants {
+        let given = paths.iter().find(|(name, _)| name == grant.name).map(|(_, path)| path.clone());
+        let path = given
+            .or_else(|| path_in_code(&grant))
+            .ok_or_else(|| Error::new(format!("the grant `{}` is not bound", grant.name)))?;
+        bound.push(Bound { grant, path, ceiling: None });
+    }
+    Ok(Plan {
+        source: server.source,
+        definition,
+        bound,
+        limits: server.limits,
+        layers: server.layers,
+        sink,
+        transport: "memory",
+        identity,
+        manifest_digest: compiled.digest(),
+        effective: compiled,
+    })
 }

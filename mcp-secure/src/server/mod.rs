@@ -1,13 +1,22 @@
 //! From a service to a running server: the builder, and what carries messages to the
 //! pipeline, one folder for each transport.
 
-mod assemble;
+pub(crate) mod assemble;
+pub(crate) mod cli;
+mod client_config;
+pub(crate) mod config;
+mod config_file;
+pub(crate) mod grants;
 #[cfg(feature = "http")]
 pub mod http;
+mod lock;
 mod log;
+pub(crate) mod resolve;
 mod run;
 mod serve;
 pub(crate) mod stdio;
+mod suggest;
+pub(crate) mod verbs;
 
 use std::{marker::PhantomData, path::PathBuf, time::Duration};
 
@@ -88,6 +97,16 @@ pub(crate) enum Source<S> {
         init: fn(Call) -> BoxFuture<'static, Result<S>>,
         handles: fn() -> Vec<&'static [Facts]>,
     },
+}
+
+impl<S> Source<S> {
+    /// The rights that `#[init]` is lent.
+    pub(crate) fn handles(&self) -> Vec<&'static [Facts]> {
+        match self {
+            Self::Value(_) => Vec::new(),
+            Self::Init { handles, .. } => handles(),
+        }
+    }
 }
 
 impl<S: SecureService> SecureServer<S, NoTransport> {

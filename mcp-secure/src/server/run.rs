@@ -1,65 +1,248 @@
 //! `run()`: options, checks, transport; in the order in which they may fail.
 
-use std::sync::Arc;
+use std::{ffi::OsString, io::Write as _, sync::Arc};
 
 use super::{
-    Ready, SecureServer, Source,
-    assemble::{Bound, Plan, check_grants, path_in_code},
+    Ready, SecureServer,
+    assemble::{Bound, Plan, check_grants},
+    resolve::{Declared, Resolved, Transport},
     runtime, serve,
+    verbs::{self, Next, Surroundings},
 };
 use crate::{
-    Error, Result, audit::AuditSink, definition::SecureService, layer::identity::IdentitySource,
+    Error, Result,
+    audit::AuditSink,
+    definition::{Definition, SecureService},
+    layer::identity::IdentitySource,
+    manifest::Manifest,
+    pipeline::Registry,
+    server::config::AuditTarget,
 };
 
 impl<S: SecureService> SecureServer<S, Ready> {
-    /// Reads the command line and serves.
+    /// Does what the command line says: serves, or checks, or prints the manifest or a
+    /// client's configuration. `--help` lists the verbs.
     ///
-    /// Not async: what must happen before any thread exists, happens here first.
+    /// Not async: what must happen before any thread exists, happens here first. Bring no
+    /// runtime of your own.
+    ///
+    /// Leaves the process with code 2 if the command line is not understood, and with 1 if
+    /// a verb other than `serve` fails.
     ///
     /// # Errors
     ///
     /// When the server cannot start, in words for the operator.
     pub fn run(self) -> Result<()> {
-        super::log::init();
-        let mut args = std::env::args().skip(1).peekable();
-        if args.peek().is_some_and(|a| a == "serve") { args.next(); }
-        let mut verb = "stdio";
-        let mut given = Vec::new();
-        let mut audit = None;
-        while let Some(a) = args.next() {
-            match a.as_str() {
-                "--stdio" => verb = "stdio",
-                "--http" => verb = "http",
-                "--grant" => given.extend(args.next().and_then(|g| g.split_once('=').map(|(n, p)| (n.to_owned(), p.to_owned())))),
-                "--audit" => audit = args.next(),
-                other => return Err(Error::new(format!("unknown option `{other}`"))),
-            }
-        }
-        let definition = S::definition();
-        let init = match &self.source { Source::Init { handles, .. } => handles(), Source::Value(_) => Vec::new() };
-        check_grants(&definition, &init, &self.grants)?;
-        let mut bound = Vec::new();
-        for grant in self.grants {
-            let path = match path_in_code(&grant) { Some(p) => p, None => given.iter().find(|(n, _)| *n == grant.name).map(|(_, p)| p.into()).ok_or_else(|| Error::new(format!("`{}` is not bound", grant.name)))? };
-            bound.push(Bound { grant, path });
-        }
-        let sink = match audit { Some(a) if a == "stderr" => AuditSink::stderr(), Some(a) => AuditSink::file(a.as_ref())?, None => AuditSink::file(&AuditSink::default_path(definition.name).ok_or_else(|| Error::new("no home"))?)? };
-        let identity = match verb {
-            "stdio" => IdentitySource::Declared(Arc::new(self.stdio.clone().ok_or_else(|| Error::new("no stdio"))?)),
-            _ => IdentitySource::HttpParts,
-        };
-        let name = definition.name;
-        let plan = Plan { source: self.source, definition, bound, limits: self.limits, layers: self.layers, sink, transport: if verb == "stdio" { "stdio" } else { "http" }, identity, manifest_digest: String::new() };
-        if verb == "stdio" {
-            let out = super::stdio::take_stdout().map_err(|e| Error::new(format!("stdout: {e}")))?;
-            let rt = runtime()?;
-            let done = rt.block_on(serve::stdio(plan, out));
-            rt.shutdown_background();
-            return done;
-        }
-        let http = self.http.ok_or_else(|| Error::new("no http"))?.bind(name)?;
-        let rt = runtime()?;
-        eprintln!("{:?} {:?}", http.local_addr(), http.token_path());
-        rt.block_on(serve::http(plan, http))
+        self.run_from(std::env::args_os())
     }
+
+    /// [`run`](Self::run) with a command line of the caller's, whose first item is the name
+    /// of the program.
+    ///
+    /// # Errors
+    ///
+    /// As `run`.
+    pub fn run_from<I, T>(self, args: I) -> Result<()>
+    where
+        I: IntoIterator<Item = T>,
+        T: Into<OsString>,
+    {
+        super::log::init();
+        let definition = S::definition();
+        let init = self.source.handles();
+        check_grants(&definition, &init, &self.grants)?;
+        let transports =
+            Declared::transports(self.stdio.is_some(), self.has_http(), self.has_unix());
+        let manifest =
+            Manifest::compiled(&definition, &self.grants, &self.limits, &transports).with_init(&init);
+        let declared = self.declared(manifest);
+
+        let exe = std::env::current_exe()
+            .map_err(|e| Error::new(format!("the path of this program is not known: {e}")))?;
+        let cwd = std::env::current_dir()
+            .map_err(|e| Error::new(format!("the current folder cannot be named: {e}")))?;
+        let next = verbs::dispatch(
+            args.into_iter().map(Into::into),
+            (definition.name, definition.version),
+            &declared,
+            |resolved| probe(&definition, &declared, resolved),
+            &mut Surroundings {
+                exe: &exe,
+                cwd: &cwd,
+                out: &mut std::io::stdout(),
+                err: &mut std::io::stderr(),
+            },
+        );
+        match next {
+            Next::Serve(resolved) => {
+                let compiled = declared.manifest;
+                self.serve(definition, compiled, *resolved)
+            }
+            Next::Exit(0) => Ok(()),
+            Next::Exit(code) => std::process::exit(i32::from(code)),
+        }
+    }
+
+    fn serve(
+        self,
+        mut definition: Definition<S>,
+        compiled: Manifest,
+        resolved: Resolved,
+    ) -> Result<()> {
+        // A tool that the operator denies is not served at all: it cannot be listed, called
+        // or guessed.
+        definition.tools.retain(|tool| {
+            !resolved.denied_tools.iter().any(|denied| denied == tool.about.name)
+        });
+        let sink = sink(resolved.audit.as_ref(), self.audit.as_deref(), definition.name)?;
+        let name = definition.name;
+        let identity = match (&resolved.transport, self.stdio) {
+            (Transport::Stdio, Some(principal)) => IdentitySource::Declared(Arc::new(principal)),
+            (Transport::Stdio, None) => {
+                return Err(Error::new("this server does not declare `stdio`"));
+            }
+            #[cfg(feature = "http")]
+            _ => IdentitySource::HttpParts,
+            #[cfg(not(feature = "http"))]
+            _ => return Err(Error::new("this server is built without HTTP")),
+        };
+        let bound = self
+            .grants
+            .into_iter()
+            .zip(resolved.grants)
+            .map(|(grant, bound)| Bound { grant, path: bound.path, ceiling: bound.ceiling })
+            .collect();
+        let plan = Plan {
+            source: self.source,
+            definition,
+            bound,
+            limits: resolved.limits,
+            layers: self.layers,
+            sink,
+            transport: resolved.transport.name(),
+            identity,
+            effective: resolved.manifest,
+            manifest_digest: compiled.digest(),
+        };
+        match resolved.transport {
+            Transport::Stdio => {
+                // Before the runtime exists: no thread may hold the old descriptor.
+                let out = super::stdio::take_stdout().map_err(|e| {
+                    Error::new(format!("standard output cannot be set aside: {e}"))
+                })?;
+                let runtime = runtime()?;
+                let done = runtime.block_on(serve::stdio(plan, out));
+                // A read of standard input or a stuck tool must not keep the process.
+                runtime.shutdown_background();
+                done
+            }
+            #[cfg(feature = "http")]
+            Transport::Http(address) => {
+                let mut http =
+                    self.http.ok_or_else(|| Error::new("this server does not declare `http`"))?;
+                if let Some(address) = address {
+                    http.move_to(address);
+                }
+                if let Some(path) = resolved.token_file {
+                    http.take_token_from(path);
+                }
+                let bound = http.bind(name)?;
+                let runtime = runtime()?;
+                let done = runtime.block_on(serve::http(plan, bound));
+                runtime.shutdown_background();
+                done
+            }
+            #[cfg(feature = "http")]
+            Transport::Unix(path) => {
+                let mut unix =
+                    self.unix.ok_or_else(|| Error::new("this server does not declare `unix`"))?;
+                if let Some(path) = path {
+                    unix.move_to(path);
+                }
+                let bound = unix.bind()?;
+                let runtime = runtime()?;
+                let done = runtime.block_on(serve::http(plan, bound));
+                runtime.shutdown_background();
+                done
+            }
+            #[cfg(not(feature = "http"))]
+            _ => Err(Error::new("this server is built without HTTP")),
+        }
+    }
+
+    fn declared(&self, manifest: Manifest) -> Declared<'_> {
+        Declared {
+            grants: &self.grants,
+            limits: &self.limits,
+            stdio: self.stdio.is_some(),
+            #[cfg(feature = "http")]
+            http: self.http.as_ref().map(|http| super::resolve::DeclaredHttp {
+                addr: http.address().to_owned(),
+                path: http.endpoint().to_owned(),
+            }),
+            #[cfg(not(feature = "http"))]
+            http: None,
+            #[cfg(feature = "http")]
+            unix: self.unix.as_ref().map(|unix| Some(unix.path().to_owned())),
+            #[cfg(not(feature = "http"))]
+            unix: None,
+            manifest,
+        }
+    }
+
+    #[cfg(feature = "http")]
+    fn has_http(&self) -> bool {
+        self.http.is_some()
+    }
+
+    #[cfg(feature = "http")]
+    fn has_unix(&self) -> bool {
+        self.unix.is_some()
+    }
+
+    #[cfg(not(feature = "http"))]
+    fn has_http(&self) -> bool {
+        false
+    }
+
+    #[cfg(not(feature = "http"))]
+    fn has_unix(&self) -> bool {
+        false
+    }
+}
+
+/// What `check` tries beyond reading: the table that would be served, and the folders.
+fn probe<S: SecureService>(
+    definition: &Definition<S>,
+    declared: &Declared<'_>,
+    resolved: &Resolved,
+) -> Result<()> {
+    let registry = Registry::new(definition, &resolved.limits)?;
+    declared.manifest.check_served(&registry)?;
+    for (grant, bound) in declared.grants.iter().zip(&resolved.grants) {
+        super::assemble::open_root(grant, &bound.path, bound.ceiling.as_deref())?;
+    }
+    Ok(())
+}
+
+fn sink(
+    asked: Option<&AuditTarget>,
+    declared: Option<&std::path::Path>,
+    server: &str,
+) -> Result<AuditSink> {
+    match (asked, declared) {
+        (Some(AuditTarget::Stderr), _) => Ok(AuditSink::stderr()),
+        (Some(AuditTarget::File(path)), _) => AuditSink::file(path),
+        (None, Some(path)) => AuditSink::file(path),
+        (None, None) => match AuditSink::default_path(server) {
+            Some(path) => AuditSink::file(&path),
+            None => Err(Error::new("there is no place for the audit log: `HOME` is not set")
+                .help("name one with `--audit PATH`, or say `--audit stderr`")),
+        },
+    }
+}
+
+/// One line for the operator on standard error, which no log filter hides.
+pub(crate) fn announce(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -51,6 +51,12 @@ pub(crate) async fn http<S: SecureService>(
     bound: super::http::Bound,
 ) -> Result<()> {
     let Assembled { hardened, sealer, tally } = plan.assemble().await?;
+    if let Some(address) = bound.local_addr() {
+        super::run::announce(&format!("listening on http://{address}{}", bound.endpoint.path()));
+    }
+    if let Some(path) = bound.token_path() {
+        super::run::announce(&format!("token file {}", path.display()));
+    }
     let flushing = tokio::spawn(Arc::clone(&tally).run());
     let shutdown = super::http::on_signal()?;
     let served = bound

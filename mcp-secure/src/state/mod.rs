@@ -3,5 +3,5 @@
 mod sealed;
 mod store;
 
-pub(crate) use sealed::{Sealer, Sealed};
+pub(crate) use sealed::Sealer;
 pub use store::{MemoryStore, Store, StoreError};

@@ -57,7 +57,7 @@ impl Sealer {
         let aad = bind(principal, purpose);
         let payload = Payload { msg: &plain, aad: &aad };
         let mut out = nonce.to_vec();
-        out.extend(self.0.encrypt(XNonce::from_slice(&nonce), payload).ok()?);
+        out.extend(self.0.encrypt(&XNonce::from(nonce), payload).ok()?);
         Some(Sealed(URL_SAFE_NO_PAD.encode(out), PhantomData))
     }
 
@@ -71,11 +71,11 @@ impl Sealer {
             return Err(NotSealed);
         }
         let bytes = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| NotSealed)?;
-        let (nonce, cipher) = bytes.split_at_checked(NONCE).ok_or(NotSealed)?;
+        let (nonce, cipher) = bytes.split_first_chunk::<NONCE>().ok_or(NotSealed)?;
         let aad = bind(principal, purpose);
         let payload = Payload { msg: cipher, aad: &aad };
         let plain =
-            self.0.decrypt(XNonce::from_slice(nonce), payload).map_err(|_| NotSealed)?;
+            self.0.decrypt(&XNonce::from(*nonce), payload).map_err(|_| NotSealed)?;
         let (deadline, value) = plain.split_at_checked(8).ok_or(NotSealed)?;
         let deadline = u64::from_be_bytes(deadline.try_into().map_err(|_| NotSealed)?);
         if now() > deadline {
@@ -154,7 +154,7 @@ mod tests {
         let nonce = [0_u8; NONCE];
         let payload = Payload { msg: &plain, aad: &aad };
         let mut out = nonce.to_vec();
-        out.extend(sealer.0.encrypt(XNonce::from_slice(&nonce), payload).unwrap());
+        out.extend(sealer.0.encrypt(&XNonce::from(nonce), payload).unwrap());
         assert!(sealer.open::<u32>(&URL_SAFE_NO_PAD.encode(out), &alice(), "p").is_err());
     }
 }

@@ -185,3 +185,51 @@ impl fmt::Display for FsError {
 }
 
 impl std::error::Error for FsError {}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::panic)]
+    use super::*;
+    use crate::error::ToolErrorKind;
+
+    #[test]
+    fn a_refusal_is_said_to_the_caller_and_booked_under_its_control() {
+        let path = RelPath::root;
+        let denied = FsError::Denied { path: path(), rule: ".env*".into(), reason: "why" };
+        let refusals = [
+            (denied, "fs/policy"),
+            (FsError::Escape { path: path() }, "fs/escape"),
+            (FsError::Symlink { path: path() }, "fs/symlink"),
+            (FsError::NotAFile { path: path() }, "fs/special-file"),
+            (FsError::HardLink { path: path() }, "fs/hard-link"),
+            (FsError::TooLarge { path: path(), limit: 1 }, "fs/size"),
+            (FsError::Full { path: path() }, "fs/quota"),
+            (FsError::Revoked, "fs/revoked"),
+            (FsError::Invalid { reason: "why" }, "fs/path"),
+        ];
+        for (error, id) in refusals {
+            let said = error.to_string();
+            let ToolErrorKind::Public { message, control, detail } = error.to_tool_error().kind
+            else {
+                panic!("{error:?} is not said to the caller")
+            };
+            assert_eq!((message.as_ref(), control), (said.as_str(), Some(id)));
+            assert!(detail.is_some_and(|detail| detail.starts_with(id)));
+        }
+    }
+
+    #[test]
+    fn what_is_only_absent_is_no_refusal_and_what_is_broken_stays_inside() {
+        let path = RelPath::root;
+        for error in [
+            FsError::NotFound { path: path() },
+            FsError::AlreadyExists { path: path() },
+            FsError::NotText { path: path() },
+        ] {
+            let kind = error.to_tool_error().kind;
+            assert!(matches!(kind, ToolErrorKind::Public { control: None, .. }), "{error:?}");
+        }
+        let broken = FsError::Io { path: path(), kind: io::ErrorKind::TimedOut };
+        assert!(matches!(broken.to_tool_error().kind, ToolErrorKind::Internal(_)));
+    }
+}

@@ -27,13 +27,13 @@ pub(super) fn path(given: &Path, path: &Path) -> Result<()> {
             return refuse("it belongs to the system", "grant a folder with the user's own files");
         }
     }
-    if WIDE.iter().any(|wide| path == Path::new(wide)) {
-        return refuse("it is shared by the whole machine", NARROWER);
-    }
     // Above a home folder, a home folder, or one of another user.
     let home = std::env::home_dir().and_then(|home| home.canonicalize().ok());
     if home.is_some_and(|home| home.starts_with(path)) || is_some_home(path) {
         return refuse("it is, or holds, a whole home folder, with its keys and settings", NARROWER);
+    }
+    if WIDE.iter().any(|wide| path == Path::new(wide)) {
+        return refuse("it is shared by the whole machine", NARROWER);
     }
     // Only rules about what holds secrets or a repository: to be below a dot folder such
     // as `~/.local/share` is nothing bad.

@@ -198,7 +198,7 @@ impl FsPolicy {
             None => single_name(pattern)?,
             Some((start, end)) => format!("{}*{}", fold(start), fold(end)),
         };
-        if folded.contains('/') || folded.contains('\\') || folded.is_empty() {
+        if folded.contains(['/', '\\']) || matches!(&*folded, "" | "*") {
             return Err(not_a_name(pattern));
         }
         // What an author closes holds against every exception, before or after.
@@ -208,40 +208,57 @@ impl FsPolicy {
     }
 }
 
-/// A policy made ready for lookups.
+/// A policy made ready for lookups, which happen for every name of every path: rules are
+/// found by the first letter of what they match, or by the last where they start with `*`.
 pub(super) struct Compiled {
     policy: FsPolicy,
-    /// Rules without a `*`, by name.
-    exact: HashMap<Box<str>, Vec<Rule>>,
-    /// Rules with one, whose names start with a dot.
-    dotted: Vec<Pattern>,
-    /// The other rules with one.
-    patterns: Vec<Pattern>,
+    by_first: [Vec<Matcher>; LETTERS],
+    by_last: [Vec<Matcher>; LETTERS],
     /// The stems of the DOS 8.3 names that closed names would get.
     stems: HashSet<Box<str>>,
 }
 
-struct Pattern {
+/// A rule, taken apart. Without a `*` there is no end.
+struct Matcher {
     start: Box<str>,
-    end: Box<str>,
+    end: Option<Box<str>>,
     rule: Rule,
 }
 
+impl Matcher {
+    fn matches(&self, folded: &str) -> bool {
+        match &self.end {
+            None => *self.start == *folded,
+            Some(end) => has_shape(folded, &self.start, end),
+        }
+    }
+}
+
+/// Bytes of UTF-8.
+const LETTERS: usize = 256;
+
 impl Compiled {
     pub(super) fn new(policy: FsPolicy) -> Self {
-        let mut exact = HashMap::<Box<str>, Vec<Rule>>::new();
-        let (mut dotted, mut patterns) = (Vec::new(), Vec::new());
+        let mut by_first = [const { Vec::new() }; LETTERS];
+        let mut by_last = [const { Vec::new() }; LETTERS];
         for rule in policy.rules().cloned() {
-            match rule.pattern.split_once('*') {
-                None => exact.entry((*rule.pattern).into()).or_default().push(rule),
-                Some((start, end)) => {
-                    let list = if start.starts_with('.') { &mut dotted } else { &mut patterns };
-                    list.push(Pattern { start: start.into(), end: end.into(), rule });
-                }
+            let (start, end) = match rule.pattern.split_once('*') {
+                None => (&*rule.pattern, None),
+                Some((start, end)) => (start, Some(end)),
+            };
+            let list = match start.bytes().next() {
+                Some(first) => by_first.get_mut(usize::from(first)),
+                None => end
+                    .and_then(|end| end.bytes().next_back())
+                    .and_then(|last| by_last.get_mut(usize::from(last))),
+            };
+            let (start, end) = (start.into(), end.map(Into::into));
+            if let Some(list) = list {
+                list.push(Matcher { start, end, rule });
             }
         }
         let stems = policy.rules().filter_map(|rule| short_stem(&rule.pattern)).collect();
-        Self { policy, exact, dotted, patterns, stems }
+        Self { policy, by_first, by_last, stems }
     }
 
     /// The policy it was made from.
@@ -262,7 +279,7 @@ impl Compiled {
     }
 
     /// Checks one name; the error is the rule that closes it.
-    pub(super) fn check_name(&self, name: &str, access: Access) -> Result<(), &Rule> {
+    pub(super) fn check_name<'a>(&'a self, name: &str, access: Access) -> Result<(), &'a Rule> {
         let folded = fold(name);
         let exceptions = &self.policy.allowed;
         let allowed = !exceptions.is_empty()
@@ -271,14 +288,15 @@ impl Compiled {
         let closes = |rule: &&Rule| {
             rule.closes <= access && (!allowed || rule.is_locked_for(access))
         };
-        let exact = self.exact.get(&*folded).into_iter().flatten();
-        let dotted = if folded.starts_with('.') { &*self.dotted } else { &[] };
-        let shaped = dotted
-            .iter()
-            .chain(&self.patterns)
-            .filter(|pattern| has_shape(&folded, &pattern.start, &pattern.end))
-            .map(|pattern| &pattern.rule);
-        if let Some(rule) = exact.chain(shaped).find(closes) {
+        let list = |lists: &'a [Vec<Matcher>; LETTERS], letter: Option<u8>| {
+            letter.and_then(|letter| lists.get(usize::from(letter))).into_iter().flatten()
+        };
+        let found = list(&self.by_first, folded.bytes().next())
+            .chain(list(&self.by_last, folded.bytes().next_back()))
+            .filter(|matcher| matcher.matches(&folded))
+            .map(|matcher| &matcher.rule)
+            .find(closes);
+        if let Some(rule) = found {
             return Err(rule);
         }
         if allowed {
@@ -418,7 +436,7 @@ mod tests {
         assert!(closed(&policy, "a.DRAFT", Access::Read));
         assert!(closed(&policy, "LOG", Access::Write));
         assert!(!closed(&policy, "log", Access::Read));
-        for bad in ["a/b", "a*b*c", "", "*/x", ".."] {
+        for bad in ["a/b", "a*b*c", "", "*", "*/x", ".."] {
             assert!(FsPolicy::default().deny(bad, "x").is_err(), "{bad}");
         }
     }

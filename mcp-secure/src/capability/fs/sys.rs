@@ -31,6 +31,7 @@ pub(super) enum Trouble {
     /// A mount begins on the way.
     Boundary,
     /// It cannot be opened because of its kind (a socket, say).
+    #[cfg_attr(not(unix), allow(dead_code, reason = "an error number of Unix"))]
     Special,
     /// Anything else.
     Io(io::Error),
@@ -85,6 +86,7 @@ pub(super) struct Options {
     /// Paths may cross into mounts below.
     pub(super) mounts: bool,
     /// Use the portable backend although the kernel's own is there.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "there is no other"))]
     pub(super) portable: bool,
 }
 

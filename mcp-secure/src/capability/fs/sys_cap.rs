@@ -53,8 +53,12 @@ impl Dir {
     }
 
     pub(super) fn open_dir(&self, path: &RelPath) -> Result<Self> {
-        let mut dir = self.dir.try_clone()?;
-        for name in path.components() {
+        let mut names = path.components();
+        let mut dir = match names.next() {
+            Some(name) => self.step(&self.dir, name)?,
+            None => self.dir.try_clone()?,
+        };
+        for name in names {
             dir = self.step(&dir, name)?;
         }
         Ok(Self { dir, mount: self.mount })
@@ -213,31 +217,30 @@ struct Mount {
 
 impl Mount {
     fn of_dir(dir: &cap::Dir) -> io::Result<Self> {
-        #[cfg(unix)]
-        let id = Self::id(dir);
-        #[cfg(not(unix))]
-        let id = None;
-        Ok(Self { device: device(&dir.dir_metadata()?), id })
+        match Self::told(dir) {
+            Some(mount) => Ok(mount),
+            None => Ok(Self { device: device(&dir.dir_metadata()?), id: None }),
+        }
     }
 
     fn of_file(file: &cap::File) -> io::Result<Self> {
-        #[cfg(unix)]
-        let id = Self::id(file);
-        #[cfg(not(unix))]
-        let id = None;
-        Ok(Self { device: device(&file.metadata()?), id })
+        match Self::told(file) {
+            Some(mount) => Ok(mount),
+            None => Ok(Self { device: device(&file.metadata()?), id: None }),
+        }
     }
 
     #[cfg(target_os = "linux")]
-    fn id(fd: &impl std::os::fd::AsFd) -> Option<u64> {
-        use rustix::fs::{AtFlags, StatxFlags, statx};
+    fn told(fd: &impl std::os::fd::AsFd) -> Option<Self> {
+        use rustix::fs::{AtFlags, StatxFlags, makedev, statx};
         let stat = statx(fd, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID).ok()?;
+        let device = makedev(stat.stx_dev_major, stat.stx_dev_minor);
         let told = stat.stx_mask & StatxFlags::MNT_ID.bits() != 0;
-        told.then_some(stat.stx_mnt_id)
+        told.then_some(Self { device, id: Some(stat.stx_mnt_id) })
     }
 
-    #[cfg(all(unix, not(target_os = "linux")))]
-    fn id(_: &impl std::os::fd::AsFd) -> Option<u64> {
+    #[cfg(not(target_os = "linux"))]
+    fn told<T>(_: &T) -> Option<Self> {
         None
     }
 }

@@ -278,7 +278,7 @@ fn describe(
             "the arguments are too long for a person to approve",
             "the arguments exceed what is shown in full",
         )
-        .as_tool_result());
+        .into_tool_result());
     }
     Ok(format!("Allow the tool `{tool}` to run once? It may: {rights}. Its arguments:\n{shown}"))
 }
@@ -294,7 +294,7 @@ fn agreed(answer: &ElicitResult) -> Result<(), Refusal> {
 fn declined(reason: &'static str) -> Refusal {
     Refusal::denied("approve/declined", code::NOT_APPROVED, "a person did not agree to this call", reason)
         .verdict(Verdict::Denied)
-        .as_tool_result()
+        .into_tool_result()
 }
 
 /// -32021 belongs to the newer revision; older peers get an invalid request in words.

@@ -88,10 +88,10 @@ impl GuardLayer {
         let mut meter = Meter { left: max, used: 0 };
         let reply = match reply {
             McpReply::CallTool(CallToolResponse::Complete(mut result)) => {
-                result.content = meter.blocks(result.content).map_err(Refusal::as_tool_result)?;
+                result.content = meter.blocks(result.content).map_err(Refusal::into_tool_result)?;
                 result.structured_content = self
                     .structured(&result, entry.and_then(|entry| entry.output.as_ref()), &mut meter)
-                    .map_err(Refusal::as_tool_result)?;
+                    .map_err(Refusal::into_tool_result)?;
                 McpReply::CallTool(result.into())
             }
             McpReply::GetPrompt(GetPromptResponse::Complete(mut result)) => {

@@ -77,12 +77,18 @@ pin_project! {
 impl Denied {
     /// There is no credential, or none that can be read.
     pub(crate) fn missing() -> Self {
-        Self { refusal: &UNAUTHENTICATED, challenge: None }
+        Self {
+            refusal: &UNAUTHENTICATED,
+            challenge: None,
+        }
     }
 
     /// There is one, and it is not good.
     pub(crate) fn invalid() -> Self {
-        Self { refusal: &INVALID_TOKEN, challenge: None }
+        Self {
+            refusal: &INVALID_TOKEN,
+            challenge: None,
+        }
     }
 }
 
@@ -94,7 +100,10 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Result<&[u8], Denied> {
     if values.next().is_some() {
         return Err(Denied::missing());
     }
-    let (scheme, token) = value.as_bytes().split_at_checked(7).ok_or_else(Denied::missing)?;
+    let (scheme, token) = value
+        .as_bytes()
+        .split_at_checked(7)
+        .ok_or_else(Denied::missing)?;
     let token = token.trim_ascii();
     if !scheme.eq_ignore_ascii_case(b"bearer ") || token.is_empty() {
         return Err(Denied::missing());
@@ -125,7 +134,10 @@ impl Authenticator for Auth {
 
 impl<A> AuthenticateLayer<A> {
     pub(crate) fn new(authenticator: &Arc<A>, tally: &Tally) -> Self {
-        Self { authenticator: authenticator.clone(), tally: tally.clone() }
+        Self {
+            authenticator: authenticator.clone(),
+            tally: tally.clone(),
+        }
     }
 }
 
@@ -133,8 +145,15 @@ impl<A, S> Layer<S> for AuthenticateLayer<A> {
     type Service = Authenticate<A, S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        let Self { authenticator, tally } = self;
-        Authenticate { authenticator: authenticator.clone(), tally: tally.clone(), inner }
+        let Self {
+            authenticator,
+            tally,
+        } = self;
+        Authenticate {
+            authenticator: authenticator.clone(),
+            tally: tally.clone(),
+            inner,
+        }
     }
 }
 
@@ -157,7 +176,10 @@ where
         let inner = std::mem::replace(&mut self.inner, clone);
         let (head, body) = request.into_parts();
         let verdict = self.authenticator.authenticate(&head);
-        State::Asking { verdict, waiting: Some((head, body, inner, self.tally.clone())) }
+        State::Asking {
+            verdict,
+            waiting: Some((head, body, inner, self.tally.clone())),
+        }
     }
 }
 
@@ -183,13 +205,18 @@ where
                         Err(Denied { refusal, challenge }) => {
                             let mut response = tally.refuse(refusal, head.version);
                             if let Some(challenge) = challenge {
-                                response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+                                response
+                                    .headers_mut()
+                                    .insert(header::WWW_AUTHENTICATE, challenge);
                             }
                             return Poll::Ready(Ok(response));
                         }
                     };
-                    for secret in [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE]
-                    {
+                    for secret in [
+                        header::AUTHORIZATION,
+                        header::PROXY_AUTHORIZATION,
+                        header::COOKIE,
+                    ] {
                         head.headers.remove(secret);
                     }
                     head.extensions.insert(principal);
@@ -203,8 +230,16 @@ where
 
 impl<A, S: Clone> Clone for Authenticate<A, S> {
     fn clone(&self) -> Self {
-        let Self { authenticator, tally, inner } = self;
-        Self { authenticator: authenticator.clone(), tally: tally.clone(), inner: inner.clone() }
+        let Self {
+            authenticator,
+            tally,
+            inner,
+        } = self;
+        Self {
+            authenticator: authenticator.clone(),
+            tally: tally.clone(),
+            inner: inner.clone(),
+        }
     }
 }
 
@@ -221,7 +256,10 @@ mod tests {
     async fn inner(request: Request<()>) -> Result<Response<Body>, Infallible> {
         assert!(request.extensions().get::<Principal>().is_some());
         for secret in ["authorization", "proxy-authorization", "cookie"] {
-            assert!(!request.headers().contains_key(secret), "{secret} went through");
+            assert!(
+                !request.headers().contains_key(secret),
+                "{secret} went through"
+            );
         }
         assert_eq!(request.headers()["x-other"], "stays");
         Ok(Response::new(Body::constant("in".into())))
@@ -236,7 +274,10 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        service.oneshot(request.header("x-other", "stays").body(()).unwrap()).await.unwrap()
+        service
+            .oneshot(request.header("x-other", "stays").body(()).unwrap())
+            .await
+            .unwrap()
     }
 
     #[tokio::test]
@@ -261,14 +302,20 @@ mod tests {
         assert_eq!(send(&[]).await.status(), 401, "the query is never read");
         let good = ("authorization", "Bearer secret");
         assert_eq!(send(&[good, good]).await.status(), 401);
-        assert_eq!(send(&[good, ("authorization", "Bearer x")]).await.status(), 401);
+        assert_eq!(
+            send(&[good, ("authorization", "Bearer x")]).await.status(),
+            401
+        );
         assert_eq!(send(&[("cookie", "token=secret")]).await.status(), 401);
     }
 
     #[tokio::test]
     async fn what_carried_the_credential_stays_outside() {
-        let headers =
-            [("authorization", "Bearer secret"), ("cookie", "a=b"), ("proxy-authorization", "c")];
+        let headers = [
+            ("authorization", "Bearer secret"),
+            ("cookie", "a=b"),
+            ("proxy-authorization", "c"),
+        ];
         assert_eq!(send(&headers).await.status(), 200);
     }
 
@@ -276,6 +323,9 @@ mod tests {
     async fn the_challenge_names_an_error_only_when_a_token_was_shown() {
         assert_eq!(send(&[]).await.headers()["www-authenticate"], "Bearer");
         let response = send(&[("authorization", "Bearer x")]).await;
-        assert_eq!(response.headers()["www-authenticate"], "Bearer error=\"invalid_token\"");
+        assert_eq!(
+            response.headers()["www-authenticate"],
+            "Bearer error=\"invalid_token\""
+        );
     }
 }

@@ -29,11 +29,19 @@ enum Kind {
 
 impl Body {
     pub(crate) fn constant(bytes: Bytes) -> Self {
-        Self { kind: Kind::Constant(Some(bytes)), in_flight: None, until: None }
+        Self {
+            kind: Kind::Constant(Some(bytes)),
+            in_flight: None,
+            until: None,
+        }
     }
 
     pub(crate) fn stream(body: BoxBody<Bytes, Infallible>) -> Self {
-        Self { kind: Kind::Stream(body), in_flight: None, until: None }
+        Self {
+            kind: Kind::Stream(body),
+            in_flight: None,
+            until: None,
+        }
     }
 
     /// Counts the request as running until this body is dropped.

@@ -46,7 +46,10 @@ pub struct NoAuth(());
 pub struct Authenticated(Declared);
 
 enum Declared {
-    LocalToken { path: Option<PathBuf>, scopes: Vec<String> },
+    LocalToken {
+        path: Option<PathBuf>,
+        scopes: Vec<String>,
+    },
     #[cfg(test)]
     Table(Vec<(&'static str, crate::auth::Principal)>),
 }
@@ -78,7 +81,10 @@ impl Http<NoAuth> {
         self,
         scopes: I,
     ) -> Http<Authenticated> {
-        self.with(Declared::LocalToken { path: None, scopes: strings(scopes) })
+        self.with(Declared::LocalToken {
+            path: None,
+            scopes: strings(scopes),
+        })
     }
 
     /// Like [`local_token`](Self::local_token), with the file in another place. Its folder
@@ -89,7 +95,10 @@ impl Http<NoAuth> {
         path: impl Into<PathBuf>,
         scopes: I,
     ) -> Http<Authenticated> {
-        self.with(Declared::LocalToken { path: Some(path.into()), scopes: strings(scopes) })
+        self.with(Declared::LocalToken {
+            path: Some(path.into()),
+            scopes: strings(scopes),
+        })
     }
 
     #[cfg(test)]
@@ -101,9 +110,25 @@ impl Http<NoAuth> {
     }
 
     fn with(self, declared: Declared) -> Http<Authenticated> {
-        let Self { on, path, hosts, origins, limits, legacy_sessions, auth: NoAuth(()) } = self;
+        let Self {
+            on,
+            path,
+            hosts,
+            origins,
+            limits,
+            legacy_sessions,
+            auth: NoAuth(()),
+        } = self;
         let auth = Authenticated(declared);
-        Http { on, path, hosts, origins, limits, legacy_sessions, auth }
+        Http {
+            on,
+            path,
+            hosts,
+            origins,
+            limits,
+            legacy_sessions,
+            auth,
+        }
     }
 }
 
@@ -144,12 +169,35 @@ impl<A> Http<A> {
         self
     }
 
+    pub(crate) fn address(&self) -> &str {
+        &self.on
+    }
+
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.path
+    }
+
+    /// The operator's address; it has been checked to be on loopback.
+    pub(crate) fn move_to(&mut self, address: std::net::SocketAddr) {
+        self.on = address.to_string();
+    }
+
+    #[allow(dead_code, reason = "the operator cannot narrow these yet")]
     pub(crate) fn limits_mut(&mut self) -> &mut HttpLimits {
         &mut self.limits
     }
 }
 
 impl Http<Authenticated> {
+    /// The operator's token file.
+    pub(crate) fn take_token_from(&mut self, file: PathBuf) {
+        match &mut self.auth.0 {
+            Declared::LocalToken { path, .. } => *path = Some(file),
+            #[cfg(test)]
+            Declared::Table(_) => {}
+        }
+    }
+
     /// Takes the address and the token. `server` names the token file.
     ///
     /// # Errors
@@ -157,7 +205,15 @@ impl Http<Authenticated> {
     /// When the address is not loopback or taken, or when a name or the token file is not
     /// what it has to be.
     pub(crate) fn bind(self, server: &str) -> Result<Bound> {
-        let Self { on, path, hosts, origins, limits, legacy_sessions, auth } = self;
+        let Self {
+            on,
+            path,
+            hosts,
+            origins,
+            limits,
+            legacy_sessions,
+            auth,
+        } = self;
         limits.check()?;
         let endpoint = Endpoint::new(&path)?;
         let address = loopback(&on)?;
@@ -165,18 +221,28 @@ impl Http<Authenticated> {
             Error::new(format!("cannot listen on `{on}`: {e}"))
                 .help("another server may run there; choose another port, or 0 for a free one")
         })?;
-        let prepared = socket.set_nonblocking(true).and_then(|()| socket.local_addr());
+        let prepared = socket
+            .set_nonblocking(true)
+            .and_then(|()| socket.local_addr());
         let local = prepared.map_err(|e| Error::new(format!("cannot listen on `{on}`: {e}")))?;
         let (auth, token) = match auth.0 {
             Declared::LocalToken { path, scopes } => {
                 let path = path.map_or_else(|| default_token_path(server), Ok)?;
-                (Auth::LocalToken(LocalToken::open(&path, scopes)?), Some(path))
+                (
+                    Auth::LocalToken(LocalToken::open(&path, scopes)?),
+                    Some(path),
+                )
             }
             #[cfg(test)]
             Declared::Table(people) => (Auth::Table(people), None),
         };
         Ok(Bound {
-            listener: Listener::Tcp { socket, local, auth: Arc::new(auth), token },
+            listener: Listener::Tcp {
+                socket,
+                local,
+                auth: Arc::new(auth),
+                token,
+            },
             hosts: Hosts::new(local, &hosts)?,
             origins: Origins::new(local.port(), &origins)?,
             endpoint,
@@ -189,15 +255,20 @@ impl Http<Authenticated> {
 /// The address, if it is one that only this machine reaches.
 fn loopback(on: &str) -> Result<SocketAddr> {
     let parsed = match on.strip_prefix("localhost:") {
-        Some(port) => port.parse().ok().map(|port| SocketAddr::from(([127, 0, 0, 1], port))),
+        Some(port) => port
+            .parse()
+            .ok()
+            .map(|port| SocketAddr::from(([127, 0, 0, 1], port))),
         None => on.parse().ok(),
     };
     match parsed {
         Some(address) if address.ip().is_loopback() => Ok(address),
-        Some(_) => Err(Error::new(format!("`{on}` is not a loopback address")).help(
-            "use 127.0.0.1 or [::1]: TLS and OAuth, without which nobody else may reach a \
+        Some(_) => Err(
+            Error::new(format!("`{on}` is not a loopback address")).help(
+                "use 127.0.0.1 or [::1]: TLS and OAuth, without which nobody else may reach a \
              server, are not available in this version",
-        )),
+            ),
+        ),
         None => Err(Error::new(format!("`{on}` is not an address"))
             .help("write an IP address and a port, such as `127.0.0.1:8443`")),
     }
@@ -217,12 +288,34 @@ mod tests {
         for good in ["127.0.0.1:0", "127.0.0.2:1", "[::1]:0", "localhost:0"] {
             assert!(loopback(good).is_ok(), "{good}");
         }
-        for bad in ["0.0.0.0:1", "[::]:1", "192.168.0.1:1", "[::ffff:127.0.0.1]:1"] {
+        for bad in [
+            "0.0.0.0:1",
+            "[::]:1",
+            "192.168.0.1:1",
+            "[::ffff:127.0.0.1]:1",
+        ] {
             let error = loopback(bad).unwrap_err().to_string();
-            assert!(error.contains("loopback") && error.contains("help:"), "{error}");
+            assert!(
+                error.contains("loopback") && error.contains("help:"),
+                "{error}"
+            );
         }
-        for bad in ["", "127.0.0.1", "localhost", "localhost:x", "a:1", "127.0.0.1:65536", "127.1:1"] {
-            assert!(loopback(bad).unwrap_err().to_string().contains("not an address"), "{bad}");
+        for bad in [
+            "",
+            "127.0.0.1",
+            "localhost",
+            "localhost:x",
+            "a:1",
+            "127.0.0.1:65536",
+            "127.1:1",
+        ] {
+            assert!(
+                loopback(bad)
+                    .unwrap_err()
+                    .to_string()
+                    .contains("not an address"),
+                "{bad}"
+            );
         }
     }
 
@@ -235,7 +328,10 @@ mod tests {
         assert!(http().path("mcp").bind("s").is_err());
         assert!(http().allow_origin("null").bind("s").is_err());
         assert!(http().allow_host("http://x").bind("s").is_err());
-        let limits = HttpLimits { header_bytes: 1, ..HttpLimits::default() };
+        let limits = HttpLimits {
+            header_bytes: 1,
+            ..HttpLimits::default()
+        };
         assert!(http().limits(limits).bind("s").is_err());
         let taken = http().bind("s").unwrap();
         let address = taken.local_addr().unwrap().to_string();

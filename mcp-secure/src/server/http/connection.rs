@@ -111,7 +111,9 @@ fn builder(limits: &HttpLimits) -> Builder<TokioExecutor> {
 
 /// A request head that was too large (hyper has answered 431) or was not HTTP.
 fn is_bad_head(error: &(dyn std::error::Error + 'static)) -> bool {
-    error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse)
+    error
+        .downcast_ref::<hyper::Error>()
+        .is_some_and(hyper::Error::is_parse)
 }
 
 /// hyper's own limit, which costs no allocation.

@@ -17,9 +17,16 @@ impl Endpoint {
         if path.starts_with('/') && path.bytes().all(plain) && !path.contains("//") {
             Ok(Self(path.to_owned()))
         } else {
-            Err(Error::new(format!("`{path}` is not a path for an endpoint"))
-                .help("begin with `/` and use letters, digits, `-`, `.`, `_`, `~` and `/` only"))
+            Err(
+                Error::new(format!("`{path}` is not a path for an endpoint")).help(
+                    "begin with `/` and use letters, digits, `-`, `.`, `_`, `~` and `/` only",
+                ),
+            )
         }
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        &self.0
     }
 }
 
@@ -64,7 +71,9 @@ mod tests {
             ("OPTIONS", "*", 404),
         ] {
             let request = Request::builder().method(method).uri(uri).body(()).unwrap();
-            let seen = endpoint.check(&request).map_or_else(|r| r.status.as_u16(), |()| 200);
+            let seen = endpoint
+                .check(&request)
+                .map_or_else(|r| r.status.as_u16(), |()| 200);
             assert_eq!(seen, expected, "{method} {uri}");
         }
         for bad in ["", "mcp", "/a b", "/a%20b", "/a?b", "/a//b"] {

@@ -36,7 +36,10 @@ pub(crate) struct Gated<G, S> {
 
 impl<G> GateLayer<G> {
     pub(crate) fn new(gate: &Arc<G>, tally: &Tally) -> Self {
-        Self { gate: gate.clone(), tally: tally.clone() }
+        Self {
+            gate: gate.clone(),
+            tally: tally.clone(),
+        }
     }
 }
 
@@ -44,7 +47,11 @@ impl<G, S> Layer<S> for GateLayer<G> {
     type Service = Gated<G, S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Gated { gate: self.gate.clone(), tally: self.tally.clone(), inner }
+        Gated {
+            gate: self.gate.clone(),
+            tally: self.tally.clone(),
+            inner,
+        }
     }
 }
 
@@ -63,15 +70,17 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match self.gate.check(&request) {
             Ok(()) => Either::Right(self.inner.call(request)),
-            Err(refusal) => {
-                Either::Left(ready(Ok(self.tally.refuse(refusal, request.version()))))
-            }
+            Err(refusal) => Either::Left(ready(Ok(self.tally.refuse(refusal, request.version())))),
         }
     }
 }
 
 impl<G, S: Clone> Clone for Gated<G, S> {
     fn clone(&self) -> Self {
-        Self { gate: self.gate.clone(), tally: self.tally.clone(), inner: self.inner.clone() }
+        Self {
+            gate: self.gate.clone(),
+            tally: self.tally.clone(),
+            inner: self.inner.clone(),
+        }
     }
 }

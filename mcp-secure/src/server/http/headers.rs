@@ -28,7 +28,9 @@ impl Gate for DecidingHeaders {
             }
         }
         if request.method() == Method::POST {
-            let json = headers.get(header::CONTENT_TYPE).is_some_and(|v| is_json(v.as_bytes()));
+            let json = headers
+                .get(header::CONTENT_TYPE)
+                .is_some_and(|v| is_json(v.as_bytes()));
             if !json {
                 return Err(&CONTENT_TYPE);
             }
@@ -40,7 +42,9 @@ impl Gate for DecidingHeaders {
 /// `application/json`, with or without parameters.
 fn is_json(value: &[u8]) -> bool {
     let essence = value.split(|b| *b == b';').next().unwrap_or_default();
-    essence.trim_ascii().eq_ignore_ascii_case(b"application/json")
+    essence
+        .trim_ascii()
+        .eq_ignore_ascii_case(b"application/json")
 }
 
 #[cfg(test)]
@@ -71,7 +75,11 @@ mod tests {
             ("application/jsonx", 415),
             ("", 415),
         ] {
-            assert_eq!(status("POST", &[("content-type", value)]), expected, "{value:?}");
+            assert_eq!(
+                status("POST", &[("content-type", value)]),
+                expected,
+                "{value:?}"
+            );
         }
         assert_eq!(status("POST", &[]), 415);
         assert_eq!(status("GET", &[]), 200);
@@ -84,8 +92,16 @@ mod tests {
         assert_eq!(status("POST", &[json, text]), 400);
         assert_eq!(status("POST", &[text, json]), 400);
         for name in ["mcp-protocol-version", "mcp-method", "mcp-name"] {
-            assert_eq!(status("POST", &[json, (name, "a"), (name, "b")]), 400, "{name}");
-            assert_eq!(status("POST", &[json, (name, "a"), (name, "a")]), 400, "{name}");
+            assert_eq!(
+                status("POST", &[json, (name, "a"), (name, "b")]),
+                400,
+                "{name}"
+            );
+            assert_eq!(
+                status("POST", &[json, (name, "a"), (name, "a")]),
+                400,
+                "{name}"
+            );
             assert_eq!(status("POST", &[json, (name, "a")]), 200, "{name}");
         }
     }

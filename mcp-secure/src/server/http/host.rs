@@ -30,7 +30,12 @@ impl Hosts {
             SocketAddr::V4(v4) => v4.ip().to_string(),
             SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
         };
-        let mut names = vec!["localhost".to_owned(), "127.0.0.1".into(), "[::1]".into(), own];
+        let mut names = vec![
+            "localhost".to_owned(),
+            "127.0.0.1".into(),
+            "[::1]".into(),
+            own,
+        ];
         let mut hosts = Vec::new();
         for host in more {
             let host = host.to_ascii_lowercase();
@@ -60,7 +65,9 @@ impl Hosts {
     }
 
     fn knows(&self, authority: &[u8]) -> bool {
-        self.0.iter().any(|host| host.as_bytes().eq_ignore_ascii_case(authority))
+        self.0
+            .iter()
+            .any(|host| host.as_bytes().eq_ignore_ascii_case(authority))
     }
 }
 
@@ -84,7 +91,11 @@ impl Gate for Hosts {
             (None, Some(target)) if request.version() >= Version::HTTP_2 => target,
             _ => return Err(&HOST_MALFORMED),
         };
-        if self.knows(authority) { Ok(()) } else { Err(&HOST_UNKNOWN) }
+        if self.knows(authority) {
+            Ok(())
+        } else {
+            Err(&HOST_UNKNOWN)
+        }
     }
 }
 
@@ -99,12 +110,18 @@ mod tests {
     }
 
     fn status(hosts: &Hosts, uri: &str, version: Version, values: &[&[u8]]) -> u16 {
-        let mut request = Request::builder().uri(uri).version(version).body(()).unwrap();
+        let mut request = Request::builder()
+            .uri(uri)
+            .version(version)
+            .body(())
+            .unwrap();
         for value in values {
             let value = http::HeaderValue::from_bytes(value).unwrap();
             request.headers_mut().append(header::HOST, value);
         }
-        hosts.check(&request).map_or_else(|refusal| refusal.status.as_u16(), |()| 200)
+        hosts
+            .check(&request)
+            .map_or_else(|refusal| refusal.status.as_u16(), |()| 200)
     }
 
     #[test]
@@ -150,14 +167,50 @@ mod tests {
         let hosts = hosts(&[]);
         let v1 = Version::HTTP_11;
         assert_eq!(status(&hosts, "/mcp", v1, &[]), 400);
-        assert_eq!(status(&hosts, "/mcp", v1, &[b"localhost", b"localhost"]), 400);
-        assert_eq!(status(&hosts, "/mcp", v1, &[b"localhost", b"evil.example"]), 400);
-        assert_eq!(status(&hosts, "http://evil.example/mcp", v1, &[b"localhost:8443"]), 400);
-        assert_eq!(status(&hosts, "http://localhost:8443/mcp", v1, &[b"evil.example"]), 400);
-        assert_eq!(status(&hosts, "http://localhost:8443/mcp", v1, &[b"localhost:8443"]), 200);
+        assert_eq!(
+            status(&hosts, "/mcp", v1, &[b"localhost", b"localhost"]),
+            400
+        );
+        assert_eq!(
+            status(&hosts, "/mcp", v1, &[b"localhost", b"evil.example"]),
+            400
+        );
+        assert_eq!(
+            status(&hosts, "http://evil.example/mcp", v1, &[b"localhost:8443"]),
+            400
+        );
+        assert_eq!(
+            status(&hosts, "http://localhost:8443/mcp", v1, &[b"evil.example"]),
+            400
+        );
+        assert_eq!(
+            status(
+                &hosts,
+                "http://localhost:8443/mcp",
+                v1,
+                &[b"localhost:8443"]
+            ),
+            200
+        );
         assert_eq!(status(&hosts, "http://localhost:8443/mcp", v1, &[]), 400);
-        assert_eq!(status(&hosts, "https://localhost:8443/mcp", v1, &[b"localhost:8443"]), 400);
-        assert_eq!(status(&hosts, "http://a@localhost:8443/mcp", v1, &[b"a@localhost:8443"]), 403);
+        assert_eq!(
+            status(
+                &hosts,
+                "https://localhost:8443/mcp",
+                v1,
+                &[b"localhost:8443"]
+            ),
+            400
+        );
+        assert_eq!(
+            status(
+                &hosts,
+                "http://a@localhost:8443/mcp",
+                v1,
+                &[b"a@localhost:8443"]
+            ),
+            403
+        );
     }
 
     #[test]
@@ -166,8 +219,19 @@ mod tests {
         let v2 = Version::HTTP_2;
         assert_eq!(status(&hosts, "http://localhost:8443/mcp", v2, &[]), 200);
         assert_eq!(status(&hosts, "http://evil.example/mcp", v2, &[]), 403);
-        assert_eq!(status(&hosts, "http://localhost:8443/mcp", v2, &[b"evil.example"]), 400);
-        assert_eq!(status(&hosts, "http://localhost:8443/mcp", v2, &[b"localhost:8443"]), 200);
+        assert_eq!(
+            status(&hosts, "http://localhost:8443/mcp", v2, &[b"evil.example"]),
+            400
+        );
+        assert_eq!(
+            status(
+                &hosts,
+                "http://localhost:8443/mcp",
+                v2,
+                &[b"localhost:8443"]
+            ),
+            200
+        );
         assert_eq!(status(&hosts, "/mcp", v2, &[]), 400);
     }
 

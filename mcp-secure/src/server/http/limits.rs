@@ -72,7 +72,9 @@ impl HttpLimits {
             body_time: self.body_time.min(other.body_time),
             streams: self.streams.min(other.streams),
             sessions: self.sessions.min(other.sessions),
-            sessions_per_principal: self.sessions_per_principal.min(other.sessions_per_principal),
+            sessions_per_principal: self
+                .sessions_per_principal
+                .min(other.sessions_per_principal),
             session_idle: self.session_idle.min(other.session_idle),
             session_lifetime: self.session_lifetime.min(other.session_lifetime),
             drain: self.drain.min(other.drain),
@@ -92,11 +94,16 @@ impl HttpLimits {
             ("body_time", self.body_time == zero),
             ("streams", self.streams == 0),
             ("session_idle", self.session_idle == zero),
-            ("session_lifetime", self.session_lifetime < Duration::from_secs(1)),
+            (
+                "session_lifetime",
+                self.session_lifetime < Duration::from_secs(1),
+            ),
         ] {
             if bad {
-                return Err(Error::new(format!("the HTTP limit `{name}` cannot be that small or large"))
-                    .help("begin with `HttpLimits::default()` and change what you need"));
+                return Err(Error::new(format!(
+                    "the HTTP limit `{name}` cannot be that small or large"
+                ))
+                .help("begin with `HttpLimits::default()` and change what you need"));
             }
         }
         Ok(())
@@ -109,8 +116,15 @@ mod tests {
 
     #[test]
     fn limits_only_narrow() {
-        let author = HttpLimits { sessions: 10, ..HttpLimits::default() };
-        let operator = HttpLimits { sessions: 99, body_bytes: 10, ..HttpLimits::default() };
+        let author = HttpLimits {
+            sessions: 10,
+            ..HttpLimits::default()
+        };
+        let operator = HttpLimits {
+            sessions: 99,
+            body_bytes: 10,
+            ..HttpLimits::default()
+        };
         let both = author.narrowed_by(&operator);
         assert_eq!((both.sessions, both.body_bytes), (10, 10));
         assert_eq!(both, operator.narrowed_by(&author));
@@ -119,7 +133,21 @@ mod tests {
     #[test]
     fn a_limit_that_would_panic_or_refuse_everything_is_an_error() {
         assert!(HttpLimits::default().check().is_ok());
-        assert!(HttpLimits { header_bytes: 8191, ..HttpLimits::default() }.check().is_err());
-        assert!(HttpLimits { connections: 0, ..HttpLimits::default() }.check().is_err());
+        assert!(
+            HttpLimits {
+                header_bytes: 8191,
+                ..HttpLimits::default()
+            }
+            .check()
+            .is_err()
+        );
+        assert!(
+            HttpLimits {
+                connections: 0,
+                ..HttpLimits::default()
+            }
+            .check()
+            .is_err()
+        );
     }
 }

@@ -45,14 +45,23 @@ pub(crate) struct Bound {
 
 /// Where connections come from.
 pub(crate) enum Listener {
-    Tcp { socket: std::net::TcpListener, local: SocketAddr, auth: Arc<Auth>, token: Option<PathBuf> },
+    Tcp {
+        socket: std::net::TcpListener,
+        local: SocketAddr,
+        auth: Arc<Auth>,
+        token: Option<PathBuf>,
+    },
     #[cfg(unix)]
     Unix(super::unix::Socket),
 }
 
 /// One accepted connection, and how its requests get a principal.
 pub(crate) enum Accepted<Io> {
-    Connection { io: Io, peer: Option<IpAddr>, auth: Arc<Auth> },
+    Connection {
+        io: Io,
+        peer: Option<IpAddr>,
+        auth: Arc<Auth>,
+    },
     /// Closed at once.
     Refused { control: &'static str },
 }
@@ -62,22 +71,6 @@ pub(crate) trait Accept: Send + Sync {
     type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
     fn accept(&self) -> impl Future<Output = io::Result<Accepted<Self::Io>>> + Send;
-}
-
-/// Binds and serves until `shutdown` fires.
-///
-/// # Errors
-///
-/// When the address, a name or the token file is not what it has to be.
-pub(crate) async fn serve<S: ServerHandler>(
-    make: impl Fn() -> S + Clone + Send + Sync + 'static,
-    http: Http<Authenticated>,
-    sealer: Sealer,
-    sink: Arc<dyn PreAuthSink>,
-    shutdown: CancellationToken,
-) -> Result<()> {
-    let name = make().get_info().server_info.name;
-    http.bind(&name)?.serve(make, sealer, sink, shutdown).await
 }
 
 impl Bound {
@@ -108,7 +101,14 @@ impl Bound {
         sink: Arc<dyn PreAuthSink>,
         shutdown: CancellationToken,
     ) -> Result<()> {
-        let Self { listener, hosts, origins, endpoint, limits, legacy_sessions } = self;
+        let Self {
+            listener,
+            hosts,
+            origins,
+            endpoint,
+            limits,
+            legacy_sessions,
+        } = self;
         // Ends what still runs when the drain is over; rmcp's sessions hang on it, too.
         let stop = CancellationToken::new();
         let _stop = stop.clone().drop_guard();
@@ -155,7 +155,9 @@ async fn accept<S: ServerHandler, L: Accept>(
     shutdown: &CancellationToken,
     tasks: &mut JoinSet<()>,
 ) {
-    let places = Arc::new(Semaphore::new(shared.limits.connections.min(Semaphore::MAX_PERMITS)));
+    let places = Arc::new(Semaphore::new(
+        shared.limits.connections.min(Semaphore::MAX_PERMITS),
+    ));
     let mut sweep = interval(SWEEP);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut place = None;
@@ -214,7 +216,11 @@ impl Accept for Tcp {
     async fn accept(&self) -> io::Result<Accepted<Self::Io>> {
         let (io, peer) = self.socket.accept().await?;
         io.set_nodelay(true)?;
-        Ok(Accepted::Connection { io, peer: Some(peer.ip()), auth: self.auth.clone() })
+        Ok(Accepted::Connection {
+            io,
+            peer: Some(peer.ip()),
+            auth: self.auth.clone(),
+        })
     }
 }
 

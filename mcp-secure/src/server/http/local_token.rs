@@ -69,9 +69,19 @@ fn path_in(runtime: Option<PathBuf>, home: Option<PathBuf>, server: &str) -> Res
     let name: String = server
         .chars()
         .take(64)
-        .map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '-' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '-' || c == '_' {
+                c
+            } else {
+                '-'
+            }
+        })
         .collect();
-    let name = if name.is_empty() { "server".to_owned() } else { name };
+    let name = if name.is_empty() {
+        "server".to_owned()
+    } else {
+        name
+    };
     Ok(folder.join("mcp-secure").join(format!("{name}.token")))
 }
 
@@ -81,8 +91,11 @@ pub(crate) use unix::read_or_create;
 
 #[cfg(not(unix))]
 pub(crate) fn read_or_create(path: &Path) -> Result<SecretString> {
-    Err(Error::new(format!("`{}` cannot be protected on this system", path.display()))
-        .help("the local token needs Unix file permissions in this version; use stdio"))
+    Err(Error::new(format!(
+        "`{}` cannot be protected on this system",
+        path.display()
+    ))
+    .help("the local token needs Unix file permissions in this version; use stdio"))
 }
 
 #[cfg(unix)]
@@ -112,7 +125,10 @@ mod unix {
 
     pub(crate) fn read_or_create(path: &Path) -> Result<SecretString> {
         let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
-            return Err(Error::new(format!("`{}` is not a file name", path.display())));
+            return Err(Error::new(format!(
+                "`{}` is not a file name",
+                path.display()
+            )));
         };
         let folder = open_folder(folder)?;
         // Three rounds: the file may come and go between a look and an attempt.
@@ -124,15 +140,24 @@ mod unix {
                 return Ok(token);
             }
         }
-        Err(Error::new(format!("the token file `{}` keeps changing", path.display())))
+        Err(Error::new(format!(
+            "the token file `{}` keeps changing",
+            path.display()
+        )))
     }
 
     /// The folder, which must be ours and writable by nobody else: who can write the folder
     /// can replace the file.
     fn open_folder(path: &Path) -> Result<OwnedFd> {
         let fail = |what: &str| {
-            Error::new(format!("the folder `{}` for the token file {what}", path.display()))
-                .help(format!("try `chmod 700 '{0}'`, or name another file", path.display()))
+            Error::new(format!(
+                "the folder `{}` for the token file {what}",
+                path.display()
+            ))
+            .help(format!(
+                "try `chmod 700 '{0}'`, or name another file",
+                path.display()
+            ))
         };
         DirBuilder::new()
             .recursive(true)
@@ -153,11 +178,7 @@ mod unix {
     }
 
     /// The token, or `None` if there is no file.
-    fn read(
-        folder: &OwnedFd,
-        name: &std::ffi::OsStr,
-        path: &Path,
-    ) -> Result<Option<SecretString>> {
+    fn read(folder: &OwnedFd, name: &std::ffi::OsStr, path: &Path) -> Result<Option<SecretString>> {
         let fail = |what: String| {
             Error::new(format!("the token file `{}` {what}", path.display()))
                 .help("delete it, and the server makes a new one")
@@ -178,7 +199,9 @@ mod unix {
             return Err(fail("belongs to another user".into()));
         }
         if stat.st_mode & 0o177 != 0 {
-            return Err(fail("can be read by other users, so it is no secret any more".into()));
+            return Err(fail(
+                "can be read by other users, so it is no secret any more".into(),
+            ));
         }
         let mut text = Zeroizing::new(String::with_capacity(MAX_LEN + 2));
         File::from(file)
@@ -204,12 +227,16 @@ mod unix {
         path: &Path,
     ) -> Result<Option<SecretString>> {
         let fail = |e: &dyn std::fmt::Display| {
-            Error::new(format!("the token file `{}` cannot be made: {e}", path.display()))
+            Error::new(format!(
+                "the token file `{}` cannot be made: {e}",
+                path.display()
+            ))
         };
         let token = SecretString::from(format!("{PREFIX}{}", random::<32>()?.as_str()));
         let draft = format!(".{}.new", random::<12>()?.as_str());
         let mode = Mode::RUSR | Mode::WUSR;
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = rustix::fs::openat(folder, &draft, flags, mode).map_err(|e| fail(&e))?;
         let mut file = File::from(file);
         let written = file
@@ -217,13 +244,11 @@ mod unix {
             .and_then(|()| file.write_all(b"\n"))
             .and_then(|()| file.sync_all());
         let linked = match written {
-            Ok(()) => {
-                match rustix::fs::linkat(folder, &draft, folder, name, AtFlags::empty()) {
-                    Ok(()) => Ok(Some(token)),
-                    Err(Errno::EXIST) => Ok(None),
-                    Err(e) => Err(fail(&e)),
-                }
-            }
+            Ok(()) => match rustix::fs::linkat(folder, &draft, folder, name, AtFlags::empty()) {
+                Ok(()) => Ok(Some(token)),
+                Err(Errno::EXIST) => Ok(None),
+                Err(e) => Err(fail(&e)),
+            },
             Err(e) => Err(fail(&e)),
         };
         rustix::fs::unlinkat(folder, &draft, AtFlags::empty()).map_err(|e| fail(&e))?;
@@ -242,13 +267,13 @@ mod unix {
         let mut bytes = Zeroizing::new([0_u8; N]);
         getrandom::fill(bytes.as_mut())
             .map_err(|e| Error::new(format!("the system has no randomness: {e}")))?;
-        Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(&*bytes)))
+        Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes)))
     }
 }
 
 #[cfg(all(test, unix))]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use std::{
         fs,
         os::unix::fs::{PermissionsExt, symlink},
@@ -311,25 +336,49 @@ mod tests {
         let real = dir.path().join("real");
         read_or_create(&real).unwrap();
         symlink(&real, &path).unwrap();
-        assert!(read_or_create(&path).unwrap_err().to_string().contains("symbolic link"));
+        assert!(
+            read_or_create(&path)
+                .unwrap_err()
+                .to_string()
+                .contains("symbolic link")
+        );
         fs::remove_file(&path).unwrap();
         symlink(dir.path().join("nowhere"), &path).unwrap();
-        assert!(read_or_create(&path).is_err(), "a dangling link is not a place to write");
+        assert!(
+            read_or_create(&path).is_err(),
+            "a dangling link is not a place to write"
+        );
         fs::remove_file(&path).unwrap();
 
         for weak in ["", "test", "password password password password password"] {
             fs::write(&path, weak).unwrap();
             set_mode(&path, 0o600);
-            assert!(read_or_create(&path).unwrap_err().to_string().contains("256"), "{weak}");
+            assert!(
+                read_or_create(&path)
+                    .unwrap_err()
+                    .to_string()
+                    .contains("256"),
+                "{weak}"
+            );
         }
         fs::remove_file(&path).unwrap();
 
         rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR).unwrap();
-        assert!(read_or_create(&path).unwrap_err().to_string().contains("regular"));
+        assert!(
+            read_or_create(&path)
+                .unwrap_err()
+                .to_string()
+                .contains("regular")
+        );
         fs::remove_file(&path).unwrap();
 
         set_mode(dir.path(), 0o777);
-        assert!(read_or_create(&path).unwrap_err().to_string().contains("other users"));
+        assert!(
+            read_or_create(&path)
+                .unwrap_err()
+                .to_string()
+                .contains("other users")
+        );
         set_mode(dir.path(), 0o700);
 
         let link = dir.path().join("link");
@@ -343,9 +392,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("r/server.token");
         let tokens: Vec<String> = std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                (0..16).map(|_| scope.spawn(|| read_or_create(&path).unwrap())).collect();
-            threads.into_iter().map(|t| t.join().unwrap().expose_secret().to_owned()).collect()
+            let threads: Vec<_> = (0..16)
+                .map(|_| scope.spawn(|| read_or_create(&path).unwrap()))
+                .collect();
+            threads
+                .into_iter()
+                .map(|t| t.join().unwrap().expose_secret().to_owned())
+                .collect()
         });
         assert!(tokens.iter().all(|t| *t == tokens[0]));
     }
@@ -354,12 +407,31 @@ mod tests {
     fn the_servers_name_cannot_lead_out_of_the_folder() {
         let run = || Some(PathBuf::from("/run/user/1"));
         let home = || Some(PathBuf::from("/home/u"));
-        let path = |r, h, n| path_in(r, h, n).map(|p| p.display().to_string()).unwrap_or_default();
-        assert_eq!(path(run(), home(), "notes"), "/run/user/1/mcp-secure/notes.token");
-        assert_eq!(path(None, home(), "n"), "/home/u/.local/state/mcp-secure/n.token");
-        assert_eq!(path(run(), home(), "../../x/y"), "/run/user/1/mcp-secure/------x-y.token");
-        assert_eq!(path(run(), home(), ""), "/run/user/1/mcp-secure/server.token");
-        assert_eq!(path(Some("relative".into()), home(), "n"), "/home/u/.local/state/mcp-secure/n.token");
+        let path = |r, h, n| {
+            path_in(r, h, n)
+                .map(|p| p.display().to_string())
+                .unwrap_or_default()
+        };
+        assert_eq!(
+            path(run(), home(), "notes"),
+            "/run/user/1/mcp-secure/notes.token"
+        );
+        assert_eq!(
+            path(None, home(), "n"),
+            "/home/u/.local/state/mcp-secure/n.token"
+        );
+        assert_eq!(
+            path(run(), home(), "../../x/y"),
+            "/run/user/1/mcp-secure/------x-y.token"
+        );
+        assert_eq!(
+            path(run(), home(), ""),
+            "/run/user/1/mcp-secure/server.token"
+        );
+        assert_eq!(
+            path(Some("relative".into()), home(), "n"),
+            "/home/u/.local/state/mcp-secure/n.token"
+        );
         assert!(path_in(None, None, "n").is_err());
     }
 }

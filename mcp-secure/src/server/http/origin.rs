@@ -29,7 +29,11 @@ impl Origins {
         for origin in more {
             let parsed = url::Url::parse(origin).ok().map(|url| url.origin());
             match parsed {
-                Some(parsed) if parsed.is_tuple() && parsed.ascii_serialization() == *origin => {
+                Some(parsed)
+                    if parsed.is_tuple()
+                        && parsed.ascii_serialization() == *origin
+                        && !origin.contains('*') =>
+                {
                     origins.push(origin.clone());
                 }
                 _ => {
@@ -52,9 +56,18 @@ impl Origins {
 impl Gate for Origins {
     fn check<B>(&self, request: &Request<B>) -> Result<(), &'static Refusal> {
         let mut values = request.headers().get_all(header::ORIGIN).iter();
-        let Some(origin) = values.next() else { return Ok(()) };
-        let known = self.0.iter().any(|known| known.as_bytes() == origin.as_bytes());
-        if known && values.next().is_none() { Ok(()) } else { Err(&ORIGIN) }
+        let Some(origin) = values.next() else {
+            return Ok(());
+        };
+        let known = self
+            .0
+            .iter()
+            .any(|known| known.as_bytes() == origin.as_bytes());
+        if known && values.next().is_none() {
+            Ok(())
+        } else {
+            Err(&ORIGIN)
+        }
     }
 }
 
@@ -95,11 +108,21 @@ mod tests {
             ("*", false),
             ("file://", false),
         ] {
-            assert_eq!(passes(&origins, &[origin.as_bytes()]), expected, "{origin:?}");
+            assert_eq!(
+                passes(&origins, &[origin.as_bytes()]),
+                expected,
+                "{origin:?}"
+            );
         }
         assert!(passes(&origins, &[]), "no browser, no origin");
-        assert!(!passes(&origins, &[b"https://app.example", b"https://app.example"]));
-        assert!(!passes(&origins, &[b"https://app.example", b"https://evil.example"]));
+        assert!(!passes(
+            &origins,
+            &[b"https://app.example", b"https://app.example"]
+        ));
+        assert!(!passes(
+            &origins,
+            &[b"https://app.example", b"https://evil.example"]
+        ));
         assert!(!passes(&origins, &[b"\xff"]));
         assert!(!passes(&Origins::none(), &[b"http://localhost"]));
     }
@@ -113,8 +136,16 @@ mod tests {
 
     #[test]
     fn what_no_browser_would_send_stops_the_start() {
-        for bad in ["null", "*", "app.example", "https://app.example/", "https://A.example",
-                    "https://app.example:443", "file:///etc", "https://*.example"] {
+        for bad in [
+            "null",
+            "*",
+            "app.example",
+            "https://app.example/",
+            "https://A.example",
+            "https://app.example:443",
+            "file:///etc",
+            "https://*.example",
+        ] {
             assert!(Origins::new(1, &[bad.to_owned()]).is_err(), "{bad:?}");
         }
     }

@@ -48,7 +48,9 @@ impl Tally {
         // Whoever is turned away at the door starts over with a new connection, so an
         // anonymous peer cannot hold one open by asking again. HTTP/2 has no such header.
         if version < Version::HTTP_2 {
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            response
+                .headers_mut()
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
@@ -63,9 +65,15 @@ impl Refusal {
         let mut response = Response::new(Body::constant(Bytes::from_static(self.body.as_bytes())));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
         for (name, value) in self.headers {
-            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+            headers.insert(
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            );
         }
         response
     }
@@ -140,7 +148,7 @@ pub(crate) const FOREIGN_PEER: &str = "unix/peer";
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
 
     #[test]

@@ -78,7 +78,11 @@ const BROKEN: u8 = 3;
 
 impl BodyLimitLayer {
     pub(crate) fn new(bytes: usize, time: Duration, tally: &Tally) -> Self {
-        Self { bytes: bytes as u64, time, tally: tally.clone() }
+        Self {
+            bytes: bytes as u64,
+            time,
+            tally: tally.clone(),
+        }
     }
 }
 
@@ -86,7 +90,10 @@ impl<S> Layer<S> for BodyLimitLayer {
     type Service = BodyLimit<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        BodyLimit { limits: self.clone(), inner }
+        BodyLimit {
+            limits: self.clone(),
+            inner,
+        }
     }
 }
 
@@ -118,7 +125,12 @@ where
             failure: failure.clone(),
         });
         let future = self.inner.call(request);
-        Either::Right(Answer { future, failure, tally: tally.clone(), version })
+        Either::Right(Answer {
+            future,
+            failure,
+            tally: tally.clone(),
+            version,
+        })
     }
 }
 
@@ -157,7 +169,9 @@ impl<B: http_body::Body<Data = Bytes>> http_body::Body for LimitedBody<B> {
         match this.inner.poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 // Trailers are dropped: nothing reads them, so nothing should carry them.
-                let Ok(data) = frame.into_data() else { return Poll::Ready(None) };
+                let Ok(data) = frame.into_data() else {
+                    return Poll::Ready(None);
+                };
                 match this.remaining.checked_sub(data.len() as u64) {
                     Some(rest) => *this.remaining = rest,
                     None => return fail(TOO_LARGE),
@@ -226,12 +240,18 @@ mod tests {
         let service = layer.layer(tower::service_fn(read::<B>));
         let response = service.oneshot(Request::new(body)).await.unwrap();
         let status = response.status().as_u16();
-        (status, response.into_body().collect().await.unwrap().to_bytes())
+        (
+            status,
+            response.into_body().collect().await.unwrap().to_bytes(),
+        )
     }
 
     #[tokio::test]
     async fn a_body_of_the_allowed_size_passes_whole() {
-        assert_eq!(send(Full::from("12345678")).await, (200, Bytes::from("12345678")));
+        assert_eq!(
+            send(Full::from("12345678")).await,
+            (200, Bytes::from("12345678"))
+        );
         assert_eq!(send(Full::from("")).await.0, 200);
     }
 
@@ -239,14 +259,20 @@ mod tests {
     async fn a_declared_and_an_undeclared_oversize_are_both_refused() {
         assert_eq!(send(Full::from("123456789")).await.0, 413);
         let chunks = ["12345", "6789"].map(|c| Ok::<_, Infallible>(Frame::data(Bytes::from(c))));
-        assert_eq!(send(StreamBody::new(futures::stream::iter(chunks))).await.0, 413);
+        assert_eq!(
+            send(StreamBody::new(futures::stream::iter(chunks))).await.0,
+            413
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_drop_every_second_does_not_buy_more_than_the_whole_time() {
         let drops = futures::stream::unfold((), |()| async {
             tokio::time::sleep(Duration::from_secs(6)).await;
-            Some((Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"x"))), ()))
+            Some((
+                Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"x"))),
+                (),
+            ))
         });
         let begun = tokio::time::Instant::now();
         assert_eq!(send(StreamBody::new(Box::pin(drops))).await.0, 408);

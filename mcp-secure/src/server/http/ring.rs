@@ -54,7 +54,16 @@ where
     A: Authenticator,
     B: http_body::Body<Data = Bytes> + Send + 'static,
 {
-    let Shared { hosts, origins, endpoint, headers, limits, sealer, sessions, leaf } = shared;
+    let Shared {
+        hosts,
+        origins,
+        endpoint,
+        headers,
+        limits,
+        sealer,
+        sessions,
+        leaf,
+    } = shared;
     (
         MapResponseLayer::new(harden),
         GateLayer::new(hosts, tally),

@@ -55,7 +55,11 @@ impl<S: ServerHandler> Leaf<S> {
             // only be a laxer one that hides a hole in the first.
             .disable_allowed_hosts()
             .disable_allowed_origins();
-        Self(Arc::new(StreamableHttpService::new(move || Ok(make()), sessions.clone(), config)))
+        Self(Arc::new(StreamableHttpService::new(
+            move || Ok(make()),
+            sessions.clone(),
+            config,
+        )))
     }
 }
 
@@ -90,8 +94,9 @@ async fn mask(response: Response<BoxBody<Bytes, Infallible>>) -> Response<Body> 
     let status = response.status();
     let is_error = status.is_client_error() || status.is_server_error();
     let headers = response.headers();
-    let is_json =
-        headers.get(header::CONTENT_TYPE).is_some_and(|v| v.as_bytes() == b"application/json");
+    let is_json = headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|v| v.as_bytes() == b"application/json");
     if !is_error || is_json {
         return response.map(Body::stream);
     }
@@ -120,8 +125,14 @@ async fn mask(response: Response<BoxBody<Bytes, Infallible>>) -> Response<Body> 
 /// say). Its sentence tells them apart; should the sentence change, the answer is -32700.
 fn why_not_parsed(text: &[u8]) -> &'static Refusal {
     const NO_MESSAGE: &[u8] = b"unrecognized JSON-RPC message";
-    let no_message = text.windows(NO_MESSAGE.len()).any(|part| part == NO_MESSAGE);
-    if no_message { &INVALID_REQUEST } else { &PARSE_ERROR }
+    let no_message = text
+        .windows(NO_MESSAGE.len())
+        .any(|part| part == NO_MESSAGE);
+    if no_message {
+        &INVALID_REQUEST
+    } else {
+        &PARSE_ERROR
+    }
 }
 
 #[cfg(test)]
@@ -147,7 +158,10 @@ mod tests {
         for status in [400, 403, 404, 405, 406, 413, 415, 422, 500, 503] {
             let (_, body) = masked(status, false, "at /home/u: canary").await;
             assert!(!body.contains("canary"), "{status}");
-            assert!(body.starts_with(r#"{"jsonrpc":"2.0","error":"#), "{status}: {body}");
+            assert!(
+                body.starts_with(r#"{"jsonrpc":"2.0","error":"#),
+                "{status}: {body}"
+            );
         }
         assert_eq!(masked(500, false, "x").await.0, 500);
         assert_eq!(masked(415, false, "x").await.0, 400);

@@ -69,12 +69,18 @@ const PURPOSE: &str = "session";
 ///
 /// rmcp compares the same header in the same way, and checks it against the body.
 pub(crate) fn is_stateless(headers: &HeaderMap) -> bool {
-    headers.get(&PROTOCOL_VERSION).is_some_and(|v| v.as_bytes() >= b"2026-07-28".as_slice())
+    headers
+        .get(&PROTOCOL_VERSION)
+        .is_some_and(|v| v.as_bytes() >= b"2026-07-28".as_slice())
 }
 
 impl SealedSessionsLayer {
     pub(crate) fn new(sealer: &Sealer, lifetime: Duration, tally: &Tally) -> Self {
-        Self { sealer: sealer.clone(), lifetime, tally: tally.clone() }
+        Self {
+            sealer: sealer.clone(),
+            lifetime,
+            tally: tally.clone(),
+        }
     }
 
     /// Replaces the sealed id by the real one. `Ok(None)` if there is none.
@@ -93,8 +99,10 @@ impl SealedSessionsLayer {
             (Some(value), None) => value.to_str().map_err(|_| &SESSION)?,
             _ => return Err(&SESSION),
         };
-        let id: String =
-            self.sealer.open(value, principal, PURPOSE).map_err(|_| &SESSION)?;
+        let id: String = self
+            .sealer
+            .open(value, principal, PURPOSE)
+            .map_err(|_| &SESSION)?;
         let value = HeaderValue::from_str(&id).map_err(|_| &SESSION)?;
         request.headers_mut().insert(&SESSION_ID, value);
         request.extensions_mut().insert(SessionKey(id.into()));
@@ -102,10 +110,14 @@ impl SealedSessionsLayer {
     }
 
     fn seal(&self, headers: &mut HeaderMap, principal: &Principal) -> Result<(), &'static Refusal> {
-        let Some(id) = headers.get(&SESSION_ID) else { return Ok(()) };
+        let Some(id) = headers.get(&SESSION_ID) else {
+            return Ok(());
+        };
         let id = id.to_str().map_err(|_| &INTERNAL)?;
-        let sealed =
-            self.sealer.seal(&id, principal, PURPOSE, self.lifetime).ok_or(&INTERNAL)?;
+        let sealed = self
+            .sealer
+            .seal(&id, principal, PURPOSE, self.lifetime)
+            .ok_or(&INTERNAL)?;
         let value = HeaderValue::try_from(sealed.into_string()).map_err(|_| &INTERNAL)?;
         headers.insert(&SESSION_ID, value);
         Ok(())
@@ -116,7 +128,10 @@ impl<S> Layer<S> for SealedSessionsLayer {
     type Service = SealedSessions<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        SealedSessions { layer: self.clone(), inner }
+        SealedSessions {
+            layer: self.clone(),
+            inner,
+        }
     }
 }
 
@@ -139,9 +154,10 @@ where
                 future: self.inner.call(request),
                 seal_for: principal.map(|principal| (principal, self.layer.clone())),
             }),
-            Err(refusal) => {
-                Either::Left(ready(Ok(self.layer.tally.refuse(refusal, request.version()))))
-            }
+            Err(refusal) => Either::Left(ready(Ok(self
+                .layer
+                .tally
+                .refuse(refusal, request.version())))),
         }
     }
 }
@@ -192,7 +208,9 @@ mod tests {
                 response.headers_mut().insert("x-seen", id);
             }
             None => {
-                response.headers_mut().insert("mcp-session-id", "inner-1".parse().unwrap());
+                response
+                    .headers_mut()
+                    .insert("mcp-session-id", "inner-1".parse().unwrap());
             }
         }
         Ok(response)
@@ -210,11 +228,18 @@ mod tests {
             request = request.header(*name, *value);
         }
         let request = request.extension(person(who)).body(()).unwrap();
-        layer.layer(tower::service_fn(inner)).oneshot(request).await.unwrap()
+        layer
+            .layer(tower::service_fn(inner))
+            .oneshot(request)
+            .await
+            .unwrap()
     }
 
     fn session(response: &Response<Body>) -> String {
-        response.headers()["mcp-session-id"].to_str().unwrap().to_owned()
+        response.headers()["mcp-session-id"]
+            .to_str()
+            .unwrap()
+            .to_owned()
     }
 
     #[tokio::test]
@@ -225,9 +250,19 @@ mod tests {
         assert!(id.bytes().all(|b| (0x21..=0x7e).contains(&b)));
         let own = send(&sealer, "alice", &[("mcp-session-id", &id)]).await;
         assert_eq!(own.headers()["x-seen"], "inner-1");
-        assert_eq!(send(&sealer, "mallory", &[("mcp-session-id", &id)]).await.status(), 404);
+        assert_eq!(
+            send(&sealer, "mallory", &[("mcp-session-id", &id)])
+                .await
+                .status(),
+            404
+        );
         let other = Sealer::random().unwrap();
-        assert_eq!(send(&other, "alice", &[("mcp-session-id", &id)]).await.status(), 404);
+        assert_eq!(
+            send(&other, "alice", &[("mcp-session-id", &id)])
+                .await
+                .status(),
+            404
+        );
     }
 
     #[tokio::test]
@@ -235,23 +270,37 @@ mod tests {
         let sealer = Sealer::random().unwrap();
         let id = session(&send(&sealer, "alice", &[]).await);
         let cursor = sealer
-            .seal(&"inner-1", &person("alice"), "cursor", Duration::from_secs(60))
+            .seal(
+                &"inner-1",
+                &person("alice"),
+                "cursor",
+                Duration::from_secs(60),
+            )
             .unwrap()
             .into_string();
         for bad in ["inner-1", "", "x", &cursor, &format!("{id}A")] {
             let response = send(&sealer, "alice", &[("mcp-session-id", bad)]).await;
             assert_eq!(response.status(), 404, "{bad}");
         }
-        let twice = [("mcp-session-id", id.as_str()), ("mcp-session-id", id.as_str())];
+        let twice = [
+            ("mcp-session-id", id.as_str()),
+            ("mcp-session-id", id.as_str()),
+        ];
         assert_eq!(send(&sealer, "alice", &twice).await.status(), 404);
     }
 
     #[tokio::test]
     async fn the_revision_without_sessions_does_not_look_at_the_header() {
         let sealer = Sealer::random().unwrap();
-        let headers = [("mcp-protocol-version", "2026-07-28"), ("mcp-session-id", "inner-1")];
+        let headers = [
+            ("mcp-protocol-version", "2026-07-28"),
+            ("mcp-session-id", "inner-1"),
+        ];
         let response = send(&sealer, "alice", &headers).await;
         assert_eq!(response.status(), 200);
-        assert!(!response.headers().contains_key("x-seen"), "it never got in");
+        assert!(
+            !response.headers().contains_key("x-seen"),
+            "it never got in"
+        );
     }
 }

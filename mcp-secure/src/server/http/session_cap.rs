@@ -107,7 +107,10 @@ impl BoundedSessions {
             lifetime: limits.session_lifetime,
             open: Mutex::default(),
         };
-        Self { inner, table: Arc::new(table) }
+        Self {
+            inner,
+            table: Arc::new(table),
+        }
     }
 
     pub(crate) fn table(&self) -> &Arc<Table> {
@@ -143,11 +146,17 @@ impl Table {
         };
         open.taken += 1;
         *open.by_owner.entry(owner.clone()).or_default() += 1;
-        Some(Place { table: self.clone(), owner })
+        Some(Place {
+            table: self.clone(),
+            owner,
+        })
     }
 
     fn keep(&self, id: SessionId, place: Place) {
-        let session = Session { opened: Instant::now(), _place: place };
+        let session = Session {
+            opened: Instant::now(),
+            _place: place,
+        };
         let before = self.lock().sessions.insert(id, session);
         drop(before);
     }
@@ -162,7 +171,11 @@ impl Table {
     fn expired(&self, now: Instant) -> Vec<SessionId> {
         let open = self.lock();
         let old = |s: &Session| now.duration_since(s.opened) > self.lifetime;
-        open.sessions.iter().filter(|(_, s)| old(s)).map(|(id, _)| id.clone()).collect()
+        open.sessions
+            .iter()
+            .filter(|(_, s)| old(s))
+            .map(|(id, _)| id.clone())
+            .collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
@@ -319,7 +332,10 @@ pin_project! {
 
 impl SessionCapLayer {
     pub(crate) fn new(table: &Arc<Table>, tally: &Tally) -> Self {
-        Self { table: table.clone(), tally: tally.clone() }
+        Self {
+            table: table.clone(),
+            tally: tally.clone(),
+        }
     }
 }
 
@@ -327,7 +343,10 @@ impl<S> Layer<S> for SessionCapLayer {
     type Service = SessionCap<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        SessionCap { layer: self.clone(), inner }
+        SessionCap {
+            layer: self.clone(),
+            inner,
+        }
     }
 }
 
@@ -337,10 +356,8 @@ where
 {
     type Response = Response<Body>;
     type Error = S::Error;
-    type Future = Either<
-        Ready<Result<Response<Body>, S::Error>>,
-        Either<S::Future, Opening<S::Future>>,
-    >;
+    type Future =
+        Either<Ready<Result<Response<Body>, S::Error>>, Either<S::Future, Opening<S::Future>>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -361,9 +378,16 @@ where
         if !is_stateless(headers) && !table.has_room(&principal.key()) {
             return Either::Left(ready(Ok(tally.refuse(&SESSIONS_FULL, version))));
         }
-        let caller = Caller { principal, full: Cell::new(false) };
+        let caller = Caller {
+            principal,
+            full: Cell::new(false),
+        };
         let future = CALLER.scope(caller, self.inner.call(request));
-        Either::Right(Either::Right(Opening { future, tally: tally.clone(), version }))
+        Either::Right(Either::Right(Opening {
+            future,
+            tally: tally.clone(),
+            version,
+        }))
     }
 }
 
@@ -376,7 +400,10 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let response = task_ready!(this.future.as_mut().poll(cx))?;
-        let full = this.future.take_value().is_some_and(|caller| caller.full.get());
+        let full = this
+            .future
+            .take_value()
+            .is_some_and(|caller| caller.full.get());
         Poll::Ready(Ok(match full {
             true => this.tally.refuse(&SESSIONS_FULL, *this.version),
             false => response,
@@ -400,7 +427,10 @@ mod tests {
 
     async fn open(sessions: &BoundedSessions, who: &str) -> Option<SessionId> {
         let principal = Principal::minted("i", who, Assurance::LocalToken);
-        let caller = Caller { principal, full: Cell::new(false) };
+        let caller = Caller {
+            principal,
+            full: Cell::new(false),
+        };
         let opened = CALLER.scope(caller, sessions.create_session()).await;
         opened.ok().map(|(id, _transport)| id)
     }
@@ -435,7 +465,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_session_does_not_outlive_its_time() {
-        let limits = HttpLimits { session_lifetime: Duration::ZERO, ..HttpLimits::default() };
+        let limits = HttpLimits {
+            session_lifetime: Duration::ZERO,
+            ..HttpLimits::default()
+        };
         let sessions = BoundedSessions::new(&limits);
         let id = open(&sessions, "alice").await.unwrap();
         tokio::time::sleep(Duration::from_millis(2)).await;

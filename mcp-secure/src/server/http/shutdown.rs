@@ -13,8 +13,10 @@ use crate::{Error, Result};
 pub(crate) fn on_signal() -> Result<CancellationToken> {
     use tokio::signal::unix::{SignalKind, signal};
     let catch = |kind| signal(kind).map_err(|e| Error::new(format!("cannot catch signals: {e}")));
-    let (mut interrupt, mut terminate) =
-        (catch(SignalKind::interrupt())?, catch(SignalKind::terminate())?);
+    let (mut interrupt, mut terminate) = (
+        catch(SignalKind::interrupt())?,
+        catch(SignalKind::terminate())?,
+    );
     let token = CancellationToken::new();
     let fire = token.clone();
     tokio::spawn(async move {

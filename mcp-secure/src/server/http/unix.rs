@@ -54,6 +54,16 @@ impl Unix {
         self
     }
 
+    pub(crate) fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
+    /// The operator's socket.
+    pub(crate) fn move_to(&mut self, path: PathBuf) {
+        self.path = path;
+    }
+
+    #[allow(dead_code, reason = "the operator cannot narrow these yet")]
     pub(crate) fn limits_mut(&mut self) -> &mut HttpLimits {
         &mut self.limits
     }
@@ -62,8 +72,10 @@ impl Unix {
 #[cfg(not(unix))]
 impl Unix {
     pub(crate) fn bind(self) -> crate::Result<super::Bound> {
-        Err(crate::Error::new(format!("`{}` cannot be bound here", self.path.display()))
-            .help("Unix-domain sockets need a Unix system; use stdio"))
+        Err(
+            crate::Error::new(format!("`{}` cannot be bound here", self.path.display()))
+                .help("Unix-domain sockets need a Unix system; use stdio"),
+        )
     }
 }
 
@@ -125,10 +137,18 @@ mod socket {
         ///
         /// When folder or file are not what they have to be, or another server is there.
         pub(crate) fn bind(self) -> Result<Bound> {
-            let Self { path, scopes, limits, legacy_sessions } = self;
+            let Self {
+                path,
+                scopes,
+                limits,
+                legacy_sessions,
+            } = self;
             limits.check()?;
             let fail = |what: String| {
-                Error::new(format!("cannot listen on the socket `{}`: {what}", path.display()))
+                Error::new(format!(
+                    "cannot listen on the socket `{}`: {what}",
+                    path.display()
+                ))
             };
             own_folder(&path)?;
             remove_stale(&path)?;
@@ -138,9 +158,16 @@ mod socket {
                 .and_then(|()| listener.set_nonblocking(true))
                 .and_then(|()| symlink_metadata(&path));
             let meta = prepared.map_err(|e| fail(e.to_string()))?;
-            let file = SocketFile { path, inode: (meta.dev(), meta.ino()) };
+            let file = SocketFile {
+                path,
+                inode: (meta.dev(), meta.ino()),
+            };
             Ok(Bound {
-                listener: Listener::Unix(Socket { listener, scopes, file }),
+                listener: Listener::Unix(Socket {
+                    listener,
+                    scopes,
+                    file,
+                }),
                 hosts: Hosts::localhost(),
                 origins: Origins::none(),
                 endpoint: Endpoint::new("/mcp")?,
@@ -157,8 +184,14 @@ mod socket {
                 .help("give the socket a folder of its own"));
         };
         let fail = |what: String| {
-            Error::new(format!("the folder `{}` of the socket {what}", folder.display()))
-                .help(format!("give the socket a folder of its own, `chmod 700 '{}'`", folder.display()))
+            Error::new(format!(
+                "the folder `{}` of the socket {what}",
+                folder.display()
+            ))
+            .help(format!(
+                "give the socket a folder of its own, `chmod 700 '{}'`",
+                folder.display()
+            ))
         };
         DirBuilder::new()
             .recursive(true)
@@ -203,11 +236,20 @@ mod socket {
 
     impl Socket {
         pub(crate) fn into_tokio(self) -> Result<Accepting> {
-            let Self { listener, scopes, file } = self;
+            let Self {
+                listener,
+                scopes,
+                file,
+            } = self;
             let listener = tokio::net::UnixListener::from_std(listener)
                 .map_err(|e| Error::new(format!("the socket cannot be used: {e}")))?;
             let uid = rustix::process::geteuid().as_raw();
-            Ok(Accepting { listener, scopes, uid, _file: file })
+            Ok(Accepting {
+                listener,
+                scopes,
+                uid,
+                _file: file,
+            })
         }
     }
 
@@ -218,12 +260,18 @@ mod socket {
             let (io, _) = self.listener.accept().await?;
             let uid = io.peer_cred()?.uid();
             if uid != self.uid {
-                return Ok(Accepted::Refused { control: FOREIGN_PEER });
+                return Ok(Accepted::Refused {
+                    control: FOREIGN_PEER,
+                });
             }
             let principal =
                 Principal::minted("local", &format!("uid:{uid}"), Assurance::PeerCredentials)
                     .scopes(self.scopes.iter().cloned());
-            Ok(Accepted::Connection { io, peer: None, auth: Arc::new(Auth::Peer(principal)) })
+            Ok(Accepted::Connection {
+                io,
+                peer: None,
+                auth: Arc::new(Auth::Peer(principal)),
+            })
         }
     }
 
@@ -255,7 +303,14 @@ mod tests {
         let bound = Unix::at(&path).bind().unwrap();
         assert_eq!(mode(&path), 0o600);
         assert_eq!(mode(path.parent().unwrap()), 0o700);
-        assert!(Unix::at(&path).bind().err().unwrap().to_string().contains("in use"));
+        assert!(
+            Unix::at(&path)
+                .bind()
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("in use")
+        );
         drop(bound);
         assert!(!path.exists());
     }
@@ -279,6 +334,13 @@ mod tests {
         fs::remove_file(&path).unwrap();
 
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        assert!(Unix::at(&path).bind().err().unwrap().to_string().contains("chmod 700"));
+        assert!(
+            Unix::at(&path)
+                .bind()
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("chmod 700")
+        );
     }
 }

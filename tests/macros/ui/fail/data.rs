@@ -6,7 +6,7 @@ struct Hidden {
 }
 
 #[mcp_secure::args]
-#[derive(Clone, schemars::JsonSchema)]
+#[derive(Clone, mcp_secure::schemars::JsonSchema)]
 struct Twice;
 
 #[mcp_secure::output(deny)]

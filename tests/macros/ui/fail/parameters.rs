@@ -36,10 +36,6 @@ impl S {
     #[tool(public)]
     async fn whole_and_more(&self, Args(thing): Args<Thing>, more: String) {}
 
-    /// In nothing.
-    #[tool(public)]
-    async fn whole_of_nothing(&self, thing: Args) {}
-
     /// Narrowed from outside.
     #[tool(public)]
     async fn whole_narrowed(&self, #[arg(max_len = 3)] Args(thing): Args<Thing>) {}

@@ -21,8 +21,10 @@ impl Default for D {
     fn default() -> Self { D }
 }
 
+trait Marker {}
+
 #[secure_server]
-impl (u8, u8) {}
+impl dyn Marker {}
 
 struct B<'a>(&'a str);
 

@@ -1,5 +1,7 @@
 //! A server over any back end, and the options of the attribute.
 
+#![allow(missing_docs, unreachable_pub, clippy::indexing_slicing)]
+
 use ::mcp_secure as sdk;
 use sdk::prelude::*;
 
@@ -15,7 +17,6 @@ where
     backend: B,
 }
 
-
 #[sdk::secure_server(
     name = "store", version = "2.0.0", instructions = "Find things by key.", crate = ::mcp_secure
 )]
@@ -26,7 +27,9 @@ where
     /// Find a value.
     #[tool(public)]
     async fn find(&self, key: B::Key) -> ToolResult<String> {
-        self.backend.find(key).ok_or_else(|| ToolError::new("nothing has this key"))
+        self.backend
+            .find(key)
+            .ok_or_else(|| ToolError::new("nothing has this key"))
     }
 }
 
@@ -77,8 +80,14 @@ fn main() {
     let definition = Store::<Fixed, 3>::definition();
     assert_eq!((definition.name, definition.version), ("store", "2.0.0"));
     assert_eq!(definition.instructions, Some("Find things by key."));
-    assert_eq!(definition.tools[0].input.schema["properties"]["key"]["maximum"], 255);
-    assert_eq!(inner::Empty::definition().instructions, Some("Nothing here yet."));
+    assert_eq!(
+        definition.tools[0].input.schema["properties"]["key"]["maximum"],
+        255
+    );
+    assert_eq!(
+        inner::Empty::definition().instructions,
+        Some("Nothing here yet.")
+    );
     assert_eq!(Either::definition().tools.len(), 1);
     assert_eq!(Local::definition().name, "local");
     assert_eq!(Local::definition().version, env!("CARGO_PKG_VERSION"));

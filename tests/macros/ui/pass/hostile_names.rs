@@ -1,8 +1,16 @@
 //! The user's scope takes every name that generated code could rely on.
 
-#![allow(dead_code, non_camel_case_types)]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    non_camel_case_types,
+    unused_macros
+)]
 
-use ::mcp_secure::prelude::{Approved, Extractor, Fs, ReadOnly, ReadWrite, capability, secure_server};
+use ::mcp_secure::prelude::{
+    Approved, Extractor, Fs, ReadOnly, ReadWrite, capability, secure_server,
+};
 
 mod core {}
 mod std {}
@@ -34,23 +42,27 @@ struct Err;
 fn drop() {}
 fn argument() {}
 fn call() {}
-macro_rules! assert { ($($t:tt)*) => { compile_error!("shadowed") }; }
-macro_rules! vec { ($($t:tt)*) => { compile_error!("shadowed") }; }
-macro_rules! env { ($($t:tt)*) => { compile_error!("shadowed") }; }
+macro_rules! assert {
+    ($($t:tt)*) => {
+        compile_error!("shadowed")
+    };
+}
+macro_rules! vec {
+    ($($t:tt)*) => {
+        compile_error!("shadowed")
+    };
+}
+macro_rules! env {
+    ($($t:tt)*) => {
+        compile_error!("shadowed")
+    };
+}
 
 /// Notes.
 #[capability(fs)]
 pub struct Notes;
 
-/// Something.
-#[::mcp_secure::args]
-#[::mcp_secure::output]
-struct Thing {
-    /// How many.
-    #[serde(default)]
-    count: u8,
-    name: ::std::option::Option<::std::string::String>,
-}
+use things::Thing;
 
 struct Own(Fs<Notes, ReadOnly>);
 
@@ -99,8 +111,33 @@ impl Server {
     }
 
     #[completion(prompt = "prompt", arg = "name")]
-    async fn completion(&self, prefix: ::std::string::String) -> ::std::vec::Vec<::std::string::String> {
+    async fn completion(
+        &self,
+        prefix: ::std::string::String,
+    ) -> ::std::vec::Vec<::std::string::String> {
         ::std::vec::Vec::from([prefix])
+    }
+}
+
+// The derives of serde and schemars are not ours: they need `Some` and its like.
+mod things {
+    mod core {}
+    mod std {}
+    mod serde {}
+    mod schemars {}
+    mod mcp_secure {}
+    struct Result;
+    struct Option;
+    struct String;
+
+    /// Something.
+    #[::mcp_secure::args]
+    #[::mcp_secure::output]
+    pub struct Thing {
+        /// How many.
+        #[serde(default)]
+        count: u8,
+        name: ::std::option::Option<::std::string::String>,
     }
 }
 

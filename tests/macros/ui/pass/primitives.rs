@@ -1,5 +1,7 @@
 //! Every primitive, option and kind of parameter, with nothing but `mcp-secure`.
 
+#![allow(missing_docs, unreachable_pub, dead_code, clippy::too_many_arguments)]
+
 use mcp_secure::prelude::*;
 
 /// The folder with the user's notes.
@@ -59,7 +61,9 @@ impl NotesServer {
     #[init]
     async fn init(notes: Fs<Notes, ReadOnly>) -> mcp_secure::Result<Self> {
         drop(notes);
-        Ok(Self { greeting: "hello".into() })
+        Ok(Self {
+            greeting: "hello".into(),
+        })
     }
 
     /// Greet.
@@ -72,13 +76,21 @@ impl NotesServer {
     ///
     /// The whole of it.
     #[tool(
-        scope = "notes:read", name = "notes.read", title = "Read a note", hidden, timeout = "30s",
-        concurrency = 4, max_output = "1 MiB", read_only = true, idempotent = true,
+        scope = "notes:read",
+        name = "notes.read",
+        title = "Read a note",
+        hidden,
+        timeout = "30s",
+        concurrency = 4,
+        max_output = "1 MiB",
+        read_only = true,
+        idempotent = true
     )]
     async fn read_note(
         &self,
         /// Which one.
-        #[arg(max_len = 64, min_len = 1, pattern = "^[a-z]+$", header = "Note")] name: String,
+        #[arg(max_len = 64, min_len = 1, pattern = "^[a-z]+$", header = "Note")]
+        name: String,
         #[arg(range = 1..=10)] lines: Option<u32>,
         #[arg(range = -0.5..)] offset: f64,
         #[arg(max_items = 3)] mut words: Vec<String>,
@@ -94,7 +106,11 @@ impl NotesServer {
 
     /// Write one note.
     #[tool(scope = ["notes:read", "notes:write"], max_output = 1024, destructive = true)]
-    async fn write_note(&self, name: String, notes: Approved<Fs<Notes, ReadWrite>>) -> ToolResult<()> {
+    async fn write_note(
+        &self,
+        name: String,
+        notes: Approved<Fs<Notes, ReadWrite>>,
+    ) -> ToolResult<()> {
         let _ = (name, notes);
         Ok(())
     }
@@ -108,8 +124,10 @@ impl NotesServer {
     /// Search.
     #[tool(public)]
     async fn search(&self, Args(search): Args<Search>, log: Log) -> Json<Weather> {
-        drop(log);
-        Json(Weather { celsius: search.word.len() as i32 + search.limit.unwrap_or(0) as i32 })
+        let _ = log;
+        Json(Weather {
+            celsius: search.word.len() as i32 + search.limit.unwrap_or(0) as i32,
+        })
     }
 
     /// Order.
@@ -136,13 +154,22 @@ impl NotesServer {
 
     /// Summarise.
     #[prompt(scope = "notes:read", name = "summary")]
-    async fn summarise(&self, name: String, length: Option<u32>, notes: Fs<Notes, ReadOnly>) -> ToolResult<String> {
+    async fn summarise(
+        &self,
+        name: String,
+        length: Option<u32>,
+        notes: Fs<Notes, ReadOnly>,
+    ) -> ToolResult<String> {
         let _ = (length, notes);
         Ok(name)
     }
 
     /// A note.
-    #[resource(uri = "notes://{name}/{part}", mime = "text/plain; charset=utf-8", scope = "notes:read")]
+    #[resource(
+        uri = "notes://{name}/{part}",
+        mime = "text/plain; charset=utf-8",
+        scope = "notes:read"
+    )]
     async fn note(&self, part: u32, name: String, notes: Fs<Notes, ReadOnly>) -> ResourceBody {
         let _ = (part, notes);
         ResourceBody::Text(name)
@@ -173,7 +200,11 @@ impl NotesServer {
 }
 
 fn main() {
-    let _ = (Notes::from_operator(), Notes::at("/srv/notes"), Drafts::from_operator());
+    let _ = (
+        Notes::from_operator(),
+        Notes::at("/srv/notes"),
+        Drafts::from_operator(),
+    );
     let definition = <NotesServer as mcp_secure::__private::SecureService>::definition();
     assert_eq!(definition.name, "notes");
 }

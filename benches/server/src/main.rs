@@ -1,0 +1,70 @@
+//! The same two tools that every server of the side-by-side benchmark has, with every
+//! control of the SDK on: token, scopes, schema validation, guard, audit log in a file.
+//!
+//! Speaks the benchmark's command line:
+//! `--transport stdio|http --port P --mode stateless|session --root DIR --tools N`
+//! and its own `--audit FILE` and `--token-file FILE`.
+
+mod many;
+
+use mcp_secure::prelude::*;
+
+/// The folder that is served.
+#[capability(fs)]
+pub struct Root;
+
+struct Bench;
+
+#[secure_server(name = "bench")]
+impl Bench {
+    /// Returns its input text
+    #[tool(scope = "bench:call")]
+    async fn echo(
+        &self,
+        /// Text to return unchanged
+        #[arg(max_len = 2_000_000)]
+        text: String,
+    ) -> String {
+        text
+    }
+
+    /// Reads a text file below the served root
+    #[tool(scope = "bench:call")]
+    async fn read_file(
+        &self,
+        /// Path relative to the served root
+        path: RelPath,
+        root: Fs<Root, ReadOnly>,
+    ) -> ToolResult<String> {
+        Ok(root.read_to_string(&path).await?)
+    }
+}
+
+fn main() -> mcp_secure::Result<()> {
+    let args: Vec<String> = std::env::args().collect();
+    let get = |name: &str, default: &str| {
+        let at = args.iter().position(|arg| arg.strip_prefix("--") == Some(name));
+        at.and_then(|at| args.get(at + 1)).map_or(default.to_owned(), Clone::clone)
+    };
+    let mut options = vec!["bench".to_owned(), "serve".to_owned()];
+    let address = format!("127.0.0.1:{}", get("port", "0"));
+    if get("transport", "stdio") == "http" {
+        options.extend(["--http".into(), address.clone()]);
+        options.extend(["--token-file".into(), get("token-file", "tmp/bench.token")]);
+    } else {
+        options.push("--stdio".into());
+    }
+    options.extend(["--grant".into(), format!("root={}", get("root", "."))]);
+    options.extend(["--audit".into(), get("audit", "tmp/bench.audit.jsonl")]);
+
+    let limits = Limits { max_message: 16 << 20, max_output: 16 << 20, page_size: 2000, ..Limits::default() };
+    let me = Principal::local_user().scopes(["bench:call"]);
+    let http = Http::on(address).local_token(["bench:call"]);
+    if get("tools", "2") == "100" {
+        let server = SecureServer::new(many::Many).grant(Root::from_operator()).limits(limits);
+        server.stdio(me).http(http).run_from(options)
+    } else {
+        let server = SecureServer::new(Bench).grant(Root::from_operator()).limits(limits);
+        server.stdio(me).http(http).run_from(options)
+    }
+}

@@ -1,0 +1,102 @@
+use super::*;
+use crate::server::{
+    cli::{self, Invocation},
+    resolve::tests::with_declared,
+};
+
+const NAME: &str = "mcp-secure-unit-test";
+
+fn rendered(client: Client, line: &str) -> Result<Rendered> {
+    let words = std::iter::once("x").chain(line.split_whitespace());
+    let Ok(Invocation::Serve(options)) = cli::parse("notes", "0", words.map(Into::into)) else {
+        panic!("{line}")
+    };
+    let cwd = Path::new("/work");
+    with_declared((true, true, true), |declared| {
+        let resolved = declared.resolve(&options, cwd)?;
+        render(client, declared, &options, &resolved, Path::new("/opt/notes"), cwd)
+    })
+}
+
+fn json_of(client: Client, line: &str) -> Value {
+    serde_json::from_str(&rendered(client, line).unwrap().json).unwrap()
+}
+
+#[test]
+fn each_client_starts_the_server_in_its_own_words() {
+    let line = "--grant notes=n --audit stderr";
+    let args = json!(["serve", "--stdio", "--grant", "notes=/work/n", "--audit", "stderr"]);
+    let plain = json!({ "command": "/opt/notes", "args": args });
+    let typed = json!({ "command": "/opt/notes", "args": args, "type": "stdio" });
+    assert_eq!(json_of(Client::ClaudeDesktop, line), json!({ "mcpServers": { NAME: plain } }));
+    assert_eq!(json_of(Client::ClaudeCode, line), json!({ "mcpServers": { NAME: typed } }));
+    assert_eq!(json_of(Client::Vscode, line), json!({ "servers": { NAME: typed } }));
+    assert_eq!(json_of(Client::Cursor, line), json!({ "mcpServers": { NAME: typed } }));
+}
+
+#[test]
+fn all_paths_are_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("c.toml");
+    std::fs::write(&config, "").unwrap();
+    let line = format!("--grant notes=n --config {} --lock l --audit a", config.display());
+    assert_eq!(
+        json_of(Client::ClaudeCode, &line)["mcpServers"][NAME]["args"],
+        json!([
+            "serve", "--stdio", "--grant", "notes=/work/n", "--config", config, "--lock",
+            "/work/l", "--audit", "/work/a"
+        ])
+    );
+}
+
+#[test]
+fn the_token_is_referred_to_and_never_printed() {
+    let line = "--http --grant notes=n --token-file t";
+    let url = "http://127.0.0.1:8443/mcp";
+    let code = rendered(Client::ClaudeCode, line).unwrap();
+    assert_eq!(
+        serde_json::from_str::<Value>(&code.json).unwrap(),
+        json!({ "mcpServers": { NAME: {
+            "type": "http",
+            "url": url,
+            "headers": { "Authorization": "Bearer ${MCP_SECURE_UNIT_TEST_TOKEN}" },
+        } } })
+    );
+    assert!(code.hint.ends_with(
+        "set the variable `MCP_SECURE_UNIT_TEST_TOKEN` to the content of `/work/t`"
+    ));
+    assert_eq!(
+        json_of(Client::Vscode, line),
+        json!({
+            "servers": { NAME: {
+                "type": "http",
+                "url": url,
+                "headers": { "Authorization": format!("Bearer ${{input:{NAME}-token}}") },
+            } },
+            "inputs": [{
+                "type": "promptString",
+                "id": format!("{NAME}-token"),
+                "description": format!("The token of the MCP server {NAME}"),
+                "password": true,
+            }],
+        })
+    );
+    assert_eq!(
+        json_of(Client::Cursor, line),
+        json!({ "mcpServers": { NAME: {
+            "url": url,
+            "headers": { "Authorization": "Bearer ${env:MCP_SECURE_UNIT_TEST_TOKEN}" },
+        } } })
+    );
+}
+
+#[test]
+fn what_a_client_cannot_do_is_an_error_and_not_a_file_that_fails_later() {
+    let refused = |client, line: &str| rendered(client, line).unwrap_err().to_string();
+    assert!(refused(Client::ClaudeDesktop, "--http --grant notes=n").contains("that it starts"));
+    assert!(refused(Client::Cursor, "--unix --grant notes=n").contains("Unix-domain socket"));
+    assert!(refused(Client::Cursor, "--http 0 --grant notes=n").contains("port is not fixed"));
+    assert!(refused(Client::Cursor, "--grant notes=${HOME}/n").contains("which clients replace"));
+    // Such a server would not start, whoever starts it.
+    assert!(refused(Client::Cursor, "").starts_with("`notes` is not granted"));
+}

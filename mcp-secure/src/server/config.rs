@@ -1,0 +1,383 @@
+//! The operator's file: `mcp-secure.toml`. It binds what the code asks for, and narrows what
+//! the code allows; it cannot widen anything.
+//!
+//! ```toml
+//! [grants]                      # relative to this file
+//! notes = "/home/me/notes"
+//!
+//! [limits]                      # each may only be lowered
+//! timeout = "10s"
+//! max_output = "256 KiB"
+//! concurrency = 8
+//!
+//! [transport]
+//! default = "http"              # of those that the code declares
+//!
+//! [http]
+//! addr = "127.0.0.1:8443"       # loopback only
+//! token_file = "notes.token"
+//!
+//! [unix]
+//! path = "/run/user/1000/notes.sock"
+//!
+//! [audit]
+//! path = "notes.audit.jsonl"    # or: stderr = true
+//!
+//! [tools]
+//! deny = ["delete_note"]        # gone as if they did not exist
+//! ```
+//!
+//! # Where it is looked for
+//!
+//! `--config FILE`, or else `$XDG_CONFIG_HOME/mcp-secure/<server>.toml` (by default below
+//! `~/.config`). **Never in the current directory**: clients start servers inside of the
+//! project that is open, and a repository that brings its own file would grant itself the
+//! user's folders.
+
+use std::{
+    fs::File,
+    io::Read as _,
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{
+    config_file::{self, Placed},
+    suggest,
+};
+use crate::{
+    Error, Limits, Result,
+    manifest::{size, time},
+};
+
+/// What one file says.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Config {
+    pub(super) file: String,
+    pub(super) grants: Vec<(String, Placed<PathBuf>)>,
+    pub(super) limits: Vec<(&'static LimitKey, Placed<u64>)>,
+    pub(super) transport: Option<Placed<String>>,
+    pub(super) http_addr: Option<Placed<SocketAddr>>,
+    pub(super) token_file: Option<Placed<PathBuf>>,
+    pub(super) unix_path: Option<Placed<PathBuf>>,
+    pub(super) audit: Option<Placed<AuditTarget>>,
+    pub(super) deny: Vec<Placed<String>>,
+}
+
+/// Where audit records go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub(crate) enum AuditTarget {
+    /// A file.
+    File(PathBuf),
+    /// Standard error.
+    Stderr,
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// When the file can be written by anybody but its owner or is not the user's own, when it
+    /// is not TOML, or when a key or a value is not known. The message names the file, the
+    /// line, the column and the key.
+    pub(crate) fn load(path: &Path) -> Result<Self> {
+        Self::read(path)?.ok_or_else(|| {
+            Error::new(format!("there is no config file `{}`", path.display()))
+                .help("name an existing file with `--config FILE`, or leave the option out")
+        })
+    }
+
+    /// The file that `--config` names, or the user's own for this server, if there is one.
+    pub(crate) fn find(explicit: Option<&Path>, server: &str) -> Result<Option<Self>> {
+        match explicit {
+            Some(path) => Self::load(path).map(Some),
+            None => match default_path(server, |name| std::env::var_os(name)) {
+                Some(path) => Self::read(&path),
+                None => Ok(None),
+            },
+        }
+    }
+
+    /// `None` if there is no such file.
+    fn read(path: &Path) -> Result<Option<Self>> {
+        let named = |what: String| Error::new(format!("the config file `{}` {what}", path.display()));
+        let Some(mut file) = open(path).map_err(|e| named(format!("cannot be opened: {e}")))? else {
+            return Ok(None);
+        };
+        owned(&file, path)?;
+        let mut bytes = Vec::new();
+        file.by_ref()
+            .take(MAX_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|e| named(format!("cannot be read: {e}")))?;
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(named(format!("is larger than {}", size(MAX_BYTES))));
+        }
+        let text = String::from_utf8(bytes).map_err(|_| named("is not text in UTF-8".into()))?;
+        let absolute =
+            std::path::absolute(path).map_err(|e| named(format!("has no absolute path: {e}")))?;
+        let folder = absolute.parent().unwrap_or(Path::new("/"));
+        config_file::parse(&path.display().to_string(), folder, &text).map(Some)
+    }
+
+    /// The limits of the code, lowered by this file.
+    ///
+    /// # Errors
+    ///
+    /// When one would be raised.
+    pub(crate) fn narrow(&self, mut limits: Limits) -> Result<Limits> {
+        let ceiling = limits.clone();
+        for (key, value) in &self.limits {
+            let most = (key.get)(&ceiling);
+            if value.value > most {
+                return Err(self.error(
+                    value,
+                    format!(
+                        "`limits.{}` is {}, above the ceiling of {} that the code sets",
+                        key.name,
+                        key.unit.show(value.value),
+                        key.unit.show(most)
+                    ),
+                )
+                .help("the operator can lower a limit, never raise it"));
+            }
+            (key.set)(&mut limits, value.value);
+        }
+        // What is lowered holds for what is measured by it.
+        limits.timeout = limits.timeout.min(limits.max_timeout);
+        limits.tool_concurrency = limits.tool_concurrency.min(limits.concurrency);
+        Ok(limits)
+    }
+
+    /// The tools to take away.
+    ///
+    /// # Errors
+    ///
+    /// When one does not exist: a misspelled denial would deny nothing.
+    pub(crate) fn denied_tools(&self, known: &[&str]) -> Result<Vec<String>> {
+        for denied in &self.deny {
+            if !known.contains(&denied.value.as_str()) {
+                return Err(self
+                    .error(denied, format!("`tools.deny` names `{}`, which is no tool", denied.value))
+                    .help(suggest::help(&denied.value, "tools", known.iter().copied())));
+            }
+        }
+        Ok(self.deny.iter().map(|denied| denied.value.clone()).collect())
+    }
+
+    /// The file as it was named.
+    pub(crate) fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The address for HTTP; always loopback.
+    pub(crate) fn http_addr(&self) -> Option<SocketAddr> {
+        self.http_addr.as_ref().map(|placed| placed.value)
+    }
+
+    /// The file with the token of HTTP clients.
+    pub(crate) fn token_file(&self) -> Option<&Path> {
+        self.token_file.as_ref().map(|placed| placed.value.as_path())
+    }
+
+    /// The Unix-domain socket.
+    pub(crate) fn unix_path(&self) -> Option<&Path> {
+        self.unix_path.as_ref().map(|placed| placed.value.as_path())
+    }
+
+    /// Where audit records go.
+    pub(crate) fn audit(&self) -> Option<&AuditTarget> {
+        self.audit.as_ref().map(|placed| &placed.value)
+    }
+
+    /// An error at a place of this file.
+    pub(super) fn error<T>(&self, at: &Placed<T>, message: String) -> Error {
+        Error::new(format!("{}: {message}", at.place(&self.file)))
+    }
+}
+
+/// One key of `[limits]`. Values are in units, milliseconds or bytes.
+#[derive(Debug)]
+pub(super) struct LimitKey {
+    pub(super) name: &'static str,
+    pub(super) unit: Unit,
+    get: fn(&Limits) -> u64,
+    set: fn(&mut Limits, u64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unit {
+    Count,
+    Time,
+    Size,
+}
+
+impl Unit {
+    fn show(self, value: u64) -> String {
+        match self {
+            Self::Count => value.to_string(),
+            Self::Time => time(value),
+            Self::Size => size(value),
+        }
+    }
+}
+
+macro_rules! limit_keys {
+    ($($name:ident: $unit:ident),* $(,)?) => {
+        pub(super) static LIMIT_KEYS: &[LimitKey] = &[$(LimitKey {
+            name: stringify!($name),
+            unit: Unit::$unit,
+            get: |limits| Bound::get(&limits.$name),
+            set: |limits, value| Bound::set(&mut limits.$name, value),
+        }),*];
+
+        /// Without `..`: a new limit does not compile until the operator can lower it.
+        #[cfg(test)]
+        fn every_limit_has_a_key(limits: Limits) {
+            let Limits { $($name: _),* } = limits;
+        }
+    };
+}
+
+limit_keys! {
+    concurrency: Count,
+    tool_concurrency: Count,
+    pending_approvals: Count,
+    approval_timeout: Time,
+    timeout: Time,
+    max_timeout: Time,
+    max_output: Size,
+    max_message: Size,
+    max_depth: Count,
+    page_size: Count,
+}
+
+trait Bound {
+    fn get(&self) -> u64;
+    fn set(&mut self, value: u64);
+}
+
+impl Bound for usize {
+    fn get(&self) -> u64 {
+        u64::try_from(*self).unwrap_or(u64::MAX)
+    }
+    fn set(&mut self, value: u64) {
+        *self = Self::try_from(value).unwrap_or(Self::MAX);
+    }
+}
+
+impl Bound for Duration {
+    fn get(&self) -> u64 {
+        u64::try_from(self.as_millis()).unwrap_or(u64::MAX)
+    }
+    fn set(&mut self, value: u64) {
+        *self = Self::from_millis(value);
+    }
+}
+
+/// An address that only this machine reaches: `127.0.0.1:8443`, `localhost:8443`, or a port.
+pub(super) fn loopback(text: &str) -> Result<SocketAddr> {
+    let port = text.strip_prefix("localhost:").unwrap_or(text);
+    let parsed = match port.parse::<u16>() {
+        Ok(port) => Some(SocketAddr::from(([127, 0, 0, 1], port))),
+        Err(_) => text.parse().ok(),
+    };
+    match parsed.map(|address| (address, address.ip())) {
+        Some((address, IpAddr::V4(ip))) if ip.is_loopback() => Ok(address),
+        Some((address, IpAddr::V6(ip))) if ip.is_loopback() => Ok(address),
+        Some(_) => Err(Error::new(format!("`{text}` is not a loopback address"))
+            .help("use 127.0.0.1 or [::1]: without TLS and OAuth nobody else may reach a server")),
+        None => Err(Error::new(format!("`{text}` is not an address"))
+            .help("write an IP address and a port, such as `127.0.0.1:8443`, or a port alone")),
+    }
+}
+
+/// A path as an operator wrote it, made absolute.
+pub(super) fn absolute(base: &Path, written: &Path) -> Result<PathBuf> {
+    let text = written.to_string_lossy();
+    if text.is_empty() {
+        return Err(Error::new("the path is empty").help("write the path of a folder or file"));
+    }
+    if text == "~" || text.starts_with("~/") {
+        return Err(Error::new(format!("`{text}` begins with `~`, which only a shell replaces"))
+            .help("write the whole path"));
+    }
+    if text.contains('\0') {
+        return Err(Error::new("the path has a zero byte in it").help("write the path again"));
+    }
+    Ok(base.join(written))
+}
+
+/// The user's own file for a server. A relative `XDG_CONFIG_HOME` is ignored, as the XDG
+/// specification says: it would be the current directory again.
+fn default_path(
+    server: &str,
+    var: impl Fn(&str) -> Option<std::ffi::OsString>,
+) -> Option<PathBuf> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if server.is_empty() || !server.chars().all(plain) {
+        return None;
+    }
+    let absolute = |name: &str| var(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let config =
+        absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")))?;
+    Some(config.join("mcp-secure").join(format!("{server}.toml")))
+}
+
+fn open(path: &Path) -> std::io::Result<Option<File>> {
+    let mut options = File::options();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        // A FIFO in its place would hold the start for ever.
+        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    }
+    match options.open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The file decides what a model's tools can touch: only its owner may write it, and the
+/// owner is this user or root. The owner is looked at because in a folder that others can
+/// write, anybody can put a file of their own in its place. Asked of the open file, so that
+/// what was judged is what is read.
+#[cfg(unix)]
+fn owned(file: &File, path: &Path) -> Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    let path = path.display();
+    let meta = file
+        .metadata()
+        .map_err(|e| Error::new(format!("the config file `{path}` cannot be examined: {e}")))?;
+    if !meta.is_file() {
+        return Err(Error::new(format!("the config file `{path}` is not a regular file"))
+            .help("name a file with `--config FILE`"));
+    }
+    if meta.uid() != 0 && meta.uid() != crate::auth::current_uid() {
+        return Err(Error::new(format!("the config file `{path}` belongs to another user"))
+            .help("it decides what the tools can reach: make it yours, or root's, with `chown`"));
+    }
+    if meta.mode() & 0o022 != 0 {
+        return Err(Error::new(format!("the config file `{path}` can be written by others"))
+            .help(format!("run `chmod go-w {path}`")));
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn owned(file: &File, path: &Path) -> Result<()> {
+    match file.metadata() {
+        Ok(meta) if meta.is_file() => Ok(()),
+        _ => Err(Error::new(format!("the config file `{}` is not a regular file", path.display()))),
+    }
+}
+
+const MAX_BYTES: u64 = 64 * 1024;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,307 @@
+//! From the text of `mcp-secure.toml` to a [`Config`]. The tree is walked by hand rather than
+//! derived, so that each message names the file, the line, the column and the whole key.
+
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::{
+    config::{AuditTarget, Config, LIMIT_KEYS, Unit, absolute, loopback},
+    suggest,
+};
+use crate::{Error, Result};
+
+/// A value and where it is written.
+#[derive(Clone, Debug)]
+pub(super) struct Placed<T> {
+    pub(super) value: T,
+    line: usize,
+    column: usize,
+}
+
+impl<T> Placed<T> {
+    /// `file:line:column`
+    pub(super) fn place(&self, file: &str) -> String {
+        format!("{file}:{}:{}", self.line, self.column)
+    }
+}
+
+/// Reads the text of a file. Relative paths in it are relative to `folder`.
+pub(super) fn parse(file: &str, folder: &Path, text: &str) -> Result<Config> {
+    let reader = Reader { file, folder, text };
+    let root = DeTable::parse(text).map_err(|error| {
+        let message = error.message().lines().collect::<Vec<_>>().join(", ");
+        reader.error(&error.span().unwrap_or(0..0), message)
+    })?;
+    let mut config = Config { file: file.to_owned(), ..Config::default() };
+    // In the order of the file: of several mistakes the first is named.
+    let mut sections: Vec<_> = root.get_ref().iter().collect();
+    sections.sort_by_key(|(key, _)| key.span().start);
+    for (key, value) in sections {
+        let name: &str = key.get_ref();
+        let section = |known| reader.table(name, value, known);
+        match name {
+            "grants" => {
+                for entry in reader.any_table(name, value)? {
+                    let path = reader.path(&entry)?;
+                    config.grants.push((entry.name.to_owned(), path));
+                }
+            }
+            "limits" => {
+                let known: Vec<&str> = LIMIT_KEYS.iter().map(|key| key.name).collect();
+                for entry in section(&known)? {
+                    let Some(key) = LIMIT_KEYS.iter().find(|key| key.name == entry.name) else {
+                        continue;
+                    };
+                    config.limits.push((key, reader.amount(&entry, key.unit)?));
+                }
+            }
+            "transport" => {
+                for entry in section(&["default"])? {
+                    config.transport = Some(reader.text(&entry)?.map(str::to_owned));
+                }
+            }
+            "http" => {
+                for entry in section(&["addr", "token_file"])? {
+                    match entry.name {
+                        "addr" => {
+                            let addr = reader.text(&entry)?;
+                            config.http_addr =
+                                Some(reader.judged(&entry, addr, loopback)?);
+                        }
+                        _ => config.token_file = Some(reader.path(&entry)?),
+                    }
+                }
+            }
+            "unix" => {
+                for entry in section(&["path"])? {
+                    config.unix_path = Some(reader.path(&entry)?);
+                }
+            }
+            "audit" => {
+                for entry in section(&["path", "stderr"])? {
+                    let target = match entry.name {
+                        "path" => reader.path(&entry)?.map(AuditTarget::File),
+                        _ => reader.only_true(&entry)?.map(|()| AuditTarget::Stderr),
+                    };
+                    if config.audit.replace(target).is_some() {
+                        return Err(reader.error(
+                            &entry.key,
+                            "`audit.path` and `audit.stderr` exclude each other".into(),
+                        )
+                        .help("keep one of the two"));
+                    }
+                }
+            }
+            "tools" => {
+                for entry in section(&["deny"])? {
+                    config.deny = reader.texts(&entry)?;
+                }
+            }
+            _ => return Err(reader.unknown(&key.span(), name, name, &SECTIONS)),
+        }
+    }
+    Ok(config)
+}
+
+const SECTIONS: [&str; 7] = ["grants", "limits", "transport", "http", "unix", "audit", "tools"];
+
+struct Reader<'t> {
+    file: &'t str,
+    folder: &'t Path,
+    text: &'t str,
+}
+
+/// One `key = value`.
+struct Entry<'a> {
+    /// `limits.timeout`
+    path: String,
+    name: &'a str,
+    key: Range<usize>,
+    value: &'a Spanned<DeValue<'a>>,
+}
+
+impl Reader<'_> {
+    /// The entries of a section, all of which are known.
+    fn table<'a>(
+        &self,
+        section: &str,
+        value: &'a Spanned<DeValue<'a>>,
+        known: &[&str],
+    ) -> Result<Vec<Entry<'a>>> {
+        let entries = self.any_table(section, value)?;
+        for entry in &entries {
+            if !known.contains(&entry.name) {
+                return Err(self.unknown(&entry.key, &entry.path, entry.name, known));
+            }
+        }
+        Ok(entries)
+    }
+
+    /// The entries of a section, in the order of the file.
+    fn any_table<'a>(
+        &self,
+        section: &str,
+        value: &'a Spanned<DeValue<'a>>,
+    ) -> Result<Vec<Entry<'a>>> {
+        let DeValue::Table(table) = value.get_ref() else {
+            return Err(self
+                .error(&value.span(), format!("`{section}` is {}, not a section", kind(value)))
+                .help(format!("write `[{section}]` on a line of its own")));
+        };
+        let mut entries: Vec<Entry<'a>> = table
+            .iter()
+            .map(|(key, value)| Entry {
+                path: format!("{section}.{}", key.get_ref()),
+                name: key.get_ref(),
+                key: key.span(),
+                value,
+            })
+            .collect();
+        entries.sort_by_key(|entry| entry.key.start);
+        Ok(entries)
+    }
+
+    fn text<'a>(&self, entry: &Entry<'a>) -> Result<Placed<&'a str>> {
+        match entry.value.get_ref() {
+            DeValue::String(text) => Ok(self.placed(&entry.key, text)),
+            _ => Err(self.mistyped(entry, "a text in quotes")),
+        }
+    }
+
+    fn texts(&self, entry: &Entry<'_>) -> Result<Vec<Placed<String>>> {
+        let DeValue::Array(items) = entry.value.get_ref() else {
+            return Err(self.mistyped(entry, "a list of texts"));
+        };
+        items
+            .iter()
+            .map(|item| match item.get_ref() {
+                DeValue::String(text) => Ok(self.placed(&item.span(), text.to_string())),
+                _ => Err(self.error(
+                    &item.span(),
+                    format!("`{}` holds {}, not a text in quotes", entry.path, kind(item)),
+                )),
+            })
+            .collect()
+    }
+
+    fn path(&self, entry: &Entry<'_>) -> Result<Placed<PathBuf>> {
+        let text = self.text(entry)?;
+        self.judged(entry, text, |text| absolute(self.folder, Path::new(text)))
+    }
+
+    fn only_true(&self, entry: &Entry<'_>) -> Result<Placed<()>> {
+        match entry.value.get_ref() {
+            DeValue::Boolean(true) => Ok(self.placed(&entry.key, ())),
+            DeValue::Boolean(false) => Err(self
+                .error(&entry.key, format!("`{}` can only be `true`", entry.path))
+                .help("leave the key out: there is always an audit log")),
+            _ => Err(self.mistyped(entry, "`true`")),
+        }
+    }
+
+    /// A number of things, of milliseconds or of bytes; never zero.
+    fn amount(&self, entry: &Entry<'_>, unit: Unit) -> Result<Placed<u64>> {
+        let wanted = match unit {
+            Unit::Count => "a whole number",
+            Unit::Time => "a time in quotes, such as `\"500ms\"`, `\"10s\"` or `\"5min\"`",
+            Unit::Size => "a size in quotes, such as `\"256 KiB\"`, or a number of bytes",
+        };
+        let amount = match (entry.value.get_ref(), unit) {
+            (DeValue::Integer(number), Unit::Count | Unit::Size) => {
+                u64::from_str_radix(number.as_str(), number.radix()).ok()
+            }
+            (DeValue::String(text), Unit::Time) => quantity(text, TIMES),
+            (DeValue::String(text), Unit::Size) => quantity(text, SIZES),
+            _ => return Err(self.mistyped(entry, wanted)),
+        };
+        match amount {
+            Some(0) => Err(self
+                .error(&entry.key, format!("`{}` is zero", entry.path))
+                .help("nothing would be served: write at least one")),
+            Some(amount) => Ok(self.placed(&entry.key, amount)),
+            None => {
+                let written = self.text.get(entry.value.span()).unwrap_or_default();
+                Err(self.error(&entry.key, format!("`{}` is `{written}`, not {wanted}", entry.path)))
+            }
+        }
+    }
+
+    /// Adds the place and the key to what another judge says.
+    fn judged<'a, T>(
+        &self,
+        entry: &Entry<'_>,
+        text: Placed<&'a str>,
+        judge: impl FnOnce(&'a str) -> Result<T>,
+    ) -> Result<Placed<T>> {
+        let Placed { value, line, column } = text;
+        match judge(value) {
+            Ok(value) => Ok(Placed { value, line, column }),
+            Err(error) => {
+                Err(error.before(&format!("{}:{line}:{column}: `{}`: ", self.file, entry.path)))
+            }
+        }
+    }
+
+    fn unknown(&self, at: &Range<usize>, path: &str, name: &str, known: &[&str]) -> Error {
+        self.error(at, format!("unknown key `{path}`"))
+            .help(suggest::help(name, "keys here", known.iter().copied()))
+    }
+
+    fn mistyped(&self, entry: &Entry<'_>, wanted: &str) -> Error {
+        let found = kind(entry.value);
+        self.error(&entry.key, format!("`{}` is {found}, not {wanted}", entry.path))
+    }
+
+    fn error(&self, at: &Range<usize>, message: String) -> Error {
+        Error::new(format!("{}: {message}", self.placed(at, ()).place(self.file)))
+    }
+
+    /// Lines and columns are counted from one, columns in characters.
+    fn placed<T>(&self, at: &Range<usize>, value: T) -> Placed<T> {
+        let before = self.text.get(..at.start).unwrap_or(self.text);
+        let line = before.matches('\n').count() + 1;
+        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let column = before.get(start..).unwrap_or_default().chars().count() + 1;
+        Placed { value, line, column }
+    }
+}
+
+impl<T> Placed<T> {
+    fn map<U>(self, f: impl FnOnce(T) -> U) -> Placed<U> {
+        Placed { value: f(self.value), line: self.line, column: self.column }
+    }
+}
+
+fn kind(value: &Spanned<DeValue<'_>>) -> &'static str {
+    match value.get_ref() {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a section",
+    }
+}
+
+/// A whole number and a unit, with or without a space between.
+fn quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits);
+    let factor = units.iter().find(|(name, _)| *name == unit.trim_start())?.1;
+    number.parse::<u64>().ok()?.checked_mul(factor)
+}
+
+/// In milliseconds.
+const TIMES: &[(&str, u64)] = &[("ms", 1), ("s", 1000), ("min", 60_000), ("h", 3_600_000)];
+
+/// In bytes. No `KB`: some read 1000 and some 1024.
+const SIZES: &[(&str, u64)] = &[("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];

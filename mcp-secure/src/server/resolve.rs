@@ -1,0 +1,200 @@
+//! What the code declares, the operator's file and the command line, made one.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    cli::{ServeOptions, TransportOption},
+    config::{AuditTarget, Config, absolute},
+    grants,
+};
+use crate::{
+    Error, Limits, Result,
+    capability::Grant,
+    manifest::{BoundGrant, Manifest},
+};
+
+/// What the builder declares: the ceiling.
+pub(crate) struct Declared<'a> {
+    pub(crate) grants: &'a [Grant],
+    pub(crate) limits: &'a Limits,
+    pub(crate) stdio: bool,
+    pub(crate) http: Option<DeclaredHttp>,
+    /// The path in code, if it names one.
+    pub(crate) unix: Option<Option<PathBuf>>,
+    /// The compiled form, of which the effective one is made.
+    pub(crate) manifest: Manifest,
+}
+
+/// For the address that a client is told.
+pub(crate) struct DeclaredHttp {
+    /// As the code writes it: `127.0.0.1:8443`.
+    pub(crate) addr: String,
+    /// The path of the endpoint: `/mcp`.
+    pub(crate) path: String,
+}
+
+/// What runs.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    pub(crate) transport: Transport,
+    /// In the order of [`Declared::grants`].
+    pub(crate) grants: Vec<BoundGrant>,
+    pub(crate) limits: Limits,
+    /// Where the operator wants records; the builder's default otherwise.
+    pub(crate) audit: Option<AuditTarget>,
+    pub(crate) token_file: Option<PathBuf>,
+    pub(crate) denied_tools: Vec<String>,
+    /// The effective form.
+    pub(crate) manifest: Manifest,
+    /// The file that was read, as it was named.
+    pub(crate) config: Option<String>,
+}
+
+/// The one transport that is served. Where there is no address or path, that of the code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Stdio,
+    Http(Option<SocketAddr>),
+    Unix(Option<PathBuf>),
+}
+
+impl Transport {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Stdio => STDIO,
+            Self::Http(_) => HTTP,
+            Self::Unix(_) => UNIX,
+        }
+    }
+}
+
+impl Declared<'_> {
+    /// The names of what is declared, for the manifest and for errors.
+    pub(crate) fn transports(stdio: bool, http: bool, unix: bool) -> Vec<&'static str> {
+        [(stdio, STDIO), (http, HTTP), (unix, UNIX)]
+            .into_iter()
+            .filter_map(|(is, name)| is.then_some(name))
+            .collect()
+    }
+
+    /// Reads the operator's file and decides everything that can be decided without opening
+    /// a folder or a socket.
+    ///
+    /// # Errors
+    ///
+    /// Whatever stops a start, in words for the operator.
+    pub(crate) fn resolve(&self, options: &ServeOptions, cwd: &Path) -> Result<Resolved> {
+        let config = Config::find(options.config.as_deref(), &self.manifest.server.name)?;
+        self.resolve_with(options, config, cwd)
+    }
+
+    fn resolve_with(
+        &self,
+        options: &ServeOptions,
+        config: Option<Config>,
+        cwd: &Path,
+    ) -> Result<Resolved> {
+        let tools: Vec<&str> = self.manifest.tools.iter().map(|tool| tool.name.as_str()).collect();
+        let (limits, denied_tools) = match &config {
+            Some(config) => {
+                (config.narrow(self.limits.clone())?, config.denied_tools(&tools)?)
+            }
+            None => (self.limits.clone(), Vec::new()),
+        };
+        let transport = self.transport(options.transport.as_ref(), config.as_ref(), cwd)?;
+        let grants = grants::bind(self.grants, &options.grants, config.as_ref(), cwd)?;
+        let token_file = match (&options.token_file, config.as_ref().and_then(Config::token_file)) {
+            (Some(path), _) => Some(absolute(cwd, path).map_err(|e| e.before("--token-file: "))?),
+            (None, path) => path.map(Path::to_owned),
+        };
+        let audit = match (&options.audit, config.as_ref().and_then(Config::audit)) {
+            (Some(AuditTarget::File(path)), _) => {
+                Some(AuditTarget::File(absolute(cwd, path).map_err(|e| e.before("--audit: "))?))
+            }
+            (Some(AuditTarget::Stderr), _) => Some(AuditTarget::Stderr),
+            (None, target) => target.cloned(),
+        };
+        let manifest = self
+            .manifest
+            .effective(&grants, &limits)
+            .denying(&denied_tools)
+            .serving(transport.name());
+        Ok(Resolved {
+            transport,
+            grants,
+            limits,
+            audit,
+            token_file,
+            denied_tools,
+            manifest,
+            config: config.map(|config| config.file().to_owned()),
+        })
+    }
+
+    /// The one that the command line names, or the config file; else the only one, or stdio:
+    /// a client that starts a server speaks that.
+    fn transport(
+        &self,
+        option: Option<&TransportOption>,
+        config: Option<&Config>,
+        cwd: &Path,
+    ) -> Result<Transport> {
+        let declared =
+            Self::transports(self.stdio, self.http.is_some(), self.unix.is_some());
+        let chosen = match option {
+            Some(TransportOption::Stdio) => STDIO,
+            Some(TransportOption::Http(_)) => HTTP,
+            Some(TransportOption::Unix(_)) => UNIX,
+            None => match config.and_then(|config| Some((config, config.transport.as_ref()?))) {
+                Some((config, wish)) => match declared.iter().find(|name| **name == wish.value) {
+                    Some(name) => name,
+                    None => {
+                        return Err(config
+                            .error(wish, format!("`transport.default` is `{}`", wish.value))
+                            .help(exists(&declared)));
+                    }
+                },
+                None => match declared.as_slice() {
+                    [only] => only,
+                    several if several.contains(&STDIO) => STDIO,
+                    _ => {
+                        return Err(Error::new("it is not said how to serve")
+                            .help(format!("add `--http` or `--unix`; {}", exists(&declared))));
+                    }
+                },
+            },
+        };
+        if !declared.contains(&chosen) {
+            return Err(Error::new(format!("this server does not declare `{chosen}`"))
+                .help(exists(&declared)));
+        }
+        Ok(match (chosen, option) {
+            (HTTP, Some(TransportOption::Http(Some(address)))) => Transport::Http(Some(*address)),
+            (HTTP, _) => Transport::Http(config.and_then(Config::http_addr)),
+            (UNIX, Some(TransportOption::Unix(Some(path)))) => {
+                Transport::Unix(Some(absolute(cwd, path).map_err(|e| e.before("--unix: "))?))
+            }
+            (UNIX, _) => {
+                let path = config.and_then(Config::unix_path).map(Path::to_owned);
+                let in_code = self.unix.iter().flatten().next().cloned();
+                Transport::Unix(path.or(in_code))
+            }
+            _ => Transport::Stdio,
+        })
+    }
+}
+
+fn exists(declared: &[&str]) -> String {
+    let names: Vec<String> = declared.iter().map(|name| format!("`{name}`")).collect();
+    format!("the code declares {}", names.join(", "))
+}
+
+const STDIO: &str = "stdio";
+const HTTP: &str = "http";
+const UNIX: &str = "unix";
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,100 @@
+//! Handles on temporary grants.
+
+use std::{any::TypeId, path::Path, sync::Arc};
+
+use crate::{
+    Result,
+    auth::Principal,
+    call::Call,
+    capability::{
+        Grants, Handle, LeaseGuard,
+        fs::{FsLimits, FsPolicy, FsRoot, OpenRoot},
+    },
+    error::ToolResult,
+};
+
+/// Lends handles to unit tests. Tool functions stay plain `async fn`s, so a test calls them
+/// like any other function.
+///
+/// ```
+/// use mcp_secure::{prelude::*, testing::TestServer};
+///
+/// /// The folder with the user's notes.
+/// #[capability(fs, private)]
+/// struct Notes;
+/// struct NotesServer;
+///
+/// #[secure_server]
+/// impl NotesServer {
+///     /// Read one note.
+///     #[tool(public)]
+///     async fn read_note(&self, name: RelPath, notes: Fs<Notes, ReadOnly>) -> ToolResult<String> {
+///         Ok(notes.read_to_string(&name).await?)
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> mcp_secure::Result<()> {
+/// let folder = tempfile::tempdir().unwrap();
+/// std::fs::write(folder.path().join("a.md"), "hello").unwrap();
+/// let server = TestServer::new().grant::<Notes>(folder.path())?;
+/// let name = RelPath::parse("a.md").unwrap();
+/// let text = NotesServer.read_note(name, server.lend().unwrap()).await.unwrap();
+/// assert_eq!(text, "hello");
+/// # Ok(()) }
+/// ```
+pub struct TestServer {
+    grants: Grants,
+    principal: Principal,
+    guards: std::sync::Mutex<Vec<LeaseGuard>>,
+}
+
+impl Default for TestServer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl TestServer {
+    /// A server that grants nothing yet, and a principal without scopes.
+    pub fn new() -> Self {
+        Self {
+            grants: Grants::default(),
+            principal: Principal::local_user(),
+            guards: std::sync::Mutex::default(),
+        }
+    }
+
+    /// Grants a folder, under the same rules as an operator's `--grant`.
+    ///
+    /// # Errors
+    ///
+    /// When an operator could not grant it either.
+    pub fn grant<R: FsRoot>(mut self, path: impl AsRef<Path>) -> Result<Self> {
+        let root = OpenRoot::open(path, FsPolicy::default(), FsLimits::default())?;
+        self.grants.insert_fs(TypeId::of::<R>(), Arc::new(root));
+        Ok(self)
+    }
+
+    /// Who the handles are lent to.
+    #[must_use]
+    pub fn principal(mut self, principal: Principal) -> Self {
+        self.principal = principal;
+        self
+    }
+
+    /// Lends a handle, with every approval given. It lives as long as this server.
+    ///
+    /// # Errors
+    ///
+    /// When nothing is granted for it.
+    pub fn lend<H: Handle>(&self) -> ToolResult<H> {
+        let grants = Arc::new(self.grants.clone());
+        let mut call = Call::outside_of_requests(grants, self.principal.clone());
+        call.approve_for_tests();
+        self.guards
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .push(LeaseGuard(call.lease.clone()));
+        H::lend(&mut call)
+    }
+}
