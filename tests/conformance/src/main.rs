@@ -4,6 +4,7 @@
 //! cannot send a token, so it speaks through a proxy that adds one; the proxy's own address
 //! is the one more `Host` and `Origin` that this server answers to, and it comes from the
 //! environment, because ports are chosen when the test runs.
+#![allow(deprecated, reason = "sampling, roots and logging are judged as well")]
 
 mod elicitation;
 mod rounds;

@@ -1,4 +1,5 @@
 //! What the scenarios of multi-round-trip requests ask for (SEP-2322).
+#![allow(deprecated, reason = "sampling, roots and logging are judged as well")]
 
 use mcp_secure::{
     ToolError, ToolResult,

@@ -134,6 +134,7 @@ impl ValidateLayer {
                 CheckedOp::Builtin { op, offset: 0 }
             }
             McpOp::SetLevel(params) if self.registry.info.capabilities.logging.is_some() => {
+                #[allow(deprecated, reason = "clients of the older revision still set it")]
                 inner.connection.set_log_floor(params.level);
                 let op = McpOp::SetLevel(params);
                 CheckedOp::Builtin { op, offset: 0 }
