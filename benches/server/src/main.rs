@@ -7,7 +7,7 @@
 
 mod many;
 
-use mcp_secure::prelude::*;
+use mcp_secure::{prelude::*, server::http::HttpLimits};
 
 /// The folder that is served.
 #[capability(fs)]
@@ -59,7 +59,8 @@ fn main() -> mcp_secure::Result<()> {
 
     let limits = Limits { max_message: 16 << 20, max_output: 16 << 20, page_size: 2000, ..Limits::default() };
     let me = Principal::local_user().scopes(["bench:call"]);
-    let http = Http::on(address).local_token(["bench:call"]);
+    let http_limits = HttpLimits { body_bytes: 16 << 20, ..HttpLimits::default() };
+    let http = Http::on(address).local_token(["bench:call"]).limits(http_limits);
     if get("tools", "2") == "100" {
         let server = SecureServer::new(many::Many).grant(Root::from_operator()).limits(limits);
         server.stdio(me).http(http).run_from(options)

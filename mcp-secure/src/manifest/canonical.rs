@@ -51,7 +51,10 @@ impl Manifest {
 
 impl Text {
     pub(super) fn new(text: &str) -> Self {
-        Self { text: text.to_owned(), digest: hex_digest(text.as_bytes()) }
+        Self {
+            text: text.to_owned(),
+            digest: hex_digest(text.as_bytes()),
+        }
     }
 }
 

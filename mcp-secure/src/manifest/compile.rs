@@ -5,8 +5,7 @@ use std::time::Duration;
 use super::{
     Access, Allowance, Annotations, Approval, Argument, BoundGrant, CallLimits, Capability,
     CompletionRow, Effective, EffectiveGrant, Effects, Entry, FORMAT, HandleRow, Manifest, Server,
-    ServerLimits, Source, Text,
-    canonical::digest_of,
+    ServerLimits, Source, Text, canonical::digest_of,
 };
 use crate::{
     Limits,
@@ -37,7 +36,11 @@ impl Manifest {
             transports: sorted(transports.iter().copied()),
             capabilities: Vec::new(),
             init: Vec::new(),
-            tools: definition.tools.iter().map(|tool| Entry::of_tool(tool, &limits)).collect(),
+            tools: definition
+                .tools
+                .iter()
+                .map(|tool| Entry::of_tool(tool, &limits))
+                .collect(),
             prompts: definition
                 .prompts
                 .iter()
@@ -52,15 +55,26 @@ impl Manifest {
                     ..Entry::of(&resource.about, &resource.input, &limits)
                 })
                 .collect(),
-            completions: definition.completions.iter().map(CompletionRow::of).collect(),
+            completions: definition
+                .completions
+                .iter()
+                .map(CompletionRow::of)
+                .collect(),
             limits,
             effective: None,
         };
-        manifest.capabilities = grants.iter().map(|grant| manifest.capability(grant)).collect();
+        manifest.capabilities = grants
+            .iter()
+            .map(|grant| manifest.capability(grant))
+            .collect();
         manifest.tools.sort_by(|a, b| a.name.cmp(&b.name));
         manifest.prompts.sort_by(|a, b| a.name.cmp(&b.name));
-        manifest.resources.sort_by(|a, b| (&a.uri, &a.name).cmp(&(&b.uri, &b.name)));
-        manifest.completions.sort_by(|a, b| (&a.target, &a.argument).cmp(&(&b.target, &b.argument)));
+        manifest
+            .resources
+            .sort_by(|a, b| (&a.uri, &a.name).cmp(&(&b.uri, &b.name)));
+        manifest
+            .completions
+            .sort_by(|a, b| (&a.target, &a.argument).cmp(&(&b.target, &b.argument)));
         manifest.capabilities.sort_by(|a, b| a.name.cmp(&b.name));
         manifest
     }
@@ -71,7 +85,11 @@ impl Manifest {
     pub fn with_init(mut self, handles: &[&[Facts]]) -> Self {
         self.init = rows(handles.iter().flat_map(|of_one| of_one.iter()));
         for capability in self.capabilities.iter_mut().filter(|c| c.kind == UNUSED) {
-            if let Some(row) = self.init.iter().find(|row| row.capability == capability.name) {
+            if let Some(row) = self
+                .init
+                .iter()
+                .find(|row| row.capability == capability.name)
+            {
                 capability.kind.clone_from(&row.kind);
             }
         }
@@ -97,11 +115,20 @@ impl Manifest {
             .collect();
         grants.sort_by(|a, b| a.name.cmp(&b.name));
         manifest.limits = ServerLimits::of(limits);
-        for entry in manifest.tools.iter_mut().chain(&mut manifest.prompts).chain(&mut manifest.resources) {
+        for entry in manifest
+            .tools
+            .iter_mut()
+            .chain(&mut manifest.prompts)
+            .chain(&mut manifest.resources)
+        {
             entry.limits.narrow(&manifest.limits);
         }
-        manifest.effective =
-            Some(Effective { compiled, transport: None, grants, denied_tools: Vec::new() });
+        manifest.effective = Some(Effective {
+            compiled,
+            transport: None,
+            grants,
+            denied_tools: Vec::new(),
+        });
         manifest
     }
 
@@ -134,7 +161,9 @@ impl Manifest {
 
     fn handles(&self) -> impl Iterator<Item = &HandleRow> {
         let completions = self.completions.iter().flat_map(|row| &row.handles);
-        self.entries().flat_map(|(_, entry)| &entry.handles).chain(completions)
+        self.entries()
+            .flat_map(|(_, entry)| &entry.handles)
+            .chain(completions)
     }
 
     fn capability(&self, grant: &Grant) -> Capability {
@@ -198,7 +227,10 @@ impl Entry {
 
     fn of(about: &About, input: &Input, limits: &ServerLimits) -> Self {
         let policy = &about.policy;
-        let allowances = [("unapproved", policy.unapproved), ("allow_flow", policy.allow_flow)];
+        let allowances = [
+            ("unapproved", policy.unapproved),
+            ("allow_flow", policy.allow_flow),
+        ];
         Self {
             name: about.name.to_owned(),
             title: about.title.map(str::to_owned),
@@ -230,7 +262,10 @@ impl Entry {
             allowances: allowances
                 .into_iter()
                 .filter_map(|(rule, reason)| {
-                    Some(Allowance { rule: rule.to_owned(), reason: reason?.to_owned() })
+                    Some(Allowance {
+                        rule: rule.to_owned(),
+                        reason: reason?.to_owned(),
+                    })
                 })
                 .collect(),
             annotations: None,
@@ -239,7 +274,9 @@ impl Entry {
 }
 
 fn approval(about: &About) -> Approval {
-    let unwitnessed = about.facts().any(|facts| facts.needs_approval && !facts.approved);
+    let unwitnessed = about
+        .facts()
+        .any(|facts| facts.needs_approval && !facts.approved);
     match (about.policy.unapproved, about.needs_approval()) {
         // A witness on one right does not cover another.
         (None, _) if unwitnessed => Approval::Missing,
@@ -261,7 +298,11 @@ impl CallLimits {
             timeout_ms: policy.timeout.map_or(server.timeout_ms, millis),
             concurrency: Some(policy.concurrency.map_or(server.tool_concurrency, number)),
             max_output: policy.max_output.map_or(server.max_output, number),
-            stated: stated.into_iter().filter(|(_, is)| *is).map(|(name, _)| name.to_owned()).collect(),
+            stated: stated
+                .into_iter()
+                .filter(|(_, is)| *is)
+                .map(|(name, _)| name.to_owned())
+                .collect(),
         };
         limits.narrow(server);
         limits
@@ -279,8 +320,11 @@ impl CallLimits {
 
     fn narrow(&mut self, server: &ServerLimits) {
         let states = |name: &str| self.stated.iter().any(|one| one == name);
-        let (timeout, concurrency, output) =
-            (states("timeout"), states("concurrency"), states("max_output"));
+        let (timeout, concurrency, output) = (
+            states("timeout"),
+            states("concurrency"),
+            states("max_output"),
+        );
         if !timeout {
             self.timeout_ms = server.timeout_ms;
         }

@@ -41,7 +41,11 @@ impl fmt::Display for Change {
         };
         // The checked-in file may have been written by anybody; it reaches a terminal here.
         let line = format!("{}: {}", self.row, self.what);
-        write!(f, "{direction}  {}", sanitize(line, Policy::Escape).as_str())
+        write!(
+            f,
+            "{direction}  {}",
+            sanitize(line, Policy::Escape).as_str()
+        )
     }
 }
 
@@ -53,7 +57,11 @@ impl Manifest {
     pub fn diff(&self, locked: &Self) -> Vec<Change> {
         let mut changes = Changes(Vec::new());
         changes.server(locked, self);
-        changes.set("protocol version", &locked.protocol_versions, &self.protocol_versions);
+        changes.set(
+            "protocol version",
+            &locked.protocol_versions,
+            &self.protocol_versions,
+        );
         changes.set("transport", &locked.transports, &self.transports);
         changes.limits(&locked.limits, &self.limits);
         changes.capabilities(&locked.capabilities, &self.capabilities);
@@ -78,7 +86,11 @@ struct Changes(Vec<Change>);
 
 impl Changes {
     fn push(&mut self, direction: Direction, row: &str, what: impl Into<String>) {
-        self.0.push(Change { direction, row: row.to_owned(), what: what.into() });
+        self.0.push(Change {
+            direction,
+            row: row.to_owned(),
+            what: what.into(),
+        });
     }
 
     fn server(&mut self, was: &Manifest, is: &Manifest) {
@@ -93,7 +105,10 @@ impl Changes {
             self.push(
                 Direction::Neutral,
                 "server",
-                format!("version `{}`, was `{}`", is.server.version, was.server.version),
+                format!(
+                    "version `{}`, was `{}`",
+                    is.server.version, was.server.version
+                ),
             );
         }
         match (&was.server.instructions, &is.server.instructions) {
@@ -132,8 +147,16 @@ impl Changes {
         for (name, was, is) in [
             ("concurrency", was.concurrency, concurrency),
             ("tool_concurrency", was.tool_concurrency, tool_concurrency),
-            ("pending_approvals", was.pending_approvals, pending_approvals),
-            ("approval_timeout_ms", was.approval_timeout_ms, approval_timeout_ms),
+            (
+                "pending_approvals",
+                was.pending_approvals,
+                pending_approvals,
+            ),
+            (
+                "approval_timeout_ms",
+                was.approval_timeout_ms,
+                approval_timeout_ms,
+            ),
             ("timeout_ms", was.timeout_ms, timeout_ms),
             ("max_timeout_ms", was.max_timeout_ms, max_timeout_ms),
             ("max_output", was.max_output, max_output),
@@ -184,10 +207,18 @@ impl Changes {
             }
             match (old.source, new.source) {
                 (Source::Operator, Source::Code) => {
-                    self.push(Direction::Wider, &row, "is bound by the code, was by the operator");
+                    self.push(
+                        Direction::Wider,
+                        &row,
+                        "is bound by the code, was by the operator",
+                    );
                 }
                 (Source::Code, Source::Operator) => {
-                    self.push(Direction::Narrower, &row, "is bound by the operator, was by the code");
+                    self.push(
+                        Direction::Narrower,
+                        &row,
+                        "is bound by the operator, was by the code",
+                    );
                 }
                 _ => {}
             }
@@ -195,8 +226,15 @@ impl Changes {
                 self.push(Direction::Neutral, &row, "its doc comment changed");
             }
         }
-        for gone in was.iter().filter(|old| !is.iter().any(|new| new.name == old.name)) {
-            self.push(Direction::Narrower, &format!("capability `{}`", gone.name), "gone");
+        for gone in was
+            .iter()
+            .filter(|old| !is.iter().any(|new| new.name == old.name))
+        {
+            self.push(
+                Direction::Narrower,
+                &format!("capability `{}`", gone.name),
+                "gone",
+            );
         }
     }
 
@@ -212,7 +250,10 @@ impl Changes {
                 None => self.push(Direction::Wider, &label(new), "new"),
             }
         }
-        for gone in was.iter().filter(|old| !is.iter().any(|new| same(old, new))) {
+        for gone in was
+            .iter()
+            .filter(|old| !is.iter().any(|new| same(old, new)))
+        {
             self.push(Direction::Narrower, &label(gone), "gone");
         }
     }
@@ -238,8 +279,18 @@ impl Changes {
             (false, true) => self.push(Direction::Narrower, row, "is hidden now"),
             _ => {}
         }
-        self.number(row, "timeout_ms", was.limits.timeout_ms, is.limits.timeout_ms);
-        self.number(row, "max_output", was.limits.max_output, is.limits.max_output);
+        self.number(
+            row,
+            "timeout_ms",
+            was.limits.timeout_ms,
+            is.limits.timeout_ms,
+        );
+        self.number(
+            row,
+            "max_output",
+            was.limits.max_output,
+            is.limits.max_output,
+        );
         let permits = |entry: &Entry| entry.limits.concurrency.unwrap_or(u64::MAX);
         self.number(row, "concurrency", permits(was), permits(is));
         self.effects(row, was.effects, is.effects);
@@ -249,8 +300,11 @@ impl Changes {
         if was.annotations != is.annotations {
             // With other effects they follow the handles; with the same, they are the
             // author's word alone, on which clients decide whether to ask a person.
-            let direction =
-                if was.effects == is.effects { Direction::Wider } else { Direction::Neutral };
+            let direction = if was.effects == is.effects {
+                Direction::Wider
+            } else {
+                Direction::Neutral
+            };
             self.push(direction, row, "the annotations changed");
         }
     }
@@ -265,10 +319,18 @@ impl Changes {
             }
             (Access::Scopes(was), Access::Scopes(is)) => {
                 for lost in was.iter().filter(|scope| !is.contains(scope)) {
-                    self.push(Direction::Wider, row, format!("no longer needs scope `{lost}`"));
+                    self.push(
+                        Direction::Wider,
+                        row,
+                        format!("no longer needs scope `{lost}`"),
+                    );
                 }
                 for added in is.iter().filter(|scope| !was.contains(scope)) {
-                    self.push(Direction::Narrower, row, format!("needs scope `{added}` now"));
+                    self.push(
+                        Direction::Narrower,
+                        row,
+                        format!("needs scope `{added}` now"),
+                    );
                 }
             }
             (Access::Public, Access::Public) => {}
@@ -276,7 +338,13 @@ impl Changes {
     }
 
     fn effects(&mut self, row: &str, was: Effects, is: Effects) {
-        let Effects { writes, destructive, open_world, private, open_sink } = is;
+        let Effects {
+            writes,
+            destructive,
+            open_world,
+            private,
+            open_sink,
+        } = is;
         self.flag(row, "writing", was.writes, writes);
         self.flag(row, "destroying", was.destructive, destructive);
         self.flag(row, "reaching beyond the host", was.open_world, open_world);
@@ -289,16 +357,30 @@ impl Changes {
         let new: BTreeSet<&HandleRow> = is.iter().collect();
         for handle in new.difference(&old) {
             // The same right, now behind a witness, is no new right.
-            let twin = HandleRow { approved: !handle.approved, ..(*handle).clone() };
+            let twin = HandleRow {
+                approved: !handle.approved,
+                ..(*handle).clone()
+            };
             let narrower = handle.approved && old.contains(&twin);
-            let direction = if narrower { Direction::Narrower } else { Direction::Wider };
+            let direction = if narrower {
+                Direction::Narrower
+            } else {
+                Direction::Wider
+            };
             self.push(direction, row, format!("handle `{handle}` is new"));
         }
         for handle in old.difference(&new) {
-            let twin = HandleRow { approved: !handle.approved, ..(*handle).clone() };
+            let twin = HandleRow {
+                approved: !handle.approved,
+                ..(*handle).clone()
+            };
             // Reported above, as the one that took its place.
             if !new.contains(&twin) {
-                self.push(Direction::Narrower, row, format!("handle `{handle}` is gone"));
+                self.push(
+                    Direction::Narrower,
+                    row,
+                    format!("handle `{handle}` is gone"),
+                );
             }
         }
     }
@@ -316,7 +398,11 @@ impl Changes {
             && is.handles.iter().all(|handle| was.handles.contains(handle));
         match new.cmp(&old) {
             std::cmp::Ordering::Less if only_lost_rights => {
-                self.push(Direction::Narrower, row, "needs no approval, with the right it was for");
+                self.push(
+                    Direction::Narrower,
+                    row,
+                    "needs no approval, with the right it was for",
+                );
             }
             std::cmp::Ordering::Less if old == 2 => {
                 self.push(Direction::Wider, row, "no longer needs a person's approval");
@@ -345,14 +431,21 @@ impl Changes {
                 Some(old) if old.reason != new.reason => self.push(
                     Direction::Wider,
                     row,
-                    format!("allowance `{}` has another reason: {}", new.rule, new.reason),
+                    format!(
+                        "allowance `{}` has another reason: {}",
+                        new.rule, new.reason
+                    ),
                 ),
                 Some(_) => {}
             }
         }
         for gone in &was.allowances {
             if !is.allowances.iter().any(|new| new.rule == gone.rule) {
-                self.push(Direction::Narrower, row, format!("allowance `{}` is gone", gone.rule));
+                self.push(
+                    Direction::Narrower,
+                    row,
+                    format!("allowance `{}` is gone", gone.rule),
+                );
             }
         }
     }
@@ -386,9 +479,16 @@ impl Changes {
 impl fmt::Display for HandleRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.kind)?;
-        for part in [&self.capability, &self.access].into_iter().filter(|part| !part.is_empty()) {
+        for part in [&self.capability, &self.access]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+        {
             write!(f, " {part}")?;
         }
-        if self.approved { f.write_str(" (approved)") } else { Ok(()) }
+        if self.approved {
+            f.write_str(" (approved)")
+        } else {
+            Ok(())
+        }
     }
 }

@@ -14,9 +14,9 @@ mod compile;
 mod diff;
 mod page;
 mod served;
-mod validate;
 #[cfg(test)]
 mod tests;
+mod validate;
 
 use serde::{Deserialize, Serialize};
 

@@ -38,7 +38,10 @@ impl Manifest {
         page.wrapped("", "", &"=".repeat(title.chars().count().min(WIDTH)));
         let (form, digest) = match &self.effective {
             None => ("compiled: the ceilings that the code sets", self.digest()),
-            Some(_) => ("effective: what the operator made of it, on this host", self.digest()),
+            Some(_) => (
+                "effective: what the operator made of it, on this host",
+                self.digest(),
+            ),
         };
         page.field("form", form);
         page.field("digest", &digest);
@@ -102,27 +105,47 @@ impl Manifest {
                 say(page, &row, "reaches beyond this host");
             }
             if entry.effects.open_sink {
-                say(page, &row, "can send to an address that is not fixed in code");
+                say(
+                    page,
+                    &row,
+                    "can send to an address that is not fixed in code",
+                );
             }
             if entry.effects.writes && entry.access == Access::Public {
                 say(page, &row, "is public and writes");
             }
             for allowance in &entry.allowances {
-                say(page, &row, &format!("sets `{}` aside: {}", allowance.rule, allowance.reason));
+                say(
+                    page,
+                    &row,
+                    &format!("sets `{}` aside: {}", allowance.rule, allowance.reason),
+                );
             }
             if entry.approval == Approval::Missing {
-                say(page, &row, "has a right that needs a person, and no approval");
+                say(
+                    page,
+                    &row,
+                    "has a right that needs a person, and no approval",
+                );
             }
         }
         if quiet {
-            page.wrapped("  ", "  ", "nothing: no row writes, reaches out, or sets a rule aside");
+            page.wrapped(
+                "  ",
+                "  ",
+                "nothing: no row writes, reaches out, or sets a rule aside",
+            );
         }
     }
 
     fn what_is_granted(&self, page: &mut Page) {
         page.heading("CAPABILITIES");
         if self.capabilities.is_empty() {
-            page.wrapped("  ", "  ", "none: nothing outside of the calls' own arguments");
+            page.wrapped(
+                "  ",
+                "  ",
+                "none: nothing outside of the calls' own arguments",
+            );
         }
         for capability in &self.capabilities {
             let private = if capability.private { ", private" } else { "" };
@@ -133,14 +156,23 @@ impl Manifest {
             page.wrapped(
                 "  ",
                 "    ",
-                &format!("{} ({}{private}, {source})", capability.name, capability.kind),
+                &format!(
+                    "{} ({}{private}, {source})",
+                    capability.name, capability.kind
+                ),
             );
             if !capability.doc.is_empty() {
                 page.wrapped("    ", "    ", &capability.doc);
             }
-            let grants = self.effective.iter().flat_map(|effective| &effective.grants);
+            let grants = self
+                .effective
+                .iter()
+                .flat_map(|effective| &effective.grants);
             for grant in grants.filter(|grant| grant.name == capability.name) {
-                page.field("bound to", &format!("{} (by {})", grant.path, grant.bound_by));
+                page.field(
+                    "bound to",
+                    &format!("{} (by {})", grant.path, grant.bound_by),
+                );
             }
         }
         if !self.init.is_empty() {
@@ -163,7 +195,11 @@ impl Manifest {
 
 fn entry_rows(page: &mut Page, entry: &Entry) {
     page.blank();
-    let title = entry.title.as_ref().map(|title| format!(" ({title})")).unwrap_or_default();
+    let title = entry
+        .title
+        .as_ref()
+        .map(|title| format!(" ({title})"))
+        .unwrap_or_default();
     page.wrapped("  ", "    ", &format!("{}{title}", entry.name));
     page.wrapped("    ", "    ", &entry.description.text);
     if let Some(uri) = &entry.uri {
@@ -172,7 +208,11 @@ fn entry_rows(page: &mut Page, entry: &Entry) {
     if let Some(mime_type) = &entry.mime_type {
         page.field("media type", mime_type);
     }
-    let hidden = if entry.hidden { ", hidden from others" } else { "" };
+    let hidden = if entry.hidden {
+        ", hidden from others"
+    } else {
+        ""
+    };
     page.field(
         "access",
         &match &entry.access {
@@ -191,8 +231,15 @@ fn entry_rows(page: &mut Page, entry: &Entry) {
             Approval::Missing => "MISSING".to_owned(),
         },
     );
-    for allowance in entry.allowances.iter().filter(|allowance| allowance.rule != "unapproved") {
-        page.field("allowance", &format!("{}: {}", allowance.rule, allowance.reason));
+    for allowance in entry
+        .allowances
+        .iter()
+        .filter(|allowance| allowance.rule != "unapproved")
+    {
+        page.field(
+            "allowance",
+            &format!("{}: {}", allowance.rule, allowance.reason),
+        );
     }
     page.field("limits", &call_limits(&entry.limits));
     let arguments: Vec<String> = entry
@@ -219,7 +266,13 @@ fn handles(rows: &[HandleRow]) -> String {
 }
 
 fn effects(effects: &Effects) -> String {
-    let Effects { writes, destructive, open_world, private, open_sink } = *effects;
+    let Effects {
+        writes,
+        destructive,
+        open_world,
+        private,
+        open_sink,
+    } = *effects;
     let words: Vec<&str> = [
         (private, "reads private data"),
         (writes, "writes"),
@@ -231,16 +284,31 @@ fn effects(effects: &Effects) -> String {
     .filter(|(is, _)| *is)
     .map(|(_, word)| word)
     .collect();
-    if words.is_empty() { "none".to_owned() } else { words.join(", ") }
+    if words.is_empty() {
+        "none".to_owned()
+    } else {
+        words.join(", ")
+    }
 }
 
 fn call_limits(limits: &CallLimits) -> String {
-    let own = |name: &str| if limits.stated.iter().any(|s| s == name) { " (its own)" } else { "" };
+    let own = |name: &str| {
+        if limits.stated.iter().any(|s| s == name) {
+            " (its own)"
+        } else {
+            ""
+        }
+    };
     let mut out = format!("{}{}", time(limits.timeout_ms), own("timeout"));
     if let Some(permits) = limits.concurrency {
         let _ = write!(out, ", {permits} at once{}", own("concurrency"));
     }
-    let _ = write!(out, ", {} an answer{}", size(limits.max_output), own("max_output"));
+    let _ = write!(
+        out,
+        ", {} an answer{}",
+        size(limits.max_output),
+        own("max_output")
+    );
     out
 }
 
@@ -258,7 +326,11 @@ fn told(annotations: &Annotations) -> String {
 }
 
 fn or_dash(text: &str) -> String {
-    if text.is_empty() { "–".to_owned() } else { text.to_owned() }
+    if text.is_empty() {
+        "–".to_owned()
+    } else {
+        text.to_owned()
+    }
 }
 
 /// `30 s`, `10 min`, `1500 ms`.

@@ -1,6 +1,10 @@
 //! What is served equals what the manifest says (invariant 8).
 
-use super::{Annotations, Entry, Manifest, canonical::{digest_of, hex_digest}, compile::target};
+use super::{
+    Annotations, Entry, Manifest,
+    canonical::{digest_of, hex_digest},
+    compile::target,
+};
 use crate::{
     Error, Result,
     pipeline::{Registry, ResourceKind},
@@ -85,8 +89,17 @@ impl Manifest {
             return Err(differs("the completions"));
         }
         let info = &registry.info;
-        let instructions = self.server.instructions.as_ref().map(|text| text.digest.clone());
-        if info.instructions.as_ref().map(|text| hex_digest(text.as_bytes())) != instructions {
+        let instructions = self
+            .server
+            .instructions
+            .as_ref()
+            .map(|text| text.digest.clone());
+        if info
+            .instructions
+            .as_ref()
+            .map(|text| hex_digest(text.as_bytes()))
+            != instructions
+        {
             return Err(differs("the instructions"));
         }
         Ok(())
@@ -102,9 +115,9 @@ fn all<'a>(
         return Err(differs(&format!("the number of {kind}s")));
     }
     for one in served {
-        let same = rows.iter().any(|row| {
-            row.name == one.name && row.uri.as_deref() == one.uri && one.is_as(row)
-        });
+        let same = rows
+            .iter()
+            .any(|row| row.name == one.name && row.uri.as_deref() == one.uri && one.is_as(row));
         if !same {
             return Err(differs(&format!("the {kind} `{}`", one.name)));
         }

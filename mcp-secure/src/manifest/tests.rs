@@ -27,19 +27,27 @@ impl FsRoot for Notes {
 /// A change as a tuple, for comparing.
 type Said = (Direction, String);
 
-fn about(
-    name: &'static str,
-    policy: Policy,
-    handles: Vec<&'static [Facts]>,
-) -> About {
-    About { name, title: None, description: "Does something with a note.", policy, handles }
+fn about(name: &'static str, policy: Policy, handles: Vec<&'static [Facts]>) -> About {
+    About {
+        name,
+        title: None,
+        description: "Does something with a note.",
+        policy,
+        handles,
+    }
 }
 
 fn tool(about: About) -> definition::Tool<()> {
     definition::Tool {
         about,
         input: InputBuilder::new()
-            .arg::<String>("name", ArgRules { max_len: Some(64), ..ArgRules::default() })
+            .arg::<String>(
+                "name",
+                ArgRules {
+                    max_len: Some(64),
+                    ..ArgRules::default()
+                },
+            )
             .finish(),
         output: None,
         hints: Hints::default(),
@@ -69,14 +77,22 @@ fn definition() -> Definition<()> {
         tools: vec![tool(write), tool(read)],
         prompts: vec![definition::Prompt {
             about: about("summary", Policy::public(), Vec::new()),
-            input: InputBuilder::new().arg::<String>("topic", ArgRules::default()).finish(),
+            input: InputBuilder::new()
+                .arg::<String>("topic", ArgRules::default())
+                .finish(),
             call: |(), _| Box::pin(async { Err(crate::ToolError::new("")) }),
         }],
         resources: vec![definition::Resource {
-            about: about("note", Policy::scopes(&["notes:read"]), vec![Fs::<Notes, ReadOnly>::FACTS]),
+            about: about(
+                "note",
+                Policy::scopes(&["notes:read"]),
+                vec![Fs::<Notes, ReadOnly>::FACTS],
+            ),
             uri: "note:///{name}",
             mime_type: Some("text/plain"),
-            input: InputBuilder::new().arg::<String>("name", ArgRules::default()).finish(),
+            input: InputBuilder::new()
+                .arg::<String>("name", ArgRules::default())
+                .finish(),
             call: |(), _| Box::pin(async { Err(crate::ToolError::new("")) }),
         }],
         completions: vec![definition::Completion {
@@ -127,7 +143,10 @@ fn a_row_says_everything_that_the_signature_says() {
     let manifest = compiled(&definition());
     let row = serde_json::to_value(&manifest.tools[1]).unwrap();
     assert_eq!(row["name"], "write_note");
-    assert_eq!(row["access"], json!({"scopes": ["notes:read", "notes:write"]}));
+    assert_eq!(
+        row["access"],
+        json!({"scopes": ["notes:read", "notes:write"]})
+    );
     assert_eq!(row["approval"], "required");
     assert_eq!(
         row["handles"],
@@ -191,7 +210,10 @@ fn a_file_that_cannot_be_read_whole_is_not_compared() {
     let json = compiled(&definition()).to_json();
     let unknown = json.replacen("\"hidden\"", "\"hiddn\"", 1);
     let error = Manifest::from_json(&unknown).unwrap_err().to_string();
-    assert!(error.starts_with("the manifest cannot be read: unknown field `hiddn`"), "{error}");
+    assert!(
+        error.starts_with("the manifest cannot be read: unknown field `hiddn`"),
+        "{error}"
+    );
     let newer = json.replacen("\"format\": 1", "\"format\": 2", 1);
     assert_eq!(
         Manifest::from_json(&newer).unwrap_err().to_string(),
@@ -245,9 +267,15 @@ fn the_lowered_limits_are_those_that_the_pipeline_applies() {
     let registry = Registry::new(&definition, &limits).unwrap();
     for row in &manifest.tools {
         let (_, served) = registry.tool(&row.name).unwrap();
-        assert_eq!(u128::from(row.limits.timeout_ms), served.timeout.as_millis());
+        assert_eq!(
+            u128::from(row.limits.timeout_ms),
+            served.timeout.as_millis()
+        );
         assert_eq!(row.limits.max_output, served.max_output as u64);
-        assert_eq!(row.limits.concurrency, Some(served.permits.available_permits() as u64));
+        assert_eq!(
+            row.limits.concurrency,
+            Some(served.permits.available_permits() as u64)
+        );
     }
 }
 
@@ -287,9 +315,7 @@ fn a_server_that_would_serve_something_else_is_refused() {
     refused(&|r| r.prompts[0].model.description = None);
     refused(&|r| r.info.instructions = None);
     refused(&|r| drop(r.tools.pop()));
-    refused(&|r| {
-        r.completions.pop();
-    });
+    refused(&|r| r.completions.truncate(0));
     let mut hidden_in_manifest = manifest.clone();
     hidden_in_manifest.tools.pop();
     assert!(hidden_in_manifest.check_served(&registry()).is_err());
@@ -304,14 +330,23 @@ fn a_definition_around_the_macro_is_refused_at_start() {
     };
     compiled(&definition()).validate().unwrap();
     let message = refused(&|d| d.tools[0].about.handles = vec![Fs::<Notes, ReadWrite>::FACTS]);
-    assert!(message.contains("`write_note` has a right that needs a person's"), "{message}");
+    assert!(
+        message.contains("`write_note` has a right that needs a person's"),
+        "{message}"
+    );
     // A witness on one right does not cover another.
     refused(&|d| {
-        d.tools[0].about.handles =
-            vec![Approved::<Fs<Notes, ReadOnly>>::FACTS, Fs::<Notes, ReadWrite>::FACTS];
+        d.tools[0].about.handles = vec![
+            Approved::<Fs<Notes, ReadOnly>>::FACTS,
+            Fs::<Notes, ReadWrite>::FACTS,
+        ];
     });
     refused(&|d| d.tools[0].about.policy = Policy::scopes(&[]));
-    const OPEN: &[Facts] = &[Facts { open_sink: true, private: true, ..Facts::inert("net") }];
+    const OPEN: &[Facts] = &[Facts {
+        open_sink: true,
+        private: true,
+        ..Facts::inert("net")
+    }];
     refused(&|d| d.tools[1].about.handles = vec![OPEN]);
 }
 
@@ -323,10 +358,15 @@ fn nothing_changed_is_no_change() {
 #[test]
 fn a_new_tool_is_wider_and_a_lost_one_is_narrower() {
     assert_eq!(
-        changes(|d| d.tools.push(tool(about("purge", Policy::public(), Vec::new())))),
+        changes(|d| d
+            .tools
+            .push(tool(about("purge", Policy::public(), Vec::new())))),
         [wider("tool `purge`: new")]
     );
-    assert_eq!(changes(|d| d.tools.truncate(1)), [narrower("tool `read_note`: gone")]);
+    assert_eq!(
+        changes(|d| d.tools.truncate(1)),
+        [narrower("tool `read_note`: gone")]
+    );
 }
 
 #[test]
@@ -337,7 +377,10 @@ fn a_changed_description_or_schema_is_wider() {
     );
     assert_eq!(
         changes(|d| {
-            let rules = ArgRules { max_len: Some(65), ..ArgRules::default() };
+            let rules = ArgRules {
+                max_len: Some(65),
+                ..ArgRules::default()
+            };
             d.tools[1].input = InputBuilder::new().arg::<String>("name", rules).finish();
         }),
         [wider("tool `read_note`: the arguments changed")]
@@ -384,7 +427,12 @@ fn a_lost_approval_is_wider_and_says_so() {
 #[test]
 fn an_approval_that_went_with_its_right_is_narrower() {
     let changes = changes(|d| d.tools[0].about.handles = Vec::new());
-    assert!(changes.iter().all(|(direction, _)| *direction != Direction::Wider), "{changes:?}");
+    assert!(
+        changes
+            .iter()
+            .all(|(direction, _)| *direction != Direction::Wider),
+        "{changes:?}"
+    );
     assert!(changes.contains(&narrower(
         "tool `write_note`: needs no approval, with the right it was for"
     )));
@@ -393,10 +441,8 @@ fn an_approval_that_went_with_its_right_is_narrower() {
 #[test]
 fn a_right_behind_a_new_witness_is_narrower() {
     assert_eq!(
-        changes(|d| d.tools[1].about.handles = vec![
-            Approved::<Fs<Notes, ReadOnly>>::FACTS,
-            Progress::FACTS
-        ]),
+        changes(|d| d.tools[1].about.handles =
+            vec![Approved::<Fs<Notes, ReadOnly>>::FACTS, Progress::FACTS]),
         [
             narrower("tool `read_note`: handle `fs notes read-only (approved)` is new"),
             narrower("tool `read_note`: needs a person's approval now"),
@@ -406,11 +452,18 @@ fn a_right_behind_a_new_witness_is_narrower() {
 
 #[test]
 fn a_longer_deadline_is_wider_and_a_shorter_one_narrower() {
-    let with = |seconds| {
-        changes(|d| d.tools[0].about.policy.timeout = Some(Duration::from_secs(seconds)))
-    };
-    assert_eq!(with(61), [wider("tool `write_note`: timeout_ms is 61000, was 60000")]);
-    assert_eq!(with(59), [narrower("tool `write_note`: timeout_ms is 59000, was 60000")]);
+    let with =
+        |seconds| changes(|d| d.tools[0].about.policy.timeout = Some(Duration::from_secs(seconds)));
+    assert_eq!(
+        with(61),
+        [wider("tool `write_note`: timeout_ms is 61000, was 60000")]
+    );
+    assert_eq!(
+        with(59),
+        [narrower(
+            "tool `write_note`: timeout_ms is 59000, was 60000"
+        )]
+    );
 }
 
 #[test]
@@ -425,14 +478,23 @@ fn an_annotation_that_only_the_author_changed_is_wider() {
 fn the_servers_limits_transports_and_capabilities_are_compared() {
     let definition = definition();
     let locked = compiled(&definition);
-    let limits = Limits { max_output: 1, concurrency: 65, ..Limits::default() };
+    let limits = Limits {
+        max_output: 1,
+        concurrency: 65,
+        ..Limits::default()
+    };
     let now = Manifest::compiled(
         &definition,
         &[Grant::fs_at::<Notes>("/srv/notes")],
         &limits,
         &["stdio", "unix"],
     );
-    let lines: Vec<String> = now.diff(&locked).iter().map(ToString::to_string).take(5).collect();
+    let lines: Vec<String> = now
+        .diff(&locked)
+        .iter()
+        .map(ToString::to_string)
+        .take(5)
+        .collect();
     assert_eq!(
         lines,
         [
@@ -443,7 +505,11 @@ fn the_servers_limits_transports_and_capabilities_are_compared() {
             "wider     capability `notes`: is bound by the code, was by the operator",
         ]
     );
-    assert!(now.widened_since(&locked).iter().all(|c| c.direction == Direction::Wider));
+    assert!(
+        now.widened_since(&locked)
+            .iter()
+            .all(|c| c.direction == Direction::Wider)
+    );
 }
 
 #[test]
@@ -459,14 +525,18 @@ fn a_hidden_escape_in_the_checked_in_file_does_not_reach_the_terminal() {
 #[test]
 fn the_page_fits_and_puts_what_matters_first() {
     let mut definition = definition();
-    definition.tools[1].about.description =
-        "A description that goes on and on and has-one-word-that-is-longer-than-a-line-of-the-page-\
+    definition.tools[1].about.description = "A description that goes on and on and has-one-word-that-is-longer-than-a-line-of-the-page-\
          so-that-it-must-be-broken-and-nothing-is-beyond-the-right-edge-of-what-a-reviewer-sees.";
-    let page = compiled(&definition).effective(&[bound()], &Limits::default()).to_page();
+    let page = compiled(&definition)
+        .effective(&[bound()], &Limits::default())
+        .to_page();
     for line in page.lines() {
         assert!(line.chars().count() <= 100, "{line}");
     }
-    let at = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text:?} is not in\n{page}"));
+    let at = |text: &str| {
+        page.find(text)
+            .unwrap_or_else(|| panic!("{text:?} is not in\n{page}"))
+    };
     assert!(at("WORTH A SECOND LOOK") < at("TOOLS"));
     at("! tool `write_note` can destroy what it changes");
     at("bound to    /srv/notes (by --grant)");

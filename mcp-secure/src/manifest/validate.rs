@@ -21,15 +21,22 @@ impl Manifest {
                 .help("wrap the handle in `Approved<…>`, or say `unapproved = \"why\"`"));
             }
             let flows = entry.effects.private && entry.effects.open_sink;
-            if flows && !entry.allowances.iter().any(|allowance| allowance.rule == "allow_flow") {
+            if flows
+                && !entry
+                    .allowances
+                    .iter()
+                    .any(|allowance| allowance.rule == "allow_flow")
+            {
                 return Err(Error::new(format!(
                     "the {kind} `{name}` reads private data and can send to an open sink"
                 ))
                 .help("split it in two, or say `allow_flow = \"why\"`"));
             }
             if entry.access == super::Access::Scopes(Vec::new()) {
-                return Err(Error::new(format!("the {kind} `{name}` has an empty list of scopes"))
-                    .help("name a scope, or say `public`"));
+                return Err(
+                    Error::new(format!("the {kind} `{name}` has an empty list of scopes"))
+                        .help("name a scope, or say `public`"),
+                );
             }
         }
         Ok(())

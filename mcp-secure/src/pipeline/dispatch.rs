@@ -22,7 +22,7 @@ use crate::{
     auth::Principal,
     call::{Call, ClientSide, cursor_purpose},
     capability::{Grants, Lease, LeaseGuard},
-    definition::{Definition, Handler, SecureService},
+    definition::{About, Definition, Handler, SecureService},
     error::{ToolError, ToolErrorKind, ToolResult},
     output::{Completions, PromptReply, ResourceBody, ToolReply},
     state::Sealer,
@@ -95,7 +95,8 @@ impl<S: SecureService> tower::Service<Checked> for Dispatch<S> {
 
 impl<S: SecureService> Shared<S> {
     async fn run(&self, request: Checked) -> Result<McpReply, Refusal> {
-        let purpose = round_purpose(&request);
+        // A digest of all arguments: only for who may have to ask.
+        let purpose = if self.asks(request.op()) { round_purpose(&request) } else { String::new() };
         let (op, context, _, principal, rounds, approved) = request.into_parts();
         match op {
             CheckedOp::Builtin { op, offset } => self.builtin(op, offset, &principal, &context),
@@ -166,6 +167,19 @@ impl<S: SecureService> Shared<S> {
                 }
             }
         }
+    }
+
+    /// Whether user code behind this may end the call with a question (SEP-2322).
+    fn asks(&self, op: &CheckedOp) -> bool {
+        let about = match op {
+            CheckedOp::Tool { index, .. } => self.registry.tools.get(*index).map(|e| &e.about),
+            CheckedOp::Prompt { index, .. } => self.registry.prompts.get(*index).map(|e| &e.about),
+            CheckedOp::Resource { index, .. } => {
+                self.registry.resources.get(*index).map(|e| &e.about)
+            }
+            CheckedOp::Completion { .. } | CheckedOp::Builtin { .. } => None,
+        };
+        about.is_some_and(About::asks)
     }
 
     fn lend(

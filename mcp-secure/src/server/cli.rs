@@ -79,7 +79,11 @@ pub(crate) struct Stop {
 }
 
 /// Reads a command line, whose first item is the name of the program.
-pub(crate) fn parse<I>(server: &'static str, version: &'static str, args: I) -> Result<Invocation, Stop>
+pub(crate) fn parse<I>(
+    server: &'static str,
+    version: &'static str,
+    args: I,
+) -> Result<Invocation, Stop>
 where
     I: IntoIterator<Item = OsString>,
 {
@@ -92,7 +96,7 @@ where
         .and_then(|matches| CommandLine::from_arg_matches(&matches))
         .map(CommandLine::into_invocation)
         .map_err(|error| Stop {
-            text: error.render().to_string(),
+            text: format!("{}\n", error.render().to_string().trim_end()),
             code: if error.use_stderr() { USAGE } else { 0 },
         })
 }
@@ -218,9 +222,8 @@ impl ServeArgs {
 impl ManifestArgs {
     fn into_options(self) -> ManifestOptions {
         // What is bound shows in the effective form only; to ask for one is to ask for it.
-        let effective = self.effective
-            || !self.operator.grants.is_empty()
-            || self.operator.config.is_some();
+        let effective =
+            self.effective || !self.operator.grants.is_empty() || self.operator.config.is_some();
         ManifestOptions {
             form: match (self.json, self.digest) {
                 (true, _) => ManifestForm::Json,
@@ -263,7 +266,10 @@ fn split(text: &OsString) -> Option<(String, PathBuf)> {
     use std::os::unix::ffi::OsStrExt as _;
     let mut parts = text.as_bytes().splitn(2, |byte| *byte == b'=');
     let name = std::str::from_utf8(parts.next()?).ok()?;
-    Some((name.to_owned(), std::ffi::OsStr::from_bytes(parts.next()?).into()))
+    Some((
+        name.to_owned(),
+        std::ffi::OsStr::from_bytes(parts.next()?).into(),
+    ))
 }
 
 #[cfg(not(unix))]

@@ -47,14 +47,23 @@ pub(crate) fn render(
         Transport::Http(address) => {
             let url = url(declared, *address)?;
             let entry = http(client, name, &url)?;
-            (entry, Some(secret_hint(client, name, resolved.token_file.as_deref())))
+            (
+                entry,
+                Some(secret_hint(client, name, resolved.token_file.as_deref())),
+            )
         }
         Transport::Unix(_) => {
-            return Err(Error::new("these clients do not speak over a Unix-domain socket")
-                .help("ask for `--stdio`, or `--http` where it is declared"));
+            return Err(
+                Error::new("these clients do not speak over a Unix-domain socket")
+                    .help("ask for `--stdio`, or `--http` where it is declared"),
+            );
         }
     };
-    let key = if client == Client::Vscode { "servers" } else { "mcpServers" };
+    let key = if client == Client::Vscode {
+        "servers"
+    } else {
+        "mcpServers"
+    };
     let mut file = json!({ key: { name: entry } });
     if let (Client::Vscode, Some(_), Some(file)) = (client, &secret, file.as_object_mut()) {
         let input = json!({
@@ -90,8 +99,10 @@ fn stdio(client: Client, exe: &Path, arguments: &[String]) -> Result<Value> {
 fn http(client: Client, name: &str, url: &str) -> Result<Value> {
     let bearer = match client {
         Client::ClaudeDesktop => {
-            return Err(Error::new("Claude Desktop's file knows only servers that it starts")
-                .help("ask for `--stdio`, or for another `--client`"));
+            return Err(
+                Error::new("Claude Desktop's file knows only servers that it starts")
+                    .help("ask for `--stdio`, or for another `--client`"),
+            );
         }
         Client::ClaudeCode => format!("Bearer ${{{}}}", variable(name)),
         Client::Vscode => format!("Bearer ${{input:{}}}", input_id(name)),
@@ -139,8 +150,10 @@ fn plain(path: &Path) -> Result<String> {
             .help("JSON cannot hold this path: rename the folder")
     })?;
     if text.contains("${") {
-        return Err(Error::new(format!("`{text}` has `${{` in it, which clients replace"))
-            .help("rename the folder"));
+        return Err(
+            Error::new(format!("`{text}` has `${{` in it, which clients replace"))
+                .help("rename the folder"),
+        );
     }
     Ok(text.to_owned())
 }
@@ -153,8 +166,10 @@ fn url(declared: &Declared<'_>, address: Option<SocketAddr>) -> Result<String> {
         (None, None) => String::new(),
     };
     if authority.is_empty() || authority.ends_with(":0") {
-        return Err(Error::new("the port is not fixed, so no client can be told of it")
-            .help("name one: `--http 127.0.0.1:8443`"));
+        return Err(
+            Error::new("the port is not fixed, so no client can be told of it")
+                .help("name one: `--http 127.0.0.1:8443`"),
+        );
     }
     let path = http.map_or("/mcp", |http| http.path.as_str());
     Ok(format!("http://{authority}{path}"))
@@ -169,11 +184,9 @@ fn place(client: Client, name: &str) -> String {
             "put it into `.mcp.json` of the project, or give the inner object to \
              `claude mcp add-json {name} '…'`"
         ),
-        Client::Vscode => {
-            "put it into the user's `mcp.json` (MCP: Open User Configuration) or \
+        Client::Vscode => "put it into the user's `mcp.json` (MCP: Open User Configuration) or \
              `.vscode/mcp.json`"
-                .to_owned()
-        }
+            .to_owned(),
         Client::Cursor => "put it into `~/.cursor/mcp.json` or `.cursor/mcp.json`".to_owned(),
     }
 }
@@ -193,7 +206,13 @@ fn secret_hint(client: Client, name: &str, token_file: Option<&Path>) -> String 
 }
 
 fn variable(name: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_uppercase()
+        } else {
+            '_'
+        }
+    };
     format!("{}_TOKEN", name.chars().map(plain).collect::<String>())
 }
 

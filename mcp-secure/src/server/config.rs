@@ -53,7 +53,7 @@ use crate::{
 
 /// What one file says.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Config {
+pub struct Config {
     pub(super) file: String,
     pub(super) grants: Vec<(String, Placed<PathBuf>)>,
     pub(super) limits: Vec<(&'static LimitKey, Placed<u64>)>,
@@ -68,7 +68,7 @@ pub(crate) struct Config {
 /// Where audit records go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub(crate) enum AuditTarget {
+pub enum AuditTarget {
     /// A file.
     File(PathBuf),
     /// Standard error.
@@ -83,7 +83,7 @@ impl Config {
     /// When the file can be written by anybody but its owner or is not the user's own, when it
     /// is not TOML, or when a key or a value is not known. The message names the file, the
     /// line, the column and the key.
-    pub(crate) fn load(path: &Path) -> Result<Self> {
+    pub fn load(path: &Path) -> Result<Self> {
         Self::read(path)?.ok_or_else(|| {
             Error::new(format!("there is no config file `{}`", path.display()))
                 .help("name an existing file with `--config FILE`, or leave the option out")
@@ -103,8 +103,10 @@ impl Config {
 
     /// `None` if there is no such file.
     fn read(path: &Path) -> Result<Option<Self>> {
-        let named = |what: String| Error::new(format!("the config file `{}` {what}", path.display()));
-        let Some(mut file) = open(path).map_err(|e| named(format!("cannot be opened: {e}")))? else {
+        let named =
+            |what: String| Error::new(format!("the config file `{}` {what}", path.display()));
+        let Some(mut file) = open(path).map_err(|e| named(format!("cannot be opened: {e}")))?
+        else {
             return Ok(None);
         };
         owned(&file, path)?;
@@ -128,21 +130,22 @@ impl Config {
     /// # Errors
     ///
     /// When one would be raised.
-    pub(crate) fn narrow(&self, mut limits: Limits) -> Result<Limits> {
+    pub fn narrow(&self, mut limits: Limits) -> Result<Limits> {
         let ceiling = limits.clone();
         for (key, value) in &self.limits {
             let most = (key.get)(&ceiling);
             if value.value > most {
-                return Err(self.error(
-                    value,
-                    format!(
-                        "`limits.{}` is {}, above the ceiling of {} that the code sets",
-                        key.name,
-                        key.unit.show(value.value),
-                        key.unit.show(most)
-                    ),
-                )
-                .help("the operator can lower a limit, never raise it"));
+                return Err(self
+                    .error(
+                        value,
+                        format!(
+                            "`limits.{}` is {}, above the ceiling of {} that the code sets",
+                            key.name,
+                            key.unit.show(value.value),
+                            key.unit.show(most)
+                        ),
+                    )
+                    .help("the operator can lower a limit, never raise it"));
             }
             (key.set)(&mut limits, value.value);
         }
@@ -157,39 +160,48 @@ impl Config {
     /// # Errors
     ///
     /// When one does not exist: a misspelled denial would deny nothing.
-    pub(crate) fn denied_tools(&self, known: &[&str]) -> Result<Vec<String>> {
+    pub fn denied_tools(&self, known: &[&str]) -> Result<Vec<String>> {
         for denied in &self.deny {
             if !known.contains(&denied.value.as_str()) {
                 return Err(self
-                    .error(denied, format!("`tools.deny` names `{}`, which is no tool", denied.value))
+                    .error(
+                        denied,
+                        format!("`tools.deny` names `{}`, which is no tool", denied.value),
+                    )
                     .help(suggest::help(&denied.value, "tools", known.iter().copied())));
             }
         }
-        Ok(self.deny.iter().map(|denied| denied.value.clone()).collect())
+        Ok(self
+            .deny
+            .iter()
+            .map(|denied| denied.value.clone())
+            .collect())
     }
 
     /// The file as it was named.
-    pub(crate) fn file(&self) -> &str {
+    pub fn file(&self) -> &str {
         &self.file
     }
 
     /// The address for HTTP; always loopback.
-    pub(crate) fn http_addr(&self) -> Option<SocketAddr> {
+    pub fn http_addr(&self) -> Option<SocketAddr> {
         self.http_addr.as_ref().map(|placed| placed.value)
     }
 
     /// The file with the token of HTTP clients.
-    pub(crate) fn token_file(&self) -> Option<&Path> {
-        self.token_file.as_ref().map(|placed| placed.value.as_path())
+    pub fn token_file(&self) -> Option<&Path> {
+        self.token_file
+            .as_ref()
+            .map(|placed| placed.value.as_path())
     }
 
     /// The Unix-domain socket.
-    pub(crate) fn unix_path(&self) -> Option<&Path> {
+    pub fn unix_path(&self) -> Option<&Path> {
         self.unix_path.as_ref().map(|placed| placed.value.as_path())
     }
 
     /// Where audit records go.
-    pub(crate) fn audit(&self) -> Option<&AuditTarget> {
+    pub fn audit(&self) -> Option<&AuditTarget> {
         self.audit.as_ref().map(|placed| &placed.value)
     }
 
@@ -302,8 +314,10 @@ pub(super) fn absolute(base: &Path, written: &Path) -> Result<PathBuf> {
         return Err(Error::new("the path is empty").help("write the path of a folder or file"));
     }
     if text == "~" || text.starts_with("~/") {
-        return Err(Error::new(format!("`{text}` begins with `~`, which only a shell replaces"))
-            .help("write the whole path"));
+        return Err(Error::new(format!(
+            "`{text}` begins with `~`, which only a shell replaces"
+        ))
+        .help("write the whole path"));
     }
     if text.contains('\0') {
         return Err(Error::new("the path has a zero byte in it").help("write the path again"));
@@ -313,17 +327,18 @@ pub(super) fn absolute(base: &Path, written: &Path) -> Result<PathBuf> {
 
 /// The user's own file for a server. A relative `XDG_CONFIG_HOME` is ignored, as the XDG
 /// specification says: it would be the current directory again.
-fn default_path(
-    server: &str,
-    var: impl Fn(&str) -> Option<std::ffi::OsString>,
-) -> Option<PathBuf> {
+fn default_path(server: &str, var: impl Fn(&str) -> Option<std::ffi::OsString>) -> Option<PathBuf> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if server.is_empty() || !server.chars().all(plain) {
         return None;
     }
-    let absolute = |name: &str| var(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let config =
-        absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")))?;
+    let absolute = |name: &str| {
+        var(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let config = absolute("XDG_CONFIG_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".config")))?;
     Some(config.join("mcp-secure").join(format!("{server}.toml")))
 }
 
@@ -355,16 +370,23 @@ fn owned(file: &File, path: &Path) -> Result<()> {
         .metadata()
         .map_err(|e| Error::new(format!("the config file `{path}` cannot be examined: {e}")))?;
     if !meta.is_file() {
-        return Err(Error::new(format!("the config file `{path}` is not a regular file"))
-            .help("name a file with `--config FILE`"));
+        return Err(
+            Error::new(format!("the config file `{path}` is not a regular file"))
+                .help("name a file with `--config FILE`"),
+        );
     }
     if meta.uid() != 0 && meta.uid() != crate::auth::current_uid() {
-        return Err(Error::new(format!("the config file `{path}` belongs to another user"))
-            .help("it decides what the tools can reach: make it yours, or root's, with `chown`"));
+        return Err(
+            Error::new(format!("the config file `{path}` belongs to another user")).help(
+                "it decides what the tools can reach: make it yours, or root's, with `chown`",
+            ),
+        );
     }
     if meta.mode() & 0o022 != 0 {
-        return Err(Error::new(format!("the config file `{path}` can be written by others"))
-            .help(format!("run `chmod go-w {path}`")));
+        return Err(
+            Error::new(format!("the config file `{path}` can be written by others"))
+                .help(format!("run `chmod go-w {path}`")),
+        );
     }
     Ok(())
 }
@@ -373,7 +395,10 @@ fn owned(file: &File, path: &Path) -> Result<()> {
 fn owned(file: &File, path: &Path) -> Result<()> {
     match file.metadata() {
         Ok(meta) if meta.is_file() => Ok(()),
-        _ => Err(Error::new(format!("the config file `{}` is not a regular file", path.display()))),
+        _ => Err(Error::new(format!(
+            "the config file `{}` is not a regular file",
+            path.display()
+        ))),
     }
 }
 

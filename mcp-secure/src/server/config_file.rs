@@ -39,7 +39,10 @@ pub(super) fn parse(file: &str, folder: &Path, text: &str) -> Result<Config> {
         let message = error.message().lines().collect::<Vec<_>>().join(", ");
         reader.error(&error.span().unwrap_or(0..0), message)
     })?;
-    let mut config = Config { file: file.to_owned(), ..Config::default() };
+    let mut config = Config {
+        file: file.to_owned(),
+        ..Config::default()
+    };
     // In the order of the file: of several mistakes the first is named.
     let mut sections: Vec<_> = root.get_ref().iter().collect();
     sections.sort_by_key(|(key, _)| key.span().start);
@@ -72,8 +75,7 @@ pub(super) fn parse(file: &str, folder: &Path, text: &str) -> Result<Config> {
                     match entry.name {
                         "addr" => {
                             let addr = reader.text(&entry)?;
-                            config.http_addr =
-                                Some(reader.judged(&entry, addr, loopback)?);
+                            config.http_addr = Some(reader.judged(&entry, addr, loopback)?);
                         }
                         _ => config.token_file = Some(reader.path(&entry)?),
                     }
@@ -91,11 +93,12 @@ pub(super) fn parse(file: &str, folder: &Path, text: &str) -> Result<Config> {
                         _ => reader.only_true(&entry)?.map(|()| AuditTarget::Stderr),
                     };
                     if config.audit.replace(target).is_some() {
-                        return Err(reader.error(
-                            &entry.key,
-                            "`audit.path` and `audit.stderr` exclude each other".into(),
-                        )
-                        .help("keep one of the two"));
+                        return Err(reader
+                            .error(
+                                &entry.key,
+                                "`audit.path` and `audit.stderr` exclude each other".into(),
+                            )
+                            .help("keep one of the two"));
                     }
                 }
             }
@@ -110,7 +113,15 @@ pub(super) fn parse(file: &str, folder: &Path, text: &str) -> Result<Config> {
     Ok(config)
 }
 
-const SECTIONS: [&str; 7] = ["grants", "limits", "transport", "http", "unix", "audit", "tools"];
+const SECTIONS: [&str; 7] = [
+    "grants",
+    "limits",
+    "transport",
+    "http",
+    "unix",
+    "audit",
+    "tools",
+];
 
 struct Reader<'t> {
     file: &'t str,
@@ -152,7 +163,10 @@ impl Reader<'_> {
     ) -> Result<Vec<Entry<'a>>> {
         let DeValue::Table(table) = value.get_ref() else {
             return Err(self
-                .error(&value.span(), format!("`{section}` is {}, not a section", kind(value)))
+                .error(
+                    &value.span(),
+                    format!("`{section}` is {}, not a section", kind(value)),
+                )
                 .help(format!("write `[{section}]` on a line of its own")));
         };
         let mut entries: Vec<Entry<'a>> = table
@@ -185,7 +199,11 @@ impl Reader<'_> {
                 DeValue::String(text) => Ok(self.placed(&item.span(), text.to_string())),
                 _ => Err(self.error(
                     &item.span(),
-                    format!("`{}` holds {}, not a text in quotes", entry.path, kind(item)),
+                    format!(
+                        "`{}` holds {}, not a text in quotes",
+                        entry.path,
+                        kind(item)
+                    ),
                 )),
             })
             .collect()
@@ -228,7 +246,10 @@ impl Reader<'_> {
             Some(amount) => Ok(self.placed(&entry.key, amount)),
             None => {
                 let written = self.text.get(entry.value.span()).unwrap_or_default();
-                Err(self.error(&entry.key, format!("`{}` is `{written}`, not {wanted}", entry.path)))
+                Err(self.error(
+                    &entry.key,
+                    format!("`{}` is `{written}`, not {wanted}", entry.path),
+                ))
             }
         }
     }
@@ -240,12 +261,21 @@ impl Reader<'_> {
         text: Placed<&'a str>,
         judge: impl FnOnce(&'a str) -> Result<T>,
     ) -> Result<Placed<T>> {
-        let Placed { value, line, column } = text;
+        let Placed {
+            value,
+            line,
+            column,
+        } = text;
         match judge(value) {
-            Ok(value) => Ok(Placed { value, line, column }),
-            Err(error) => {
-                Err(error.before(&format!("{}:{line}:{column}: `{}`: ", self.file, entry.path)))
-            }
+            Ok(value) => Ok(Placed {
+                value,
+                line,
+                column,
+            }),
+            Err(error) => Err(error.before(&format!(
+                "{}:{line}:{column}: `{}`: ",
+                self.file, entry.path
+            ))),
         }
     }
 
@@ -256,11 +286,17 @@ impl Reader<'_> {
 
     fn mistyped(&self, entry: &Entry<'_>, wanted: &str) -> Error {
         let found = kind(entry.value);
-        self.error(&entry.key, format!("`{}` is {found}, not {wanted}", entry.path))
+        self.error(
+            &entry.key,
+            format!("`{}` is {found}, not {wanted}", entry.path),
+        )
     }
 
     fn error(&self, at: &Range<usize>, message: String) -> Error {
-        Error::new(format!("{}: {message}", self.placed(at, ()).place(self.file)))
+        Error::new(format!(
+            "{}: {message}",
+            self.placed(at, ()).place(self.file)
+        ))
     }
 
     /// Lines and columns are counted from one, columns in characters.
@@ -269,13 +305,21 @@ impl Reader<'_> {
         let line = before.matches('\n').count() + 1;
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let column = before.get(start..).unwrap_or_default().chars().count() + 1;
-        Placed { value, line, column }
+        Placed {
+            value,
+            line,
+            column,
+        }
     }
 }
 
 impl<T> Placed<T> {
     fn map<U>(self, f: impl FnOnce(T) -> U) -> Placed<U> {
-        Placed { value: f(self.value), line: self.line, column: self.column }
+        Placed {
+            value: f(self.value),
+            line: self.line,
+            column: self.column,
+        }
     }
 }
 
@@ -304,4 +348,9 @@ fn quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 const TIMES: &[(&str, u64)] = &[("ms", 1), ("s", 1000), ("min", 60_000), ("h", 3_600_000)];
 
 /// In bytes. No `KB`: some read 1000 and some 1024.
-const SIZES: &[(&str, u64)] = &[("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+const SIZES: &[(&str, u64)] = &[
+    ("B", 1),
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+];

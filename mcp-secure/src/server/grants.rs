@@ -38,10 +38,17 @@ pub(crate) fn bind(
     for (index, one) in asked.iter().enumerate() {
         if !declared.iter().any(|grant| grant.name == one.name) {
             let known = declared.iter().map(|grant| grant.name);
-            return Err(Error::new(format!("{}: nothing asks for a grant `{}`", one.by, one.name))
-                .help(suggest::help(&one.name, "grants", known)));
+            return Err(Error::new(format!(
+                "{}: nothing asks for a grant `{}`",
+                one.by, one.name
+            ))
+            .help(suggest::help(&one.name, "grants", known)));
         }
-        if let Some(first) = asked.iter().take(index).find(|other| other.name == one.name) {
+        if let Some(first) = asked
+            .iter()
+            .take(index)
+            .find(|other| other.name == one.name)
+        {
             return Err(Error::new(format!(
                 "`{}` is granted twice: by {} and by {}",
                 one.name, first.by, one.by
@@ -75,29 +82,51 @@ fn asked(options: &[GrantOption], config: Option<&Config>, cwd: &Path) -> Result
     for option in options {
         let path = absolute(cwd, &option.path)
             .map_err(|error| error.before(&format!("--grant {}: ", option.name)))?;
-        asked.push(Asked { name: option.name.clone(), path, by: BoundBy::CommandLine });
+        asked.push(Asked {
+            name: option.name.clone(),
+            path,
+            by: BoundBy::CommandLine,
+        });
     }
     if let Some(config) = config {
         for (name, path) in &config.grants {
             let by = BoundBy::ConfigFile(path.place(&config.file));
-            asked.push(Asked { name: name.clone(), path: path.value.clone(), by });
+            asked.push(Asked {
+                name: name.clone(),
+                path: path.value.clone(),
+                by,
+            });
         }
     }
     Ok(asked)
 }
 
 fn missing(unbound: &[&Grant]) -> Error {
-    let names: Vec<String> = unbound.iter().map(|grant| format!("`{}`", grant.name)).collect();
-    let options: Vec<String> =
-        unbound.iter().map(|grant| format!("--grant {}=PATH", grant.name)).collect();
+    let names: Vec<String> = unbound
+        .iter()
+        .map(|grant| format!("`{}`", grant.name))
+        .collect();
+    let options: Vec<String> = unbound
+        .iter()
+        .map(|grant| format!("--grant {}=PATH", grant.name))
+        .collect();
     let docs: Vec<String> = unbound
         .iter()
         .filter_map(|grant| {
-            let doc = grant.doc.trim().lines().next().filter(|line| !line.is_empty())?;
+            let doc = grant
+                .doc
+                .trim()
+                .lines()
+                .next()
+                .filter(|line| !line.is_empty())?;
             Some(format!("\n        `{}`: {doc}", grant.name))
         })
         .collect();
-    let (are, them) = if unbound.len() == 1 { ("is", "it") } else { ("are", "them") };
+    let (are, them) = if unbound.len() == 1 {
+        ("is", "it")
+    } else {
+        ("are", "them")
+    };
     Error::new(format!("{} {are} not granted", names.join(", "))).help(format!(
         "bind {them} with `{}`, or under `[grants]` in the config file{}",
         options.join(" "),
@@ -118,9 +147,12 @@ fn bind_one(grant: &Grant, asked: Option<&Asked>, cwd: &Path) -> Result<BoundGra
             ceiling: None,
             bound_by: asked.by.clone(),
         }),
-        (Some(path), None) => {
-            Ok(BoundGrant { name, path, ceiling: None, bound_by: BoundBy::Code })
-        }
+        (Some(path), None) => Ok(BoundGrant {
+            name,
+            path,
+            ceiling: None,
+            bound_by: BoundBy::Code,
+        }),
         (Some(ceiling), Some(asked)) if is_inside(&asked.path, &ceiling) => Ok(BoundGrant {
             name,
             path: asked.path.clone(),

@@ -47,15 +47,20 @@ fn read(path: &Path) -> Result<Manifest> {
             )));
         }
         Err(error) => {
-            return Err(Error::new(format!("the lock file `{shown}` cannot be read: {error}"))
-                .help(format!("write it with `manifest --json > {shown}`")));
+            return Err(
+                Error::new(format!("the lock file `{shown}` cannot be read: {error}"))
+                    .help(format!("write it with `manifest --json > {shown}`")),
+            );
         }
     }
     let locked =
         Manifest::from_json(&text).map_err(|error| error.before(&format!("`{shown}`: ")))?;
     if locked.effective.is_some() {
-        return Err(Error::new(format!("`{shown}` is an effective manifest, of one host"))
-            .help(format!("write the compiled one: `manifest --json > {shown}`")));
+        return Err(
+            Error::new(format!("`{shown}` is an effective manifest, of one host")).help(format!(
+                "write the compiled one: `manifest --json > {shown}`"
+            )),
+        );
     }
     Ok(locked)
 }

@@ -4,7 +4,7 @@
 pub(crate) mod assemble;
 pub(crate) mod cli;
 mod client_config;
-pub(crate) mod config;
+pub mod config;
 mod config_file;
 pub(crate) mod grants;
 #[cfg(feature = "http")]

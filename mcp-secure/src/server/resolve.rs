@@ -97,23 +97,32 @@ impl Declared<'_> {
         config: Option<Config>,
         cwd: &Path,
     ) -> Result<Resolved> {
-        let tools: Vec<&str> = self.manifest.tools.iter().map(|tool| tool.name.as_str()).collect();
+        let tools: Vec<&str> = self
+            .manifest
+            .tools
+            .iter()
+            .map(|tool| tool.name.as_str())
+            .collect();
         let (limits, denied_tools) = match &config {
-            Some(config) => {
-                (config.narrow(self.limits.clone())?, config.denied_tools(&tools)?)
-            }
+            Some(config) => (
+                config.narrow(self.limits.clone())?,
+                config.denied_tools(&tools)?,
+            ),
             None => (self.limits.clone(), Vec::new()),
         };
         let transport = self.transport(options.transport.as_ref(), config.as_ref(), cwd)?;
         let grants = grants::bind(self.grants, &options.grants, config.as_ref(), cwd)?;
-        let token_file = match (&options.token_file, config.as_ref().and_then(Config::token_file)) {
+        let token_file = match (
+            &options.token_file,
+            config.as_ref().and_then(Config::token_file),
+        ) {
             (Some(path), _) => Some(absolute(cwd, path).map_err(|e| e.before("--token-file: "))?),
             (None, path) => path.map(Path::to_owned),
         };
         let audit = match (&options.audit, config.as_ref().and_then(Config::audit)) {
-            (Some(AuditTarget::File(path)), _) => {
-                Some(AuditTarget::File(absolute(cwd, path).map_err(|e| e.before("--audit: "))?))
-            }
+            (Some(AuditTarget::File(path)), _) => Some(AuditTarget::File(
+                absolute(cwd, path).map_err(|e| e.before("--audit: "))?,
+            )),
             (Some(AuditTarget::Stderr), _) => Some(AuditTarget::Stderr),
             (None, target) => target.cloned(),
         };
@@ -142,8 +151,7 @@ impl Declared<'_> {
         config: Option<&Config>,
         cwd: &Path,
     ) -> Result<Transport> {
-        let declared =
-            Self::transports(self.stdio, self.http.is_some(), self.unix.is_some());
+        let declared = Self::transports(self.stdio, self.http.is_some(), self.unix.is_some());
         let chosen = match option {
             Some(TransportOption::Stdio) => STDIO,
             Some(TransportOption::Http(_)) => HTTP,
@@ -168,8 +176,10 @@ impl Declared<'_> {
             },
         };
         if !declared.contains(&chosen) {
-            return Err(Error::new(format!("this server does not declare `{chosen}`"))
-                .help(exists(&declared)));
+            return Err(
+                Error::new(format!("this server does not declare `{chosen}`"))
+                    .help(exists(&declared)),
+            );
         }
         Ok(match (chosen, option) {
             (HTTP, Some(TransportOption::Http(Some(address)))) => Transport::Http(Some(*address)),

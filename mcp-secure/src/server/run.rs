@@ -106,6 +106,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
             #[cfg(not(feature = "http"))]
             _ => return Err(Error::new("this server is built without HTTP")),
         };
+        #[cfg(feature = "http")]
+        let max_message = resolved.limits.max_message;
         let bound = self
             .grants
             .into_iter()
@@ -141,11 +143,13 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 let mut http =
                     self.http.ok_or_else(|| Error::new("this server does not declare `http`"))?;
                 if let Some(address) = address {
-                    http.move_to(address);
+                    http.move_to(address.to_string());
                 }
                 if let Some(path) = resolved.token_file {
-                    http.take_token_from(path);
+                    http.keep_token_at(path);
                 }
+                let limits = http.limits_mut();
+                limits.body_bytes = limits.body_bytes.min(max_message);
                 let bound = http.bind(name)?;
                 let runtime = runtime()?;
                 let done = runtime.block_on(serve::http(plan, bound));
@@ -159,6 +163,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 if let Some(path) = path {
                     unix.move_to(path);
                 }
+                let limits = unix.limits_mut();
+                limits.body_bytes = limits.body_bytes.min(max_message);
                 let bound = unix.bind()?;
                 let runtime = runtime()?;
                 let done = runtime.block_on(serve::http(plan, bound));
@@ -176,9 +182,9 @@ impl<S: SecureService> SecureServer<S, Ready> {
             limits: &self.limits,
             stdio: self.stdio.is_some(),
             #[cfg(feature = "http")]
-            http: self.http.as_ref().map(|http| super::resolve::DeclaredHttp {
-                addr: http.address().to_owned(),
-                path: http.endpoint().to_owned(),
+            http: self.http.as_ref().map(|http| {
+                let (addr, path) = http.declared();
+                super::resolve::DeclaredHttp { addr: addr.to_owned(), path: path.to_owned() }
             }),
             #[cfg(not(feature = "http"))]
             http: None,

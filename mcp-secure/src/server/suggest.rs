@@ -6,7 +6,11 @@ pub(crate) fn help<'a>(wrong: &str, what: &str, known: impl Iterator<Item = &'a 
     if known.is_empty() {
         return format!("there are no {what}");
     }
-    let all = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let all = known
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ");
     match nearest(wrong, &known) {
         Some(name) => format!("did you mean `{name}`? the {what} are {all}"),
         None => format!("the {what} are {all}"),
@@ -35,8 +39,11 @@ fn distance(a: &str, b: &str) -> usize {
         let mut row = vec![i + 1];
         for (j, y) in b.iter().enumerate() {
             let cost = usize::from(x != *y);
-            let at = |row: &[usize], index: usize| row.get(index).copied().unwrap_or(usize::MAX / 2);
-            let mut best = (at(&last, j + 1) + 1).min(at(&row, j) + 1).min(at(&last, j) + cost);
+            let at =
+                |row: &[usize], index: usize| row.get(index).copied().unwrap_or(usize::MAX / 2);
+            let mut best = (at(&last, j + 1) + 1)
+                .min(at(&row, j) + 1)
+                .min(at(&last, j) + cost);
             let swapped = j > 0 && previous == Some(*y) && b.get(j - 1) == Some(&x);
             if swapped {
                 best = best.min(at(&before, j - 1) + 1);

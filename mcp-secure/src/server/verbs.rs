@@ -3,13 +3,18 @@
 use std::{ffi::OsString, io::Write, path::Path};
 
 use super::{
-    cli::{self, ClientConfigOptions, Invocation, ManifestForm, ManifestOptions, ServeOptions, Stop},
+    cli::{
+        self, ClientConfigOptions, Invocation, ManifestForm, ManifestOptions, ServeOptions, Stop,
+    },
     client_config,
     config::AuditTarget,
     lock,
     resolve::{Declared, Resolved},
 };
-use crate::{Error, Result, manifest::{Direction, Manifest}};
+use crate::{
+    Error, Result,
+    manifest::{Direction, Manifest},
+};
 
 /// What remains to do.
 #[derive(Debug)]
@@ -96,7 +101,10 @@ fn check(
         declared.manifest.server.version,
         where_to(&resolved, declared)
     )];
-    lines.push(format!("  config    {}", resolved.config.as_deref().unwrap_or("none")));
+    lines.push(format!(
+        "  config    {}",
+        resolved.config.as_deref().unwrap_or("none")
+    ));
     for grant in &resolved.grants {
         lines.push(format!(
             "  grant     {} = {} (by {})",
@@ -129,10 +137,16 @@ fn check(
         if changes.is_empty() {
             lines.push(format!("  lock      {path}: the same"));
         } else {
-            lines.push(format!("  lock      {path}: nothing is wider; write it again"));
+            lines.push(format!(
+                "  lock      {path}: nothing is wider; write it again"
+            ));
             lines.extend(changes.iter().map(|change| format!("    {change}")));
         }
-        debug_assert!(changes.iter().all(|change| change.direction != Direction::Wider));
+        debug_assert!(
+            changes
+                .iter()
+                .all(|change| change.direction != Direction::Wider)
+        );
     }
     lines.push(String::new());
     say(around.out, &lines.join("\n"))

@@ -12,18 +12,27 @@ fn stopped(line: &str) -> Stop {
 }
 
 fn words(line: &str) -> Vec<OsString> {
-    std::iter::once("notes").chain(line.split_whitespace()).map(Into::into).collect()
+    std::iter::once("notes")
+        .chain(line.split_whitespace())
+        .map(Into::into)
+        .collect()
 }
 
 fn grant_of(name: &str, path: &str) -> GrantOption {
-    GrantOption { name: name.into(), path: path.into() }
+    GrantOption {
+        name: name.into(),
+        path: path.into(),
+    }
 }
 
 #[test]
 fn no_verb_is_serve() {
     assert_eq!(parsed(""), Invocation::Serve(ServeOptions::default()));
     assert_eq!(parsed("serve"), Invocation::Serve(ServeOptions::default()));
-    assert_eq!(parsed("--stdio --grant notes=n"), parsed("serve --stdio --grant notes=n"));
+    assert_eq!(
+        parsed("--stdio --grant notes=n"),
+        parsed("serve --stdio --grant notes=n")
+    );
 }
 
 #[test]
@@ -34,7 +43,9 @@ fn all_options_of_serve_are_read() {
              --audit log --token-file t --lock m.json"
         ),
         Invocation::Serve(ServeOptions {
-            transport: Some(TransportOption::Http(Some("127.0.0.1:8443".parse().unwrap()))),
+            transport: Some(TransportOption::Http(Some(
+                "127.0.0.1:8443".parse().unwrap()
+            ))),
             grants: vec![grant_of("notes", "/n"), grant_of("cache", "c=d")],
             config: Some("f.toml".into()),
             audit: Some(AuditTarget::File("log".into())),
@@ -50,12 +61,20 @@ fn a_transport_needs_no_address() {
         Invocation::Serve(options) | Invocation::Check(options) => options.transport,
         other => panic!("{other:?}"),
     };
-    assert_eq!(transport("--http --grant a=b"), Some(TransportOption::Http(None)));
+    assert_eq!(
+        transport("--http --grant a=b"),
+        Some(TransportOption::Http(None))
+    );
     assert_eq!(transport("check --unix"), Some(TransportOption::Unix(None)));
-    assert_eq!(transport("--unix s"), Some(TransportOption::Unix(Some("s".into()))));
+    assert_eq!(
+        transport("--unix s"),
+        Some(TransportOption::Unix(Some("s".into())))
+    );
     assert_eq!(
         transport("--http 8443"),
-        Some(TransportOption::Http(Some("127.0.0.1:8443".parse().unwrap())))
+        Some(TransportOption::Http(Some(
+            "127.0.0.1:8443".parse().unwrap()
+        )))
     );
     assert_eq!(transport("--audit stderr"), None);
 }
@@ -84,12 +103,21 @@ fn a_usage_error_is_2_and_help_is_0() {
     }
     assert_eq!(stopped("--version").text, "notes 0.1.0\n");
     let help = stopped("--help").text;
-    for verb in ["serve", "check", "manifest", "client-config", "--grant <NAME=PATH>"] {
+    for verb in [
+        "serve",
+        "check",
+        "manifest",
+        "client-config",
+        "--grant <NAME=PATH>",
+    ] {
         assert!(help.contains(verb), "{verb} in\n{help}");
     }
     assert!(!help.contains('\u{1b}'), "colour");
     let message = stopped("--http 0.0.0.0:80").text;
-    assert!(message.contains("`0.0.0.0:80` is not a loopback address"), "{message}");
+    assert!(
+        message.contains("`0.0.0.0:80` is not a loopback address"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -99,11 +127,20 @@ fn the_effective_manifest_is_asked_for_by_name_or_by_what_shows_in_it() {
         other => panic!("{other:?}"),
     };
     let plain = manifest("manifest");
-    assert_eq!(plain, ManifestOptions { form: ManifestForm::Page, effective: None });
+    assert_eq!(
+        plain,
+        ManifestOptions {
+            form: ManifestForm::Page,
+            effective: None
+        }
+    );
     assert_eq!(manifest("manifest --page"), plain);
     assert_eq!(manifest("manifest --json").form, ManifestForm::Json);
     assert_eq!(manifest("manifest --digest").form, ManifestForm::Digest);
-    assert_eq!(manifest("manifest --effective").effective, Some(ServeOptions::default()));
+    assert_eq!(
+        manifest("manifest --effective").effective,
+        Some(ServeOptions::default())
+    );
     let bound = manifest("manifest --grant notes=n").effective.unwrap();
     assert_eq!(bound.grants, [grant_of("notes", "n")]);
 }
@@ -115,7 +152,10 @@ fn clients_have_names() {
         other => panic!("{other:?}"),
     };
     assert_eq!(client("client-config"), Client::ClaudeDesktop);
-    assert_eq!(client("client-config --client claude-code --stdio"), Client::ClaudeCode);
+    assert_eq!(
+        client("client-config --client claude-code --stdio"),
+        Client::ClaudeCode
+    );
     assert_eq!(client("client-config --client vscode"), Client::Vscode);
     assert_eq!(client("client-config --client cursor"), Client::Cursor);
 }
@@ -129,6 +169,8 @@ fn a_path_of_any_bytes_can_be_granted() {
         "--grant".into(),
         OsString::from_vec(b"notes=/n\xff".to_vec()),
     ];
-    let Ok(Invocation::Serve(options)) = parse("notes", "0", args) else { panic!() };
+    let Ok(Invocation::Serve(options)) = parse("notes", "0", args) else {
+        panic!()
+    };
     assert_eq!(options.grants[0].path.as_os_str().len(), 3);
 }

@@ -14,7 +14,14 @@ fn rendered(client: Client, line: &str) -> Result<Rendered> {
     let cwd = Path::new("/work");
     with_declared((true, true, true), |declared| {
         let resolved = declared.resolve(&options, cwd)?;
-        render(client, declared, &options, &resolved, Path::new("/opt/notes"), cwd)
+        render(
+            client,
+            declared,
+            &options,
+            &resolved,
+            Path::new("/opt/notes"),
+            cwd,
+        )
     })
 }
 
@@ -25,13 +32,32 @@ fn json_of(client: Client, line: &str) -> Value {
 #[test]
 fn each_client_starts_the_server_in_its_own_words() {
     let line = "--grant notes=n --audit stderr";
-    let args = json!(["serve", "--stdio", "--grant", "notes=/work/n", "--audit", "stderr"]);
+    let args = json!([
+        "serve",
+        "--stdio",
+        "--grant",
+        "notes=/work/n",
+        "--audit",
+        "stderr"
+    ]);
     let plain = json!({ "command": "/opt/notes", "args": args });
     let typed = json!({ "command": "/opt/notes", "args": args, "type": "stdio" });
-    assert_eq!(json_of(Client::ClaudeDesktop, line), json!({ "mcpServers": { NAME: plain } }));
-    assert_eq!(json_of(Client::ClaudeCode, line), json!({ "mcpServers": { NAME: typed } }));
-    assert_eq!(json_of(Client::Vscode, line), json!({ "servers": { NAME: typed } }));
-    assert_eq!(json_of(Client::Cursor, line), json!({ "mcpServers": { NAME: typed } }));
+    assert_eq!(
+        json_of(Client::ClaudeDesktop, line),
+        json!({ "mcpServers": { NAME: plain } })
+    );
+    assert_eq!(
+        json_of(Client::ClaudeCode, line),
+        json!({ "mcpServers": { NAME: typed } })
+    );
+    assert_eq!(
+        json_of(Client::Vscode, line),
+        json!({ "servers": { NAME: typed } })
+    );
+    assert_eq!(
+        json_of(Client::Cursor, line),
+        json!({ "mcpServers": { NAME: typed } })
+    );
 }
 
 #[test]
@@ -39,12 +65,23 @@ fn all_paths_are_whole() {
     let dir = tempfile::tempdir().unwrap();
     let config = dir.path().join("c.toml");
     std::fs::write(&config, "").unwrap();
-    let line = format!("--grant notes=n --config {} --lock l --audit a", config.display());
+    let line = format!(
+        "--grant notes=n --config {} --lock l --audit a",
+        config.display()
+    );
     assert_eq!(
         json_of(Client::ClaudeCode, &line)["mcpServers"][NAME]["args"],
         json!([
-            "serve", "--stdio", "--grant", "notes=/work/n", "--config", config, "--lock",
-            "/work/l", "--audit", "/work/a"
+            "serve",
+            "--stdio",
+            "--grant",
+            "notes=/work/n",
+            "--config",
+            config,
+            "--lock",
+            "/work/l",
+            "--audit",
+            "/work/a"
         ])
     );
 }
@@ -62,9 +99,10 @@ fn the_token_is_referred_to_and_never_printed() {
             "headers": { "Authorization": "Bearer ${MCP_SECURE_UNIT_TEST_TOKEN}" },
         } } })
     );
-    assert!(code.hint.ends_with(
-        "set the variable `MCP_SECURE_UNIT_TEST_TOKEN` to the content of `/work/t`"
-    ));
+    assert!(
+        code.hint
+            .ends_with("set the variable `MCP_SECURE_UNIT_TEST_TOKEN` to the content of `/work/t`")
+    );
     assert_eq!(
         json_of(Client::Vscode, line),
         json!({

@@ -63,9 +63,18 @@ fn every_key_is_read_and_paths_are_relative_to_the_file() {
     assert_eq!(config.http_addr(), Some("127.0.0.1:8443".parse().unwrap()));
     assert_eq!(config.token_file(), Some(Path::new("/etc/notes/token")));
     assert_eq!(config.unix_path(), Some(Path::new("/run/notes.sock")));
-    assert_eq!(config.audit(), Some(&AuditTarget::File("/etc/notes/audit.jsonl".into())));
-    assert_eq!(config.transport.as_ref().map(|t| t.value.as_str()), Some("http"));
-    assert_eq!(config.denied_tools(&["delete_note", "read_note"]).unwrap(), ["delete_note"]);
+    assert_eq!(
+        config.audit(),
+        Some(&AuditTarget::File("/etc/notes/audit.jsonl".into()))
+    );
+    assert_eq!(
+        config.transport.as_ref().map(|t| t.value.as_str()),
+        Some("http")
+    );
+    assert_eq!(
+        config.denied_tools(&["delete_note", "read_note"]).unwrap(),
+        ["delete_note"]
+    );
 
     let limits = config.narrow(Limits::default()).unwrap();
     assert_eq!(limits.concurrency, 8);
@@ -90,7 +99,11 @@ fn every_limit_can_be_lowered() {
     every_limit_has_a_key(Limits::default());
     let mut text = "[limits]\n".to_owned();
     for key in LIMIT_KEYS {
-        let value = if key.unit == Unit::Time { "\"1ms\"" } else { "1" };
+        let value = if key.unit == Unit::Time {
+            "\"1ms\""
+        } else {
+            "1"
+        };
         text.push_str(&format!("{} = {value}\n", key.name));
     }
     let limits = parse(&text).unwrap().narrow(Limits::default()).unwrap();
@@ -130,7 +143,10 @@ fn the_first_mistake_of_several_is_named() {
 
 #[test]
 fn text_that_is_not_toml_names_its_line() {
-    assert_eq!(refused("[limits]\ntimeout = \n"), "notes.toml:2:11: string values must be quoted, expected literal string");
+    assert_eq!(
+        refused("[limits]\ntimeout = \n"),
+        "notes.toml:2:11: string values must be quoted, expected literal string"
+    );
     assert_eq!(refused("[a]\n[a]\n"), "notes.toml:2:2: duplicate key");
     let twice = refused("[grants]\nnotes = \"a\"\nnotes = \"b\"\n");
     assert_eq!(twice, "notes.toml:3:1: duplicate key");
@@ -144,9 +160,18 @@ fn columns_count_characters_and_not_bytes() {
 #[test]
 fn values_of_the_wrong_kind_name_the_key_and_what_is_wanted() {
     for (text, message) in [
-        ("[limits]\nconcurrency = \"8\"", "2:1: `limits.concurrency` is a text, not a whole number"),
-        ("[limits]\nconcurrency = 8.5", "2:1: `limits.concurrency` is a number with a fraction, not a whole number"),
-        ("[limits]\nconcurrency = -1", "2:1: `limits.concurrency` is `-1`, not a whole number"),
+        (
+            "[limits]\nconcurrency = \"8\"",
+            "2:1: `limits.concurrency` is a text, not a whole number",
+        ),
+        (
+            "[limits]\nconcurrency = 8.5",
+            "2:1: `limits.concurrency` is a number with a fraction, not a whole number",
+        ),
+        (
+            "[limits]\nconcurrency = -1",
+            "2:1: `limits.concurrency` is `-1`, not a whole number",
+        ),
         (
             "[limits]\ntimeout = 10",
             "2:1: `limits.timeout` is a whole number, not a time in quotes, such as `\"500ms\"`, `\"10s\"` or `\"5min\"`",
@@ -159,12 +184,30 @@ fn values_of_the_wrong_kind_name_the_key_and_what_is_wanted() {
             "[limits]\nmax_output = \"1 MB\"",
             "2:1: `limits.max_output` is `\"1 MB\"`, not a size in quotes, such as `\"256 KiB\"`, or a number of bytes",
         ),
-        ("[grants]\nnotes = 1", "2:1: `grants.notes` is a whole number, not a text in quotes"),
-        ("[tools]\ndeny = \"a\"", "2:1: `tools.deny` is a text, not a list of texts"),
-        ("[tools]\ndeny = [\n  \"a\",\n  1]", "4:3: `tools.deny` holds a whole number, not a text in quotes"),
-        ("limits = 1", "1:10: `limits` is a whole number, not a section\n  help: write `[limits]` on a line of its own"),
-        ("[limits]\ntimeout = \"0s\"", "2:1: `limits.timeout` is zero\n  help: nothing would be served: write at least one"),
-        ("[grants]\nnotes = \"\"", "2:1: `grants.notes`: the path is empty\n  help: write the path of a folder or file"),
+        (
+            "[grants]\nnotes = 1",
+            "2:1: `grants.notes` is a whole number, not a text in quotes",
+        ),
+        (
+            "[tools]\ndeny = \"a\"",
+            "2:1: `tools.deny` is a text, not a list of texts",
+        ),
+        (
+            "[tools]\ndeny = [\n  \"a\",\n  1]",
+            "4:3: `tools.deny` holds a whole number, not a text in quotes",
+        ),
+        (
+            "limits = 1",
+            "1:10: `limits` is a whole number, not a section\n  help: write `[limits]` on a line of its own",
+        ),
+        (
+            "[limits]\ntimeout = \"0s\"",
+            "2:1: `limits.timeout` is zero\n  help: nothing would be served: write at least one",
+        ),
+        (
+            "[grants]\nnotes = \"\"",
+            "2:1: `grants.notes`: the path is empty\n  help: write the path of a folder or file",
+        ),
         (
             "[grants]\nnotes = \"~/notes\"",
             "2:1: `grants.notes`: `~/notes` begins with `~`, which only a shell replaces\n  help: write the whole path",
@@ -195,12 +238,22 @@ fn a_number_too_large_to_hold_is_refused_and_not_cut() {
 }
 
 fn quantities(time: &str) -> u64 {
-    parse(&format!("[limits]\ntimeout = \"{time}\"")).unwrap().limits[0].1.value
+    parse(&format!("[limits]\ntimeout = \"{time}\""))
+        .unwrap()
+        .limits[0]
+        .1
+        .value
 }
 
 #[test]
 fn a_limit_cannot_be_raised() {
-    let error = |text: &str| parse(text).unwrap().narrow(Limits::default()).unwrap_err().to_string();
+    let error = |text: &str| {
+        parse(text)
+            .unwrap()
+            .narrow(Limits::default())
+            .unwrap_err()
+            .to_string()
+    };
     assert_eq!(
         error("[limits]\nconcurrency = 1\ntimeout = \"1min\"\n"),
         "notes.toml:3:1: `limits.timeout` is 1 min, above the ceiling of 30 s that the code sets\n  \
@@ -217,7 +270,10 @@ fn a_limit_cannot_be_raised() {
 fn denying_what_does_not_exist_is_an_error() {
     let config = parse("[tools]\ndeny = [\"read_note\", \"delete_notes\"]\n").unwrap();
     assert_eq!(
-        config.denied_tools(&["read_note", "delete_note"]).unwrap_err().to_string(),
+        config
+            .denied_tools(&["read_note", "delete_note"])
+            .unwrap_err()
+            .to_string(),
         "notes.toml:2:22: `tools.deny` names `delete_notes`, which is no tool\n  help: did you mean \
          `delete_note`? the tools are `read_note`, `delete_note`"
     );
@@ -225,10 +281,25 @@ fn denying_what_does_not_exist_is_an_error() {
 
 #[test]
 fn only_loopback_is_an_address() {
-    for good in ["127.0.0.1:0", "127.8.8.8:1", "[::1]:80", "localhost:80", "8443"] {
+    for good in [
+        "127.0.0.1:0",
+        "127.8.8.8:1",
+        "[::1]:80",
+        "localhost:80",
+        "8443",
+    ] {
         assert!(loopback(good).unwrap().ip().is_loopback(), "{good}");
     }
-    for bad in ["0.0.0.0:1", "[::]:1", "192.168.0.1:1", "[::ffff:127.0.0.1]:1", "x", "", "99999", "localhost"] {
+    for bad in [
+        "0.0.0.0:1",
+        "[::]:1",
+        "192.168.0.1:1",
+        "[::ffff:127.0.0.1]:1",
+        "x",
+        "",
+        "99999",
+        "localhost",
+    ] {
         assert!(loopback(bad).is_err(), "{bad}");
     }
 }
@@ -236,8 +307,10 @@ fn only_loopback_is_an_address() {
 #[test]
 fn the_current_directory_is_never_searched() {
     let with = |vars: &[(&str, &str)]| {
-        let vars: HashMap<String, std::ffi::OsString> =
-            vars.iter().map(|(k, v)| ((*k).to_owned(), (*v).into())).collect();
+        let vars: HashMap<String, std::ffi::OsString> = vars
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).into()))
+            .collect();
         default_path("notes", |name| vars.get(name).cloned())
     };
     assert_eq!(with(&[]), None);
@@ -259,7 +332,10 @@ fn a_named_file_that_is_missing_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("none.toml");
     let message = Config::load(&path).unwrap_err().to_string();
-    assert!(message.starts_with("there is no config file `"), "{message}");
+    assert!(
+        message.starts_with("there is no config file `"),
+        "{message}"
+    );
     assert!(Config::find(Some(&path), "notes").is_err());
 }
 
@@ -288,7 +364,9 @@ mod unix {
             let (_dir, path) = write(mode);
             let path = path.display();
             assert_eq!(
-                Config::load(Path::new(&path.to_string())).unwrap_err().to_string(),
+                Config::load(Path::new(&path.to_string()))
+                    .unwrap_err()
+                    .to_string(),
                 format!(
                     "the config file `{path}` can be written by others\n  help: run `chmod go-w {path}`"
                 )

@@ -19,11 +19,17 @@ roots! {
 }
 
 fn declared() -> Vec<Grant> {
-    vec![Grant::fs_from_operator::<Notes>(), Grant::fs_at::<Fixed>("/srv/fixed")]
+    vec![
+        Grant::fs_from_operator::<Notes>(),
+        Grant::fs_at::<Fixed>("/srv/fixed"),
+    ]
 }
 
 fn option(name: &str, path: &str) -> GrantOption {
-    GrantOption { name: name.into(), path: path.into() }
+    GrantOption {
+        name: name.into(),
+        path: path.into(),
+    }
 }
 
 fn config(text: &str) -> Config {
@@ -62,9 +68,14 @@ fn what_is_not_granted_stops_the_start_and_says_how_to() {
         "`notes` is not granted\n  help: bind it with `--grant notes=PATH`, or under `[grants]` in \
          the config file\n        `notes`: The user's notes."
     );
-    let both = [Grant::fs_from_operator::<Notes>(), Grant::fs_from_operator::<Cache>()];
+    let both = [
+        Grant::fs_from_operator::<Notes>(),
+        Grant::fs_from_operator::<Cache>(),
+    ];
     assert_eq!(
-        bind(&both, &[], None, Path::new("/")).unwrap_err().to_string(),
+        bind(&both, &[], None, Path::new("/"))
+            .unwrap_err()
+            .to_string(),
         "`notes`, `cache` are not granted\n  help: bind them with `--grant notes=PATH --grant \
          cache=PATH`, or under `[grants]` in the config file\n        `notes`: The user's notes."
     );
@@ -78,11 +89,16 @@ fn a_name_that_nothing_asks_for_is_refused_with_the_nearest() {
          `notes`, `fixed`"
     );
     assert_eq!(
-        refused(&[option("notes", "n")], Some(&config("[grants]\n\nhome = \"/home\"\n"))),
+        refused(
+            &[option("notes", "n")],
+            Some(&config("[grants]\n\nhome = \"/home\"\n"))
+        ),
         "notes.toml:3:1: nothing asks for a grant `home`\n  help: the grants are `notes`, `fixed`"
     );
     assert_eq!(
-        bind(&[], &[option("a", "b")], None, Path::new("/")).unwrap_err().to_string(),
+        bind(&[], &[option("a", "b")], None, Path::new("/"))
+            .unwrap_err()
+            .to_string(),
         "--grant: nothing asks for a grant `a`\n  help: there are no grants"
     );
 }
@@ -94,14 +110,21 @@ fn a_grant_bound_twice_is_refused_and_not_overridden() {
         "`notes` is granted twice: by --grant and by --grant\n  help: keep one of the two"
     );
     assert_eq!(
-        refused(&[option("notes", "a")], Some(&config("[grants]\nnotes = \"b\"\n"))),
+        refused(
+            &[option("notes", "a")],
+            Some(&config("[grants]\nnotes = \"b\"\n"))
+        ),
         "`notes` is granted twice: by --grant and by notes.toml:2:1\n  help: keep one of the two"
     );
 }
 
 #[test]
 fn what_the_code_binds_can_only_be_narrowed() {
-    let inside = bound(&[option("notes", "n"), option("fixed", "/srv/fixed/a")], None).unwrap();
+    let inside = bound(
+        &[option("notes", "n"), option("fixed", "/srv/fixed/a")],
+        None,
+    )
+    .unwrap();
     assert_eq!(inside[1].path, Path::new("/srv/fixed/a"));
     assert_eq!(inside[1].ceiling.as_deref(), Some(Path::new("/srv/fixed")));
     assert_eq!(
@@ -109,7 +132,13 @@ fn what_the_code_binds_can_only_be_narrowed() {
         "--grant: `fixed` is fixed in code at `/srv/fixed`, and `/srv` is not inside of it\n  help: \
          leave the grant out, or name a folder inside"
     );
-    for outside in ["/srv/fixedness", "/srv/fixed/../other", "/srv/fixed/a/../../b", "fixed", "/"] {
+    for outside in [
+        "/srv/fixedness",
+        "/srv/fixed/../other",
+        "/srv/fixed/a/../../b",
+        "fixed",
+        "/",
+    ] {
         refused(&[option("notes", "n"), option("fixed", outside)], None);
     }
 }

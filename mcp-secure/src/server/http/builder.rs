@@ -169,32 +169,31 @@ impl<A> Http<A> {
         self
     }
 
-    pub(crate) fn address(&self) -> &str {
-        &self.on
+    /// The address and the endpoint's path, as the author wrote them.
+    pub(crate) fn declared(&self) -> (&str, &str) {
+        (&self.on, &self.path)
     }
 
-    pub(crate) fn endpoint(&self) -> &str {
-        &self.path
+    /// The operator's address instead of the author's; it is checked like the other.
+    pub(crate) fn move_to(&mut self, address: impl Into<String>) {
+        self.on = address.into();
     }
 
-    /// The operator's address; it has been checked to be on loopback.
-    pub(crate) fn move_to(&mut self, address: std::net::SocketAddr) {
-        self.on = address.to_string();
-    }
-
-    #[allow(dead_code, reason = "the operator cannot narrow these yet")]
     pub(crate) fn limits_mut(&mut self) -> &mut HttpLimits {
         &mut self.limits
     }
 }
 
 impl Http<Authenticated> {
-    /// The operator's token file.
-    pub(crate) fn take_token_from(&mut self, file: PathBuf) {
+    /// The operator's token file instead of the author's. `false` if there is no such file.
+    pub(crate) fn keep_token_at(&mut self, file: PathBuf) -> bool {
         match &mut self.auth.0 {
-            Declared::LocalToken { path, .. } => *path = Some(file),
+            Declared::LocalToken { path, .. } => {
+                *path = Some(file);
+                true
+            }
             #[cfg(test)]
-            Declared::Table(_) => {}
+            Declared::Table(_) => false,
         }
     }
 
@@ -333,6 +332,17 @@ mod tests {
             ..HttpLimits::default()
         };
         assert!(http().limits(limits).bind("s").is_err());
+        let mut moved = http();
+        assert_eq!(moved.declared(), ("127.0.0.1:0", "/mcp"));
+        moved.move_to("0.0.0.0:1");
+        assert!(
+            moved.bind("s").is_err(),
+            "the operator's address is checked, too"
+        );
+        let mut kept = http();
+        let elsewhere = dir.path().join("t/elsewhere");
+        assert!(kept.keep_token_at(elsewhere.clone()));
+        assert_eq!(kept.bind("s").unwrap().token_path(), Some(&*elsewhere));
         let taken = http().bind("s").unwrap();
         let address = taken.local_addr().unwrap().to_string();
         let second = Http::on(address).local_token_at(&token, ["a"]).bind("s");

@@ -19,8 +19,9 @@ pub struct HttpLimits {
     pub header_bytes: usize,
     /// Fields of a request head; more is answered 431. 100.
     pub header_count: usize,
-    /// Time for a request head to arrive, and how long a connection may be idle. 10 s;
-    /// checked twice in that time, so that the longest is one and a half.
+    /// Time for a request head to arrive, and how long a connection may be idle. 10 s. The
+    /// first head is held to it exactly; later ones to between half and one and a half of it,
+    /// because one clock for the connection costs less than one for each request.
     pub header_time: Duration,
     /// Bytes of a request body; more is answered 413. 1 MiB.
     pub body_bytes: usize,

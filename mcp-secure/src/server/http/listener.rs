@@ -19,7 +19,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     authenticate::Auth,
-    builder::{Authenticated, Http},
     connection::drive,
     endpoint::Endpoint,
     headers::DecidingHeaders,
@@ -124,6 +123,7 @@ impl Bound {
             limits,
         };
         let mut tasks = JoinSet::new();
+        tasks.spawn(sweep(shared.sessions.clone(), shutdown.clone()));
         match listener {
             Listener::Tcp { socket, auth, .. } => {
                 let socket = tokio::net::TcpListener::from_std(socket)
@@ -158,8 +158,6 @@ async fn accept<S: ServerHandler, L: Accept>(
     let places = Arc::new(Semaphore::new(
         shared.limits.connections.min(Semaphore::MAX_PERMITS),
     ));
-    let mut sweep = interval(SWEEP);
-    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut place = None;
     loop {
         while tasks.try_join_next().is_some() {}
@@ -175,11 +173,6 @@ async fn accept<S: ServerHandler, L: Accept>(
         }
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = sweep.tick() => {
-                let sessions = shared.sessions.clone();
-                tasks.spawn(async move { sessions.sweep().await });
-                continue;
-            }
             () = shutdown.cancelled() => return,
         };
         match accepted {
@@ -197,6 +190,18 @@ async fn accept<S: ServerHandler, L: Accept>(
             // A peer that left, or no descriptors: one of them passes at once, the other in
             // a moment, and neither is a reason to stop.
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+        }
+    }
+}
+
+/// Ends old sessions, whatever the connections are doing.
+async fn sweep(sessions: Arc<BoundedSessions>, shutdown: CancellationToken) {
+    let mut ticks = interval(SWEEP);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => sessions.sweep().await,
+            () = shutdown.cancelled() => return,
         }
     }
 }

@@ -30,7 +30,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Authenticated, Http, HttpLimits, SessionKey,
+    Authenticated, Http, HttpLimits, sealed_sessions::SessionKey,
     refusal::{PreAuthSink, Tally},
 };
 use crate::{
@@ -735,6 +735,19 @@ async fn the_codes_of_the_specification_keep_their_status() {
         send(&[version, ("mcp-method", "no/such"), name], &unknown).await,
         (404, -32601)
     );
+}
+
+#[tokio::test]
+async fn without_legacy_sessions_there_is_no_session_to_steal() {
+    let server = Running::start(declared().legacy_sessions(false));
+    let opened = server.session("a").await;
+    assert_eq!(opened.header("mcp-session-id"), None, "{}", opened.0);
+    for method in ["GET", "DELETE"] {
+        let answer = server.send(method, &[], "").await;
+        assert_eq!(answer.status(), 405, "{method}");
+        assert_eq!(answer.header("allow"), Some("POST"));
+    }
+    assert_eq!(server.modern(&[], "echo").await.status(), 200);
 }
 
 #[tokio::test]

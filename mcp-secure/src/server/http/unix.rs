@@ -54,16 +54,16 @@ impl Unix {
         self
     }
 
+    /// Where the author wants the socket.
     pub(crate) fn path(&self) -> &std::path::Path {
         &self.path
     }
 
-    /// The operator's socket.
+    /// The operator's path instead of the author's.
     pub(crate) fn move_to(&mut self, path: PathBuf) {
         self.path = path;
     }
 
-    #[allow(dead_code, reason = "the operator cannot narrow these yet")]
     pub(crate) fn limits_mut(&mut self) -> &mut HttpLimits {
         &mut self.limits
     }

@@ -2,7 +2,10 @@ use super::*;
 use crate::{
     capability::fs::FsRoot,
     definition::Definition,
-    server::{cli::{self, Invocation}, config_file},
+    server::{
+        cli::{self, Invocation},
+        config_file,
+    },
 };
 
 pub(in crate::server) struct Notes;
@@ -35,7 +38,10 @@ pub(in crate::server) fn with_declared<T>(
         grants: &grants,
         limits: &limits,
         stdio,
-        http: http.then(|| DeclaredHttp { addr: "127.0.0.1:8443".into(), path: "/mcp".into() }),
+        http: http.then(|| DeclaredHttp {
+            addr: "127.0.0.1:8443".into(),
+            path: "/mcp".into(),
+        }),
         unix: unix.then(|| Some("/run/in-code.sock".into())),
         manifest: Manifest::compiled(&definition, &grants, &limits, &transports),
     })
@@ -64,15 +70,23 @@ const ALL: (bool, bool, bool) = (true, true, true);
 
 #[test]
 fn the_only_transport_is_the_default_and_stdio_is_that_of_several() {
-    assert_eq!(transport((true, false, false), "", "").unwrap(), Transport::Stdio);
-    assert_eq!(transport((false, true, false), "", "").unwrap(), Transport::Http(None));
+    assert_eq!(
+        transport((true, false, false), "", "").unwrap(),
+        Transport::Stdio
+    );
+    assert_eq!(
+        transport((false, true, false), "", "").unwrap(),
+        Transport::Http(None)
+    );
     assert_eq!(
         transport((false, false, true), "", "").unwrap(),
         Transport::Unix(Some("/run/in-code.sock".into()))
     );
     assert_eq!(transport(ALL, "", "").unwrap(), Transport::Stdio);
     assert_eq!(
-        transport((false, true, true), "", "").unwrap_err().to_string(),
+        transport((false, true, true), "", "")
+            .unwrap_err()
+            .to_string(),
         "it is not said how to serve\n  help: add `--http` or `--unix`; the code declares `http`, \
          `unix`"
     );
@@ -80,26 +94,39 @@ fn the_only_transport_is_the_default_and_stdio_is_that_of_several() {
 
 #[test]
 fn the_command_line_goes_before_the_file_and_the_file_before_the_code() {
-    let toml = "[transport]\ndefault = \"http\"\n[http]\naddr = \"127.0.0.1:1\"\n[unix]\npath = \"s\"\n";
+    let toml =
+        "[transport]\ndefault = \"http\"\n[http]\naddr = \"127.0.0.1:1\"\n[unix]\npath = \"s\"\n";
     let at = |port: u16| Transport::Http(Some(([127, 0, 0, 1], port).into()));
     assert_eq!(transport(ALL, "", toml).unwrap(), at(1));
     assert_eq!(transport(ALL, "--http", toml).unwrap(), at(1));
     assert_eq!(transport(ALL, "--http 2", toml).unwrap(), at(2));
     assert_eq!(transport(ALL, "--stdio", toml).unwrap(), Transport::Stdio);
-    assert_eq!(transport(ALL, "--unix", toml).unwrap(), Transport::Unix(Some("/etc/s".into())));
-    assert_eq!(transport(ALL, "--unix s", toml).unwrap(), Transport::Unix(Some("/work/s".into())));
+    assert_eq!(
+        transport(ALL, "--unix", toml).unwrap(),
+        Transport::Unix(Some("/etc/s".into()))
+    );
+    assert_eq!(
+        transport(ALL, "--unix s", toml).unwrap(),
+        Transport::Unix(Some("/work/s".into()))
+    );
 }
 
 #[test]
 fn a_transport_that_the_code_does_not_declare_is_refused() {
     assert_eq!(
-        transport((true, false, true), "--http", "").unwrap_err().to_string(),
+        transport((true, false, true), "--http", "")
+            .unwrap_err()
+            .to_string(),
         "this server does not declare `http`\n  help: the code declares `stdio`, `unix`"
     );
     assert_eq!(
-        transport((true, false, false), "", "[transport]\ndefault = \"htpp\"\n")
-            .unwrap_err()
-            .to_string(),
+        transport(
+            (true, false, false),
+            "",
+            "[transport]\ndefault = \"htpp\"\n"
+        )
+        .unwrap_err()
+        .to_string(),
         "notes.toml:2:1: `transport.default` is `htpp`\n  help: the code declares `stdio`"
     );
 }

@@ -20,11 +20,17 @@ fn run_with(line: &str, probe: impl FnOnce(&Resolved) -> Result<()>) -> Ran {
         out: &mut out,
         err: &mut err,
     };
-    let args = std::iter::once("notes").chain(line.split_whitespace()).map(Into::into);
+    let args = std::iter::once("notes")
+        .chain(line.split_whitespace())
+        .map(Into::into);
     let next = with_declared((true, true, false), |declared| {
         dispatch(args, ("notes", "0.1.0"), declared, probe, &mut around)
     });
-    Ran { next, out: String::from_utf8(out).unwrap(), err: String::from_utf8(err).unwrap() }
+    Ran {
+        next,
+        out: String::from_utf8(out).unwrap(),
+        err: String::from_utf8(err).unwrap(),
+    }
 }
 
 impl Ran {
@@ -49,7 +55,8 @@ fn a_start_that_fails_is_1_and_a_usage_error_is_2() {
     assert_eq!(ran.code(), 1);
     assert_eq!(ran.out, "");
     assert!(
-        ran.err.starts_with("error: `notes` is not granted\n  help: bind it with `--grant"),
+        ran.err
+            .starts_with("error: `notes` is not granted\n  help: bind it with `--grant"),
         "{}",
         ran.err
     );
@@ -75,16 +82,28 @@ fn check_says_what_would_run_and_asks_the_builder() {
             "  offers    0 tools, 0 prompts, 0 resources",
         ]
     );
-    let ran = run_with("check --grant notes=n", |_| Err(Error::new("the folder is gone")));
-    assert_eq!((ran.code(), ran.err.as_str()), (1, "error: the folder is gone\n"));
+    let ran = run_with("check --grant notes=n", |_| {
+        Err(Error::new("the folder is gone"))
+    });
+    assert_eq!(
+        (ran.code(), ran.err.as_str()),
+        (1, "error: the folder is gone\n")
+    );
 }
 
 #[test]
 fn the_manifest_is_printed_in_three_ways() {
     let json = run("manifest --json").out;
     let compiled = Manifest::from_json(&json).unwrap();
-    assert_eq!(run("manifest --digest").out, format!("{}\n", compiled.digest()));
-    assert!(run("manifest").out.starts_with("mcp-secure-unit-test 0.1.0\n====="));
+    assert_eq!(
+        run("manifest --digest").out,
+        format!("{}\n", compiled.digest())
+    );
+    assert!(
+        run("manifest")
+            .out
+            .starts_with("mcp-secure-unit-test 0.1.0\n=====")
+    );
     // Without a grant there is no effective form.
     assert_eq!(run("manifest --effective").code(), 1);
     let effective = run("manifest --json --grant notes=n").out;
@@ -113,7 +132,8 @@ fn a_server_wider_than_its_lock_file_neither_checks_nor_serves() {
         let ran = run(&line(verb));
         assert_eq!(ran.code(), 1, "{verb}");
         assert!(
-            ran.err.contains("\n  wider     limits: max_output is 1048576, was 1\n  help: review it"),
+            ran.err
+                .contains("\n  wider     limits: max_output is 1048576, was 1\n  help: review it"),
             "{}",
             ran.err
         );
@@ -123,10 +143,19 @@ fn a_server_wider_than_its_lock_file_neither_checks_nor_serves() {
     std::fs::write(&lock, smaller.to_string()).unwrap();
     let ran = run(&line("check"));
     assert_eq!(ran.code(), 0);
-    assert!(ran.out.contains("nothing is wider; write it again\n    narrower"), "{}", ran.out);
+    assert!(
+        ran.out
+            .contains("nothing is wider; write it again\n    narrower"),
+        "{}",
+        ran.out
+    );
 
     std::fs::write(&lock, run("manifest --json --grant notes=n").out).unwrap();
-    assert!(run(&line("check")).err.contains("is an effective manifest, of one host"));
+    assert!(
+        run(&line("check"))
+            .err
+            .contains("is an effective manifest, of one host")
+    );
 }
 
 #[test]
