@@ -160,8 +160,8 @@ impl InputBuilder {
             .into_root_schema_for::<T>()
             .to_value();
         close(&mut root);
+        // `$schema` stays: a whole struct may use any keyword, and this names the dialect.
         let mut schema = into_object(root);
-        schema.remove("$schema");
         schema.remove("title");
         schema.remove("description");
         let required: Vec<&str> = schema

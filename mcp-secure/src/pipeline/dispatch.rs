@@ -15,7 +15,7 @@ use rmcp::model::{
 };
 
 use super::{
-    BoxError, Checked, CheckedOp, McpOp, McpReply, Refusal, Registry, ReplyFuture, Rounds, Verdict,
+    BoxError, Checked, CheckedOp, McpOp, McpReply, Refusal, Registry, ReplyFuture, Rounds, Shape, Verdict,
     registry::{ResourceKind, allows},
 };
 use crate::{
@@ -110,8 +110,14 @@ impl<S: SecureService> Shared<S> {
                         Ok(McpReply::CallTool(result.into()))
                     }
                     Err(error) => {
+                        // An error with a code of the protocol's own (-32021, say) is for the
+                        // client, not for its model.
+                        let shape = match &error.kind {
+                            ToolErrorKind::Protocol(..) => Shape::Protocol,
+                            _ => Shape::ToolResult,
+                        };
                         outcome(error, |asked| McpReply::CallTool(asked.into()))
-                            .map_err(Refusal::into_tool_result)
+                            .map_err(|refusal| Refusal { shape, ..refusal })
                     }
                 }
             }

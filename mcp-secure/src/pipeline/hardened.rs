@@ -52,22 +52,50 @@ impl Hardened {
     ) -> Result<McpReply, ErrorData> {
         let journey = Arc::new(Journey::new(op.method()));
         let id = journey.id;
-        let is_tool_call = matches!(op, McpOp::CallTool(_));
+        let asked = Asked::new(&op);
         let request = McpRequest::new(op, context, journey, Arc::clone(&self.connection));
         match self.stack.clone().oneshot(request).await {
             Ok(reply) => Ok(reply),
-            Err(error) => told(error, id.as_str(), is_tool_call),
+            Err(error) => told(error, id.as_str(), asked),
         }
     }
 }
 
+/// What the words of an error depend on.
+struct Asked {
+    is_tool_call: bool,
+    uri: Option<String>,
+}
+
+impl Asked {
+    fn new(op: &McpOp) -> Self {
+        let uri = match op {
+            McpOp::ReadResource(params) => Some(params.uri.clone()),
+            _ => None,
+        };
+        Self { is_tool_call: matches!(op, McpOp::CallTool(_)), uri }
+    }
+
+    /// What is not there, whether because nothing has that URI or because user code found
+    /// nothing under it, says so in the same way and names the URI (SEP-2164). For the newer
+    /// revision `rmcp` turns the code into -32602.
+    fn not_found(self, id: &str) -> ErrorData {
+        let mut error = ErrorData::resource_not_found("resource not found", None);
+        error.data = Some(match self.uri {
+            Some(uri) => serde_json::json!({ "uri": uri, "correlationId": id }),
+            None => serde_json::json!({ "correlationId": id }),
+        });
+        error
+    }
+}
+
 /// What the caller is told: the public half and the correlation id.
-fn told(error: BoxError, id: &str, is_tool_call: bool) -> Result<McpReply, ErrorData> {
+fn told(error: BoxError, id: &str, asked: Asked) -> Result<McpReply, ErrorData> {
     let refusal = match error.downcast::<Refusal>() {
         Ok(refusal) => *refusal,
         Err(other) => foreign(&*other),
     };
-    if refusal.shape == Shape::ToolResult && is_tool_call {
+    if refusal.shape == Shape::ToolResult && asked.is_tool_call {
         let text = match refusal.error.code {
             ErrorCode::INTERNAL_ERROR => format!("{} (reference {id})", refusal.error.message),
             _ => refusal.error.message.into_owned(),
@@ -76,6 +104,9 @@ fn told(error: BoxError, id: &str, is_tool_call: bool) -> Result<McpReply, Error
         return Ok(McpReply::CallTool(result.into()));
     }
     let mut error = refusal.error;
+    if error.code == ErrorCode::RESOURCE_NOT_FOUND {
+        return Err(asked.not_found(id));
+    }
     // Codes with data of the protocol's own keep it as it is.
     if error.data.is_none() {
         error.data = Some(serde_json::json!({ "correlationId": id }));

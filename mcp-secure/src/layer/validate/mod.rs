@@ -68,10 +68,13 @@ impl<S: Enclosed<Checked>> tower::Service<McpRequest> for ValidateService<S> {
 
 impl ValidateLayer {
     fn check(&self, request: McpRequest) -> Result<Checked, Refusal> {
-        let inner = request.into_inner();
+        let mut inner = request.into_inner();
         let Some(principal) = inner.journey.principal.get().cloned() else {
             return Err(Refusal::failed("validate/principal", "no principal to check for"));
         };
+        if let Some(level) = inner.connection.log_floor() {
+            inner.context.extensions.insert(level);
+        }
         let mut rounds = Rounds::default();
         let op = match inner.op {
             McpOp::CallTool(params) => {
@@ -130,7 +133,10 @@ impl ValidateLayer {
             op @ (McpOp::Ping | McpOp::Initialize(_) | McpOp::Discover) => {
                 CheckedOp::Builtin { op, offset: 0 }
             }
-            op @ McpOp::SetLevel(_) if self.registry.info.capabilities.logging.is_some() => {
+            McpOp::SetLevel(params) if self.registry.info.capabilities.logging.is_some() => {
+                #[allow(deprecated, reason = "clients of the older revision still set it")]
+                inner.connection.set_log_floor(params.level);
+                let op = McpOp::SetLevel(params);
                 CheckedOp::Builtin { op, offset: 0 }
             }
             _ => {
