@@ -1,3 +1,5 @@
+//! The smallest server: one tool over stdio.
+
 use mcp_secure::prelude::*;
 struct Hello;
 #[secure_server]

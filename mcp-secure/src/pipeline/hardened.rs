@@ -41,6 +41,7 @@ impl Hardened {
     }
 
     /// The same server for another session: nothing of the first one's is carried over.
+    #[cfg(feature = "http")]
     pub(crate) fn for_new_connection(&self) -> Self {
         Self { connection: Arc::default(), ..self.clone() }
     }

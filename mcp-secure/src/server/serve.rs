@@ -10,7 +10,9 @@ use super::{
     assemble::{Assembled, Plan},
     stdio::StdioTransport,
 };
-use crate::{Error, Result, audit::Tally, definition::SecureService};
+#[cfg(feature = "http")]
+use crate::audit::Tally;
+use crate::{Error, Result, definition::SecureService};
 
 /// Serves one client over standard input and output.
 ///
