@@ -33,6 +33,15 @@ fn a_grant_that_nothing_uses_stops_the_start() {
 }
 
 #[test]
+fn a_grant_that_the_server_does_not_declare_stops_the_start() {
+    for transport in TRANSPORTS {
+        let setup = Setup::on(transport);
+        let folder = setup.folder().display().to_string();
+        refuses(setup.argument("--grant").argument(&format!("nobody={folder}")), &["nobody", "help:"]);
+    }
+}
+
+#[test]
 fn a_folder_that_is_too_wide_or_the_systems_stops_the_start() {
     let home = std::env::var("HOME").unwrap();
     for folder in ["/", "/proc", "/proc/self/root", "/sys", "/dev", "/etc", "/tmp", "/usr/../etc", &home] {

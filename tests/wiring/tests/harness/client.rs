@@ -176,17 +176,29 @@ impl Server {
     pub(crate) fn post(&self, headers: &str, body: &[u8]) -> Exchange {
         let mut request = self.head("POST", headers, body.len()).into_bytes();
         request.extend(body);
-        Exchange::tcp(self.port(), &request)
+        self.exchange(&request)
+    }
+
+    /// Sends bytes on a new connection.
+    pub(crate) fn exchange(&self, bytes: &[u8]) -> Exchange {
+        match self.socket() {
+            Some(path) => Exchange::unix(path, bytes),
+            None => Exchange::tcp(self.port(), bytes),
+        }
     }
 
     /// The head that an honest client sends.
     pub(crate) fn head(&self, method: &str, headers: &str, length: usize) -> String {
+        let who = match self.socket() {
+            Some(_) => "Host: localhost\r\n".to_owned(),
+            None => {
+                format!("Host: 127.0.0.1:{}\r\nAuthorization: Bearer {}\r\n", self.port(), self.token())
+            }
+        };
         format!(
-            "{method} /mcp HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nAuthorization: Bearer {}\r\n\
-             Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n\
+            "{method} /mcp HTTP/1.1\r\n{who}Content-Type: application/json\r\n\
+             Accept: application/json, text/event-stream\r\n\
              {headers}Content-Length: {length}\r\n\r\n",
-            self.port(),
-            self.token(),
         )
     }
 }

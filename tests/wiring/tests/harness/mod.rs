@@ -113,4 +113,5 @@ pub(crate) fn assert_record(record: &Value, outcome: &str, decision: &str, contr
     assert_eq!(record["principal"]["subject"], uid, "{record}");
     assert_eq!(record["principal"]["issuer"], "local", "{record}");
     assert_eq!(record["id"].as_str().map(str::len), Some(16), "{record}");
+    assert!(record["manifest"].as_str().is_some_and(|digest| digest.len() >= 64), "{record}");
 }

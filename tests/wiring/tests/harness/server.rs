@@ -4,7 +4,8 @@ use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
     io::{BufRead, BufReader, Read, Write},
-    path::PathBuf,
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
     sync::{
         Arc, Mutex,
@@ -30,6 +31,7 @@ pub(crate) struct Setup {
     files: Option<String>,
     audit: Option<String>,
     file_size: Option<u64>,
+    unix: bool,
 }
 
 impl Setup {
@@ -45,6 +47,7 @@ impl Setup {
             files: None,
             audit: None,
             file_size: None,
+            unix: false,
             folder,
         };
         setup.set("SCOPES", "files:read files:write");
@@ -83,6 +86,12 @@ impl Setup {
     /// Another place for the audit log.
     pub(crate) fn audit(mut self, path: &str) -> Self {
         self.audit = Some(path.to_owned());
+        self
+    }
+
+    /// HTTP on a Unix-domain socket instead of a port.
+    pub(crate) fn over_unix(mut self) -> Self {
+        self.unix = true;
         self
     }
 
@@ -141,10 +150,15 @@ impl Setup {
             next_id: Cell::new(1),
             port: 0,
             token: String::new(),
+            socket: None,
             stderr,
             folder: self.folder,
         };
-        if self.transport == Transport::Http {
+        if self.unix {
+            let socket = server.folder.path().join("socket/mcp.sock");
+            server.wait_for("the socket", || UnixStream::connect(&socket).ok());
+            server.socket = Some(socket);
+        } else if self.transport == Transport::Http {
             server.port = match listening.recv_timeout(PATIENCE) {
                 Ok(port) => port,
                 Err(_) => panic!("the server does not listen: {}", server.stderr()),
@@ -185,6 +199,7 @@ impl Setup {
         let files = self.files.clone().unwrap_or_else(|| path("files"));
         command.arg("serve").arg(match self.transport {
             Transport::Stdio => "--stdio",
+            Transport::Http if self.unix => "--unix",
             Transport::Http => "--http",
         });
         if !files.is_empty() {
@@ -228,6 +243,7 @@ pub(crate) struct Server {
     next_id: Cell<i64>,
     port: u16,
     token: String,
+    socket: Option<PathBuf>,
     stderr: Arc<Mutex<String>>,
     folder: TempDir,
 }
@@ -239,6 +255,11 @@ impl Server {
 
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The path of the socket, if it has one and no port.
+    pub(crate) fn socket(&self) -> Option<&Path> {
+        self.socket.as_deref()
     }
 
     pub(crate) fn token(&self) -> &str {
@@ -439,7 +460,6 @@ impl Drop for Server {
             assert!(!audit.contains(SECRET), "an argument is in the audit log: {audit}");
             assert!(!stderr.contains(SECRET), "an argument is on standard error: {stderr}");
             assert!(!stderr.contains(CANARY), "internal words are on standard error: {stderr}");
-            assert!(!self.token.is_empty() || self.port == 0);
             if !self.token.is_empty() {
                 assert!(!audit.contains(&self.token) && !stderr.contains(&self.token));
             }
