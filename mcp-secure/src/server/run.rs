@@ -135,7 +135,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 let runtime = runtime()?;
                 let done = runtime.block_on(serve::stdio(plan, out));
                 // A read of standard input or a stuck tool must not keep the process.
-                runtime.shutdown_background();
+                super::end(runtime);
                 done
             }
             #[cfg(feature = "http")]
@@ -153,7 +153,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 let bound = http.bind(name)?;
                 let runtime = runtime()?;
                 let done = runtime.block_on(serve::http(plan, bound));
-                runtime.shutdown_background();
+                super::end(runtime);
                 done
             }
             #[cfg(feature = "http")]
@@ -168,7 +168,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 let bound = unix.bind()?;
                 let runtime = runtime()?;
                 let done = runtime.block_on(serve::http(plan, bound));
-                runtime.shutdown_background();
+                super::end(runtime);
                 done
             }
             #[cfg(not(feature = "http"))]

@@ -6,7 +6,7 @@ use rmcp::ServiceExt;
 use tokio::sync::Notify;
 
 use super::{
-    DRAIN,
+    DRAIN, LAST_MOMENT,
     assemble::{Assembled, Plan},
     stdio::StdioTransport,
 };
@@ -19,6 +19,7 @@ pub(crate) async fn stdio<S: SecureService>(plan: Plan<S>, out: std::fs::File) -
     let max = plan.limits.max_message;
     let Assembled { hardened, tally, .. } = plan.assemble().await?;
     let flushing = tokio::spawn(Arc::clone(&tally).run());
+    super::stdio::leave_with_client(DRAIN + 2 * LAST_MOMENT);
     let (reader, writer) = super::stdio::streams(out);
     let ended = Arc::new(Notify::new());
     let transport =
