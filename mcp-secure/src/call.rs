@@ -170,7 +170,7 @@ pub fn at_start<T>(lent: ToolResult<T>) -> crate::Result<T> {
             ToolErrorKind::Public { message, detail, .. } => {
                 detail.unwrap_or_else(|| message.into_owned())
             }
-            ToolErrorKind::Internal(detail) | ToolErrorKind::NotFound(detail) => detail,
+            ToolErrorKind::Internal(detail) | ToolErrorKind::NotFound { detail, .. } => detail,
             ToolErrorKind::Protocol(..) | ToolErrorKind::InputRequired(_) => {
                 "`#[init]` cannot ask a client: there is none yet".to_owned()
             }

@@ -24,6 +24,25 @@ MODERN = TARGET["generation"] >= "2026-07-28"
 person = None
 asked = []
 
+# Log lines that arrived.
+lines = []
+
+
+async def log(params):
+    lines.append(params.data)
+
+
+async def logged(it, level=None):
+    """How many arrive while a tool runs that writes three."""
+    meta = None
+    if level and MODERN:
+        meta = {"io.modelcontextprotocol/logLevel": level}
+    elif level:
+        await it.set_logging_level(level)
+    before = len(lines)
+    await it.call_tool("test_tool_with_logging", {}, meta=meta)
+    return len(lines) - before
+
 
 async def answer(_context, params):
     asked.append(params.message)
@@ -48,8 +67,10 @@ def client(token):
         transport = streamable_http_client(TARGET["url"], http_client=http)
     return Client(
         transport,
-        mode=TARGET["generation"] if MODERN else "legacy",
+        # "auto" discovers and takes the newest; a pinned version would not even ask.
+        mode="auto" if MODERN else "legacy",
         elicitation_callback=answer,
+        logging_callback=log,
         # What is asked here is asked again on purpose.
         cache=None,
     )
@@ -154,6 +175,7 @@ async def fixture(it):
         "rounds": text(rounds),
         "prompt": asking.messages[0].content.text,
         "header": text(header),
+        "logs": [await logged(it), await logged(it, "info"), await logged(it, "error")],
         "sampling": await refusal(
             lambda: it.call_tool("test_sampling", {"prompt": "Are you there?"})
         ),

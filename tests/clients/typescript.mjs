@@ -39,6 +39,20 @@ function client() {
   return made;
 }
 
+// Log lines that arrive while a tool runs that writes three.
+async function logged(it, level) {
+  let lines = 0;
+  it.setNotificationHandler("notifications/message", () => void (lines += 1));
+  const call = { name: "test_tool_with_logging", arguments: {} };
+  if (!modern && level) {
+    await it.setLoggingLevel(level);
+  } else if (level) {
+    call._meta = { "io.modelcontextprotocol/logLevel": level };
+  }
+  await it.callTool(call);
+  return lines;
+}
+
 const text = (result) => result.content.map((block) => block.text).join("");
 
 async function refusal(work) {
@@ -128,6 +142,7 @@ async function fixture(it) {
     rounds: text(rounds),
     prompt: asking.messages[0].content.text,
     header: text(header),
+    logs: [await logged(it), await logged(it, "info"), await logged(it, "error")],
     sampling: await refusal(() =>
       it.callTool({ name: "test_sampling", arguments: { prompt: "Are you there?" } }),
     ),

@@ -9,7 +9,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rmcp::model::{
     CacheScope, CallToolResult, CompleteResult, CompletionInfo, DiscoverResult, ErrorCode,
-    ErrorData, GetPromptResult, InputRequiredResult, ListPromptsResult,
+    GetPromptResult, InputRequiredResult, ListPromptsResult,
     ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, ProtocolVersion,
     ReadResourceResult, ResourceContents,
 };
@@ -146,7 +146,17 @@ impl<S: SecureService> Shared<S> {
                         result.cache_scope = Some(CacheScope::Private);
                         Ok(McpReply::ReadResource(result.into()))
                     }
-                    Err(error) => outcome(error, |asked| McpReply::ReadResource(asked.into())),
+                    Err(error) => {
+                        let is_missing = matches!(error.kind, ToolErrorKind::NotFound { .. });
+                        outcome(error, |asked| McpReply::ReadResource(asked.into())).map_err(
+                            |mut refusal| {
+                                if is_missing {
+                                    refusal.error.code = ErrorCode::RESOURCE_NOT_FOUND;
+                                }
+                                refusal
+                            },
+                        )
+                    }
                 }
             }
             CheckedOp::Completion { index, prefix } => {
@@ -381,9 +391,8 @@ fn outcome(
             let reason = error.message.clone();
             Err(Refusal { error: *error, ..Refusal::denied(control, ErrorCode::INVALID_REQUEST, "", reason) })
         }
-        ToolErrorKind::NotFound(detail) => {
-            let mut refusal = Refusal::denied("tool", ErrorCode::RESOURCE_NOT_FOUND, "not found", detail);
-            refusal.error = ErrorData::resource_not_found("not found", None);
+        ToolErrorKind::NotFound { message, detail } => {
+            let refusal = Refusal::denied("tool", ErrorCode::INVALID_PARAMS, message, detail);
             Err(refusal.verdict(Verdict::ToolError))
         }
     }

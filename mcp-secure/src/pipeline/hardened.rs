@@ -260,11 +260,11 @@ impl ServerHandler for Hardened {
         through!(self, McpOp::ListTools(request), context => ListTools)
     }
 
-    /// `rmcp` asks this before any message layer, to compare `Mcp-Param-*` headers. Only
-    /// tools that declare such a header are shown, and no hidden one.
-    fn get_tool(&self, name: &str) -> Option<Tool> {
-        let (_, entry) = self.registry.tool(name)?;
-        (!entry.about.policy.hidden && entry.has_headers).then(|| entry.model.clone())
+    /// `rmcp` asks this before any message layer, to compare `Mcp-Param-*` headers: whoever
+    /// may not use a tool would learn from the answer that it exists. The comparison is in
+    /// Validate, behind Authorize.
+    fn get_tool(&self, _: &str) -> Option<Tool> {
+        None
     }
 
     async fn on_custom_request(

@@ -87,14 +87,17 @@ impl Conformance {
     /// Writes a log line, if the request asks for log lines.
     #[tool(public)]
     async fn test_logging_tool(&self, log: Log) -> ToolResult<&'static str> {
-        log.info("A line that only a request with a log level sees").await?;
+        log.info("A line that only a request with a log level sees")
+            .await?;
         Ok("done")
     }
 
     /// Always fails.
     #[tool(public)]
     async fn test_error_handling(&self) -> ToolResult<String> {
-        Err(ToolError::new("This tool intentionally returns an error for testing"))
+        Err(ToolError::new(
+            "This tool intentionally returns an error for testing",
+        ))
     }
 
     /// Reports progress three times.
@@ -159,7 +162,9 @@ impl Conformance {
     /// Needs a capability that the client may not have declared.
     #[tool(public)]
     async fn test_missing_capability(&self, sample: Sample) -> ToolResult<String> {
-        let answer = sample.create_message(rounds::message("Are you there?", 10)).await?;
+        let answer = sample
+            .create_message(rounds::message("Are you there?", 10))
+            .await?;
         Ok(words(&answer))
     }
 
@@ -185,21 +190,31 @@ impl Conformance {
     /// Asks with a default for every kind of field.
     #[tool(public)]
     async fn test_elicitation_sep1034_defaults(&self, elicit: Elicit) -> ToolResult<String> {
-        let answer = elicit.ask("Please review these values", elicitation::defaults()?).await?;
-        Ok(format!("Elicitation completed: {}", elicitation::describe(&answer)))
+        let answer = elicit
+            .ask("Please review these values", elicitation::defaults()?)
+            .await?;
+        Ok(format!(
+            "Elicitation completed: {}",
+            elicitation::describe(&answer)
+        ))
     }
 
     /// Asks with every kind of choice.
     #[tool(public)]
     async fn test_elicitation_sep1330_enums(&self, elicit: Elicit) -> ToolResult<String> {
         let answer = elicit.ask("Please choose", elicitation::choices()?).await?;
-        Ok(format!("Elicitation completed: {}", elicitation::describe(&answer)))
+        Ok(format!(
+            "Elicitation completed: {}",
+            elicitation::describe(&answer)
+        ))
     }
 
     /// One question to the person.
     #[tool(public)]
     async fn test_input_required_result_elicitation(&self, elicit: Elicit) -> ToolResult<String> {
-        let answer = elicit.ask_named("user_name", "What is your name?", rounds::name()?).await?;
+        let answer = elicit
+            .ask_named("user_name", "What is your name?", rounds::name()?)
+            .await?;
         Ok(match answer {
             Answer::Accepted(given) => format!("Hello, {}!", rounds::field(&given, "name")),
             _ => "Hello, whoever you are!".to_owned(),
@@ -217,21 +232,32 @@ impl Conformance {
     #[tool(public)]
     async fn test_input_required_result_list_roots(&self, roots: Roots) -> ToolResult<String> {
         let listed = roots.list().await?;
-        let names: Vec<String> = listed.roots.iter().map(|root| root.uri.to_string()).collect();
+        let names: Vec<String> = listed
+            .roots
+            .iter()
+            .map(|root| root.uri.to_string())
+            .collect();
         Ok(names.join(" "))
     }
 
     /// Answers only if the sealed state came back.
     #[tool(public)]
     async fn test_input_required_result_request_state(&self, elicit: Elicit) -> ToolResult<String> {
-        elicit.ask_named("confirm", "Please confirm", rounds::confirm()?).await?;
+        elicit
+            .ask_named("confirm", "Please confirm", rounds::confirm()?)
+            .await?;
         Ok("state-ok".to_owned())
     }
 
     /// Answers only if the sealed state came back as it was.
     #[tool(public)]
-    async fn test_input_required_result_tampered_state(&self, elicit: Elicit) -> ToolResult<String> {
-        elicit.ask_named("confirm", "Please confirm", rounds::confirm()?).await?;
+    async fn test_input_required_result_tampered_state(
+        &self,
+        elicit: Elicit,
+    ) -> ToolResult<String> {
+        elicit
+            .ask_named("confirm", "Please confirm", rounds::confirm()?)
+            .await?;
         Ok("state-ok".to_owned())
     }
 
@@ -242,9 +268,14 @@ impl Conformance {
         sample: Sample,
     ) -> ToolResult<String> {
         let greeting = rounds::message("Generate a greeting", 50);
-        let (greeting, _, roots) =
-            sample.with_form_and_roots(greeting, "What is your name?", rounds::name()?).await?;
-        Ok(format!("{} ({} roots)", words(&greeting), roots.roots.len()))
+        let (greeting, _, roots) = sample
+            .with_form_and_roots(greeting, "What is your name?", rounds::name()?)
+            .await?;
+        Ok(format!(
+            "{} ({} roots)",
+            words(&greeting),
+            roots.roots.len()
+        ))
     }
 
     /// Two questions, one after the other.
@@ -252,11 +283,17 @@ impl Conformance {
     async fn test_input_required_result_multi_round(&self, elicit: Elicit) -> ToolResult<String> {
         let color = ElicitationSchema::builder().required_string("color");
         let color = color.build().map_err(ToolError::new)?;
-        let name =
-            elicit.ask_named("step1", "Step 1: What is your name?", rounds::name()?).await?;
-        let color =
-            elicit.ask_named("step2", "Step 2: What is your favorite color?", color).await?;
-        Ok(format!("{} {}", elicitation::describe(&name), elicitation::describe(&color)))
+        let name = elicit
+            .ask_named("step1", "Step 1: What is your name?", rounds::name()?)
+            .await?;
+        let color = elicit
+            .ask_named("step2", "Step 2: What is your favorite color?", color)
+            .await?;
+        Ok(format!(
+            "{} {}",
+            elicitation::describe(&name),
+            elicitation::describe(&color)
+        ))
     }
 
     /// Asks whom the client says that it can ask.
@@ -267,10 +304,14 @@ impl Conformance {
         sample: Sample,
     ) -> ToolResult<String> {
         if elicit.is_available() {
-            elicit.ask_named("user_name", "What is your name?", rounds::name()?).await?;
+            elicit
+                .ask_named("user_name", "What is your name?", rounds::name()?)
+                .await?;
         }
         if sample.is_available() {
-            sample.create_message(rounds::message("Say hello", 10)).await?;
+            sample
+                .create_message(rounds::message("Say hello", 10))
+                .await?;
         }
         Ok("asked".to_owned())
     }
@@ -301,8 +342,9 @@ impl Conformance {
         /// The URI of what is embedded.
         resourceUri: String,
     ) -> Vec<PromptMessage> {
-        let resource = ResourceContents::text("Embedded resource content for testing.", resourceUri)
-            .with_mime_type("text/plain");
+        let resource =
+            ResourceContents::text("Embedded resource content for testing.", resourceUri)
+                .with_mime_type("text/plain");
         vec![
             PromptMessage::new(Role::User, ContentBlock::resource(resource)),
             PromptMessage::new_text(Role::User, "Please process the embedded resource above."),
@@ -327,14 +369,20 @@ impl Conformance {
         let answer = elicit
             .ask_named("user_context", "What context should the prompt use?", form)
             .await?;
-        Ok(format!("Use this context: {}", elicitation::describe(&answer)))
+        Ok(format!(
+            "Use this context: {}",
+            elicitation::describe(&answer)
+        ))
     }
 
     /// Completes the first argument.
     #[completion(prompt = "test_prompt_with_arguments", arg = "arg1")]
     async fn complete_arg1(&self, prefix: String) -> Vec<String> {
         let all = ["paris", "park", "party", "hello"];
-        all.iter().filter(|word| word.starts_with(&prefix)).map(|&word| word.to_owned()).collect()
+        all.iter()
+            .filter(|word| word.starts_with(&prefix))
+            .map(|&word| word.to_owned())
+            .collect()
     }
 
     /// A text.
@@ -368,14 +416,17 @@ impl Conformance {
 
 fn words(answer: &CreateMessageResult) -> String {
     let all = answer.message.content.iter();
-    all.filter_map(|block| Some(block.as_text()?.text.clone())).collect()
+    all.filter_map(|block| Some(block.as_text()?.text.clone()))
+        .collect()
 }
 
 fn main() -> mcp_secure::Result<()> {
     let token = env::var_os("CONFORMANCE_TOKEN").unwrap_or_else(|| "conformance.token".into());
     let mut http = Http::on("127.0.0.1:0").local_token_at(token, ["conformance"]);
     if let Ok(proxy) = env::var("CONFORMANCE_PROXY") {
-        http = http.allow_origin(format!("http://{proxy}")).allow_host(proxy);
+        http = http
+            .allow_origin(format!("http://{proxy}"))
+            .allow_host(proxy);
     }
     SecureServer::new(Conformance)
         .stdio(Principal::local_user().scopes(["conformance"]))
@@ -389,4 +440,5 @@ const STEP: Duration = Duration::from_millis(120);
 const PNG: &[u8] = include_bytes!("pixel.png");
 
 /// No samples at all.
-const WAV: &[u8] = b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0data\0\0\0\0";
+const WAV: &[u8] =
+    b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0data\0\0\0\0";

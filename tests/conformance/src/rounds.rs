@@ -12,12 +12,18 @@ use mcp_secure::{
 
 /// One name.
 pub(crate) fn name() -> ToolResult<ElicitationSchema> {
-    ElicitationSchema::builder().required_string("name").build().map_err(ToolError::new)
+    ElicitationSchema::builder()
+        .required_string("name")
+        .build()
+        .map_err(ToolError::new)
 }
 
 /// One switch.
 pub(crate) fn confirm() -> ToolResult<ElicitationSchema> {
-    ElicitationSchema::builder().required_bool("ok").build().map_err(ToolError::new)
+    ElicitationSchema::builder()
+        .required_bool("ok")
+        .build()
+        .map_err(ToolError::new)
 }
 
 /// One message of the user's.
@@ -28,5 +34,8 @@ pub(crate) fn message(text: &str, max_tokens: u32) -> CreateMessageRequestParams
 
 /// A field of a form that was filled in.
 pub(crate) fn field<'a>(content: &'a Value, name: &str) -> &'a str {
-    content.get(name).and_then(Value::as_str).unwrap_or_default()
+    content
+        .get(name)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }

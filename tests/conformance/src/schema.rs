@@ -10,7 +10,11 @@ use mcp_secure::{
 
 /// A person and how to reach them.
 #[derive(Deserialize)]
-#[serde(crate = "mcp_secure::serde", rename_all = "camelCase", deny_unknown_fields)]
+#[serde(
+    crate = "mcp_secure::serde",
+    rename_all = "camelCase",
+    deny_unknown_fields
+)]
 pub(crate) struct Rich {
     name: Option<String>,
     address: Option<Value>,

@@ -4,7 +4,12 @@
 //! line that does not fail any more is an error, too. Both are the suite's own rules: it
 //! exits with 0 only then.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
 
 mod support;
 
@@ -40,14 +45,23 @@ fn the_requirements_of_2026_07_28_are_met() {
 /// These two are not in the frozen set, but they are the only ones that try header mismatches.
 #[test]
 fn headers_that_contradict_the_body_are_refused() {
-    let standard = ["--scenario", "http-header-validation", "--spec-version", "2026-07-28"];
+    let standard = [
+        "--scenario",
+        "http-header-validation",
+        "--spec-version",
+        "2026-07-28",
+    ];
     judged("conformance-2026", &standard, "headers", 10);
 }
 
 #[test]
 fn arguments_in_headers_that_contradict_the_body_are_refused() {
-    let custom =
-        ["--scenario", "http-custom-header-server-validation", "--spec-version", "2026-07-28"];
+    let custom = [
+        "--scenario",
+        "http-custom-header-server-validation",
+        "--spec-version",
+        "2026-07-28",
+    ];
     judged("conformance-2026", &custom, "headers", 5);
 }
 
@@ -79,12 +93,19 @@ fn judged(version: &str, what: &[&str], baseline: &str, at_least: usize) {
     if std::env::var_os("CONFORMANCE_VERBOSE").is_some() {
         println!("{said}");
     }
-    assert!(output.status.success(), "{}\n{said}\n{complained}", output.status);
+    assert!(
+        output.status.success(),
+        "{}\n{said}\n{complained}",
+        output.status
+    );
     let made: usize = ["SUCCESS", "FAILURE", "WARNING"]
         .iter()
         .filter_map(|status| checks.get(*status))
         .sum();
-    assert!(made >= at_least, "only {made} checks were made, not {at_least}:\n{said}");
+    assert!(
+        made >= at_least,
+        "only {made} checks were made, not {at_least}:\n{said}"
+    );
 }
 
 /// How many checks ended how, from the `checks.json` of each scenario.
@@ -97,8 +118,7 @@ fn count(folder: &Path) -> BTreeMap<String, usize> {
             if path.is_dir() {
                 folders.push(path);
             } else if path.file_name().is_some_and(|name| name == "checks.json") {
-                let checks: Vec<Value> =
-                    serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+                let checks: Vec<Value> = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
                 for check in &checks {
                     let status = check["status"].as_str().unwrap().to_owned();
                     if matches!(status.as_str(), "FAILURE" | "WARNING") {

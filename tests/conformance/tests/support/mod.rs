@@ -1,7 +1,11 @@
 //! What the tests of this package share: the tools that `cargo xtask test` installs, servers
 //! as child processes, and the proxy that brings the token.
 
-#![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test binary uses a part of it"
+)]
 
 mod proxy;
 mod server;

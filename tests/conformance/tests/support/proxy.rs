@@ -78,9 +78,13 @@ fn read_head(client: &mut TcpStream) -> io::Result<(String, Vec<u8>)> {
 
 fn rewritten(head: &str, token: &str) -> Vec<u8> {
     let is = |line: &str, name: &str| {
-        line.split_once(':').is_some_and(|(this, _)| this.eq_ignore_ascii_case(name))
+        line.split_once(':')
+            .is_some_and(|(this, _)| this.eq_ignore_ascii_case(name))
     };
-    let mut lines: Vec<&str> = head.split("\r\n").filter(|line| !is(line, "connection")).collect();
+    let mut lines: Vec<&str> = head
+        .split("\r\n")
+        .filter(|line| !is(line, "connection"))
+        .collect();
     let authorization = format!("Authorization: Bearer {token}");
     if !lines.iter().any(|line| is(line, "authorization")) {
         lines.push(&authorization);

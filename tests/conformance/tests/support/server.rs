@@ -58,10 +58,17 @@ impl Server {
                 break address;
             }
             let ended = child.try_wait().unwrap();
-            assert!(ended.is_none() && begun.elapsed() < START, "no server, but: {said}");
+            assert!(
+                ended.is_none() && begun.elapsed() < START,
+                "no server, but: {said}"
+            );
             sleep(Duration::from_millis(20));
         };
-        Self { child, home, address }
+        Self {
+            child,
+            home,
+            address,
+        }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -73,7 +80,10 @@ impl Server {
     }
 
     pub(crate) fn token(&self) -> String {
-        fs::read_to_string(self.home.path().join("token")).unwrap().trim().to_owned()
+        fs::read_to_string(self.home.path().join("token"))
+            .unwrap()
+            .trim()
+            .to_owned()
     }
 
     pub(crate) fn audit_log(&self) -> PathBuf {

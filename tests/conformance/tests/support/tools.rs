@@ -29,10 +29,16 @@ pub(crate) fn scripts() -> PathBuf {
 
 /// Runs to the end, or not longer than this.
 pub(crate) fn output_of(command: &mut Command, limit: Duration) -> Output {
-    let (out, err) = (tempfile::NamedTempFile::new(), tempfile::NamedTempFile::new());
+    let (out, err) = (
+        tempfile::NamedTempFile::new(),
+        tempfile::NamedTempFile::new(),
+    );
     let (out, err) = (out.unwrap(), err.unwrap());
-    let mut child =
-        command.stdout(out.reopen().unwrap()).stderr(err.reopen().unwrap()).spawn().unwrap();
+    let mut child = command
+        .stdout(out.reopen().unwrap())
+        .stderr(err.reopen().unwrap())
+        .spawn()
+        .unwrap();
     let begun = Instant::now();
     let status = loop {
         if let Some(status) = child.try_wait().unwrap() {
@@ -45,13 +51,19 @@ pub(crate) fn output_of(command: &mut Command, limit: Duration) -> Output {
         sleep(Duration::from_millis(20));
     };
     let read = |file: &Path| std::fs::read(file).unwrap();
-    Output { status, stdout: read(out.path()), stderr: read(err.path()) }
+    Output {
+        status,
+        stdout: read(out.path()),
+        stderr: read(err.path()),
+    }
 }
 
 /// The variable, or else the file that holds it for tests that are started by hand. A test
 /// that finds nothing fails: one that is skipped proves nothing.
 fn tool(name: &str) -> PathBuf {
-    let known = std::env::var_os(name).map(PathBuf::from).or_else(|| in_file(name));
+    let known = std::env::var_os(name)
+        .map(PathBuf::from)
+        .or_else(|| in_file(name));
     match known {
         Some(path) if path.exists() => path,
         _ => panic!("{name} is not there: `cargo xtask test` (or `install`) brings it"),
