@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, atomic::AtomicU32},
+    sync::{Arc, Mutex},
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -44,9 +44,9 @@ pub(crate) struct ClientSide {
     /// Binds sealed state to this operation and its arguments.
     pub(crate) purpose: Arc<str>,
     pub(crate) principal: Arc<Principal>,
-    /// How many questions this call has asked: a call that runs again asks them in the same
-    /// order, so the number names the question.
-    pub(crate) questions: Arc<AtomicU32>,
+    /// The questions that this call has asked so far. A call that runs again asks them in the
+    /// same order, so its number names a question that the author did not name.
+    pub(crate) questions: Arc<Mutex<Vec<String>>>,
 }
 
 impl ClientSide {
@@ -170,7 +170,7 @@ pub fn at_start<T>(lent: ToolResult<T>) -> crate::Result<T> {
             ToolErrorKind::Public { message, detail, .. } => {
                 detail.unwrap_or_else(|| message.into_owned())
             }
-            ToolErrorKind::Internal(detail) | ToolErrorKind::NotFound(detail) => detail,
+            ToolErrorKind::Internal(detail) | ToolErrorKind::NotFound { detail, .. } => detail,
             ToolErrorKind::Protocol(..) | ToolErrorKind::InputRequired(_) => {
                 "`#[init]` cannot ask a client: there is none yet".to_owned()
             }

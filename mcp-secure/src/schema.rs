@@ -122,6 +122,9 @@ impl InputBuilder {
     pub fn arg<T: ToolArg>(mut self, name: &'static str, rules: ArgRules) -> Self {
         let mut schema = self.generator.subschema_for::<T>().to_value();
         let optional = accepts_null(&schema);
+        if rules.header.is_some() {
+            only_absent(&mut schema);
+        }
         apply(&mut schema, &rules);
         self.properties.insert(name.to_owned(), schema);
         if !optional {
@@ -160,8 +163,8 @@ impl InputBuilder {
             .into_root_schema_for::<T>()
             .to_value();
         close(&mut root);
+        // `$schema` stays: a whole struct may use any keyword, and this names the dialect.
         let mut schema = into_object(root);
-        schema.remove("$schema");
         schema.remove("title");
         schema.remove("description");
         let required: Vec<&str> = schema
@@ -212,6 +215,18 @@ fn accepts_null(schema: &Value) -> bool {
         None => ["anyOf", "oneOf"].iter().any(|key| {
             schema.get(*key).and_then(Value::as_array).is_some_and(|all| all.iter().any(accepts_null))
         }),
+    }
+}
+
+/// A header cannot hold null, and clients drop a tool that mirrors what may be null
+/// (SEP-2243 allows the primitive types only): such an argument is left out instead.
+fn only_absent(schema: &mut Value) {
+    if let Some(Value::Array(several)) = schema.get_mut("type") {
+        several.retain(|one| one != "null");
+        if let [one] = several.as_slice() {
+            let one = one.clone();
+            schema["type"] = one;
+        }
     }
 }
 
@@ -339,6 +354,14 @@ mod tests {
         assert_eq!(input.schema["required"], json!(["s"]));
         assert_eq!(input.schema["properties"]["s"]["maxLength"], 64);
         assert!(!input.arguments[0].required);
+    }
+
+    #[test]
+    fn an_optional_argument_in_a_header_is_of_one_type() {
+        let rules = ArgRules { header: Some("Count"), ..ArgRules::default() };
+        let input = InputBuilder::new().arg::<Option<i64>>("count", rules).finish();
+        assert_eq!(input.schema["properties"]["count"]["type"], "integer");
+        assert!(!input.schema.contains_key("required"));
     }
 
     #[test]

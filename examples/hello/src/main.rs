@@ -1,10 +1,10 @@
-//! The smallest server.
+//! The smallest server: one tool over stdio.
 
 use mcp_secure::prelude::*;
 
 struct Hi;
 
-#[secure_server]
+#[secure_server(name = "hello")]
 impl Hi {
     /// Greet somebody.
     #[tool(public)]

@@ -75,6 +75,11 @@ impl About {
         self.handles.iter().flat_map(|of_one| of_one.iter())
     }
 
+    /// Whether it holds a handle that asks the client something.
+    pub fn asks(&self) -> bool {
+        self.facts().any(|facts| matches!(facts.kind, "elicit" | "sample" | "roots"))
+    }
+
     /// Whether a person must agree to each call.
     pub fn needs_approval(&self) -> bool {
         self.facts().any(|facts| facts.approved)

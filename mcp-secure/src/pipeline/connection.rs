@@ -1,17 +1,20 @@
-//! What belongs to one connection or session: who owns it, and which requests are running.
+//! What belongs to one connection or session: who owns it, which requests are running, and
+//! which log lines it wants.
+#![allow(deprecated, reason = "log levels are set by clients of the older revision only")]
 
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use rmcp::model::RequestId;
+use rmcp::model::{LoggingLevel, RequestId};
 
 /// State of one session (or of one request, where there are no sessions).
 #[derive(Default)]
 pub(crate) struct Connection {
     owner: OnceLock<String>,
     running: Mutex<HashSet<RequestId>>,
+    log_floor: Mutex<Option<LoggingLevel>>,
 }
 
 /// A request id while it is in use.
@@ -32,6 +35,15 @@ impl Connection {
         running
             .insert(id.clone())
             .then(|| InFlight { connection: Arc::clone(self), id: id.clone() })
+    }
+
+    /// What `logging/setLevel` asked for in this session.
+    pub(crate) fn set_log_floor(&self, level: LoggingLevel) {
+        *self.log_floor.lock().unwrap_or_else(PoisonError::into_inner) = Some(level);
+    }
+
+    pub(crate) fn log_floor(&self) -> Option<LoggingLevel> {
+        *self.log_floor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

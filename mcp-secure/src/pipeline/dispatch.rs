@@ -9,20 +9,20 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rmcp::model::{
     CacheScope, CallToolResult, CompleteResult, CompletionInfo, DiscoverResult, ErrorCode,
-    ErrorData, GetPromptResult, InputRequiredResult, ListPromptsResult,
+    GetPromptResult, InputRequiredResult, ListPromptsResult,
     ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, ProtocolVersion,
     ReadResourceResult, ResourceContents,
 };
 
 use super::{
-    BoxError, Checked, CheckedOp, McpOp, McpReply, Refusal, Registry, ReplyFuture, Rounds, Verdict,
+    BoxError, Checked, CheckedOp, McpOp, McpReply, Refusal, Registry, ReplyFuture, Rounds, Shape, Verdict,
     registry::{ResourceKind, allows},
 };
 use crate::{
     auth::Principal,
     call::{Call, ClientSide, cursor_purpose},
     capability::{Grants, Lease, LeaseGuard},
-    definition::{Definition, Handler, SecureService},
+    definition::{About, Definition, Handler, SecureService},
     error::{ToolError, ToolErrorKind, ToolResult},
     output::{Completions, PromptReply, ResourceBody, ToolReply},
     state::Sealer,
@@ -95,7 +95,8 @@ impl<S: SecureService> tower::Service<Checked> for Dispatch<S> {
 
 impl<S: SecureService> Shared<S> {
     async fn run(&self, request: Checked) -> Result<McpReply, Refusal> {
-        let purpose = round_purpose(&request);
+        // A digest of all arguments: only for who may have to ask.
+        let purpose = if self.asks(request.op()) { round_purpose(&request) } else { String::new() };
         let (op, context, _, principal, rounds, approved) = request.into_parts();
         match op {
             CheckedOp::Builtin { op, offset } => self.builtin(op, offset, &principal, &context),
@@ -109,8 +110,14 @@ impl<S: SecureService> Shared<S> {
                         Ok(McpReply::CallTool(result.into()))
                     }
                     Err(error) => {
+                        // An error with a code of the protocol's own (-32021, say) is for the
+                        // client, not for its model.
+                        let shape = match &error.kind {
+                            ToolErrorKind::Protocol(..) => Shape::Protocol,
+                            _ => Shape::ToolResult,
+                        };
                         outcome(error, |asked| McpReply::CallTool(asked.into()))
-                            .map_err(Refusal::into_tool_result)
+                            .map_err(|refusal| Refusal { shape, ..refusal })
                     }
                 }
             }
@@ -139,7 +146,17 @@ impl<S: SecureService> Shared<S> {
                         result.cache_scope = Some(CacheScope::Private);
                         Ok(McpReply::ReadResource(result.into()))
                     }
-                    Err(error) => outcome(error, |asked| McpReply::ReadResource(asked.into())),
+                    Err(error) => {
+                        let is_missing = matches!(error.kind, ToolErrorKind::NotFound { .. });
+                        outcome(error, |asked| McpReply::ReadResource(asked.into())).map_err(
+                            |mut refusal| {
+                                if is_missing {
+                                    refusal.error.code = ErrorCode::RESOURCE_NOT_FOUND;
+                                }
+                                refusal
+                            },
+                        )
+                    }
                 }
             }
             CheckedOp::Completion { index, prefix } => {
@@ -160,6 +177,19 @@ impl<S: SecureService> Shared<S> {
                 }
             }
         }
+    }
+
+    /// Whether user code behind this may end the call with a question (SEP-2322).
+    fn asks(&self, op: &CheckedOp) -> bool {
+        let about = match op {
+            CheckedOp::Tool { index, .. } => self.registry.tools.get(*index).map(|e| &e.about),
+            CheckedOp::Prompt { index, .. } => self.registry.prompts.get(*index).map(|e| &e.about),
+            CheckedOp::Resource { index, .. } => {
+                self.registry.resources.get(*index).map(|e| &e.about)
+            }
+            CheckedOp::Completion { .. } | CheckedOp::Builtin { .. } => None,
+        };
+        about.is_some_and(About::asks)
     }
 
     fn lend(
@@ -361,9 +391,8 @@ fn outcome(
             let reason = error.message.clone();
             Err(Refusal { error: *error, ..Refusal::denied(control, ErrorCode::INVALID_REQUEST, "", reason) })
         }
-        ToolErrorKind::NotFound(detail) => {
-            let mut refusal = Refusal::denied("tool", ErrorCode::RESOURCE_NOT_FOUND, "not found", detail);
-            refusal.error = ErrorData::resource_not_found("not found", None);
+        ToolErrorKind::NotFound { message, detail } => {
+            let refusal = Refusal::denied("tool", ErrorCode::INVALID_PARAMS, message, detail);
             Err(refusal.verdict(Verdict::ToolError))
         }
     }

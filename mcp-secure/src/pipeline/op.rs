@@ -28,13 +28,23 @@ macro_rules! ops {
                     $(Self::$name { .. } => $method,)*
                 }
             }
-
-            /// Whether `method` is one that this crate has a typed request for.
-            pub(crate) fn is_known_method(method: &str) -> bool {
-                [$($method),*].contains(&method)
-            }
         }
     };
+}
+
+impl McpOp {
+    /// Whether a method is answered at all in a revision: for parameters so malformed that
+    /// `rmcp` has no typed request for them, this is all that tells "malformed" from "there
+    /// is no such method".
+    pub(crate) fn is_served(method: &str, modern: bool) -> bool {
+        match method {
+            "completion/complete" | "prompts/get" | "prompts/list" | "resources/list"
+            | "resources/templates/list" | "resources/read" | "tools/call" | "tools/list" => true,
+            "server/discover" => modern,
+            "initialize" | "ping" | "logging/setLevel" => !modern,
+            _ => false,
+        }
+    }
 }
 
 ops! {

@@ -38,7 +38,9 @@ pub(crate) struct ToolEntry {
     pub(crate) max_output: usize,
     pub(crate) needs_approval: bool,
     pub(crate) writes: bool,
-    pub(crate) has_headers: bool,
+    /// Its arguments that are mirrored into headers.
+    #[cfg(feature = "http")]
+    pub(crate) mirrored: Vec<crate::layer::validate::mirror::Mirrored>,
     /// Its rights in words, for the person who approves.
     pub(crate) rights: String,
 }
@@ -159,7 +161,9 @@ impl Registry {
             needs_approval: about.needs_approval(),
             writes,
             rights: rights(&about),
-            has_headers: has_headers(&tool.input.schema),
+            #[cfg(feature = "http")]
+            mirrored: crate::layer::validate::mirror::Mirrored::all(&tool.input.schema)
+                .map_err(|e| Error::new(format!("the schema of `{}`: {e}", about.name)))?,
             model,
             about,
         };
@@ -237,15 +241,6 @@ fn rights(about: &About) -> String {
         .map(|facts| format!("{} {} `{}`", facts.kind, facts.access, facts.capability))
         .collect();
     rights.join(", ")
-}
-
-/// Whether an argument is mirrored into an `Mcp-Param-*` header (SEP-2243). The macro puts
-/// the mark on top-level properties only.
-fn has_headers(schema: &JsonObject) -> bool {
-    schema
-        .get("properties")
-        .and_then(|properties| properties.as_object())
-        .is_some_and(|all| all.values().any(|property| property.get("x-mcp-header").is_some()))
 }
 
 /// Whether a principal may use something.

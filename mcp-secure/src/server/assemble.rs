@@ -33,6 +33,7 @@ pub(crate) struct Bound {
 /// Everything that is the same for all transports of one server.
 pub(crate) struct Assembled {
     pub(crate) hardened: Hardened,
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only HTTP seals sessions"))]
     pub(crate) sealer: Sealer,
     pub(crate) tally: Arc<Tally>,
 }
@@ -169,6 +170,7 @@ pub(crate) fn check_grants<S>(
 }
 
 /// The paths of grants that the code itself binds; the operator's come from the options.
+#[cfg(feature = "testing")]
 pub(crate) fn path_in_code(grant: &Grant) -> Option<PathBuf> {
     match &grant.source {
         GrantSource::Operator => None,

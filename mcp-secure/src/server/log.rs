@@ -1,17 +1,38 @@
 //! Tracing goes to standard error, and `rmcp`'s own lines not at all: at its DEBUG level
 //! they hold whole requests and results, at WARN the bodies of errors, at INFO session ids.
 
+use std::io::Write as _;
+
 use tracing::Metadata;
 use tracing_subscriber::{Layer, filter::FilterFn, layer::SubscriberExt, util::SubscriberInitExt};
 
-/// Installs the subscriber, unless the author has installed one. Then the filter is the
-/// author's business; the book says so.
+/// Installs the subscriber, unless the author has installed one (then the filter is the
+/// author's business; the book says so), and the panic hook.
 pub(crate) fn init() {
+    keep_words_of_panics();
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .with_filter(FilterFn::new(is_ours));
     let _ = tracing_subscriber::registry().with(lines).try_init();
+}
+
+/// A panic may quote what a client sent or a file holds, and standard error of a stdio server
+/// is in its client's log. So only the place is printed; the words of a panic in a call are
+/// in the audit log. The thread that starts the server keeps the hook it had: what falls over
+/// before there are clients is for the operator to read.
+fn keep_words_of_panics() {
+    let starter = std::thread::current().id();
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().id() == starter {
+            before(panic);
+        } else {
+            let place = panic.location().map_or_else(|| "?".to_owned(), ToString::to_string);
+            // `eprintln!` would panic again if nobody reads.
+            let _ = writeln!(std::io::stderr(), "a panic at {place}; its words are kept back");
+        }
+    }));
 }
 
 fn is_ours(metadata: &Metadata<'_>) -> bool {

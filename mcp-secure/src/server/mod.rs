@@ -223,6 +223,15 @@ impl<S: SecureService, T> SecureServer<S, T> {
 /// How long an answer may still take when the client of a stdio server is gone.
 pub(crate) const DRAIN: Duration = Duration::from_millis(1500);
 
+/// How long what still runs has to be dropped when the server ends.
+pub(crate) const LAST_MOMENT: Duration = Duration::from_millis(500);
+
+/// Ends a runtime. What waits is dropped, and so writes its audit record; what is stuck, or
+/// reads standard input, does not keep the process.
+pub(crate) fn end(runtime: tokio::runtime::Runtime) {
+    runtime.shutdown_timeout(LAST_MOMENT);
+}
+
 /// What a runtime cannot be built for is an operator's matter.
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()

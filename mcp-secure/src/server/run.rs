@@ -1,6 +1,8 @@
 //! `run()`: options, checks, transport; in the order in which they may fail.
 
-use std::{ffi::OsString, io::Write as _, sync::Arc};
+#[cfg(feature = "http")]
+use std::io::Write as _;
+use std::{ffi::OsString, sync::Arc};
 
 use super::{
     Ready, SecureServer,
@@ -95,6 +97,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
             !resolved.denied_tools.iter().any(|denied| denied == tool.about.name)
         });
         let sink = sink(resolved.audit.as_ref(), self.audit.as_deref(), definition.name)?;
+        #[cfg(feature = "http")]
         let name = definition.name;
         let identity = match (&resolved.transport, self.stdio) {
             (Transport::Stdio, Some(principal)) => IdentitySource::Declared(Arc::new(principal)),
@@ -135,7 +138,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 let runtime = runtime()?;
                 let done = runtime.block_on(serve::stdio(plan, out));
                 // A read of standard input or a stuck tool must not keep the process.
-                runtime.shutdown_background();
+                super::end(runtime);
                 done
             }
             #[cfg(feature = "http")]
@@ -153,7 +156,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 let bound = http.bind(name)?;
                 let runtime = runtime()?;
                 let done = runtime.block_on(serve::http(plan, bound));
-                runtime.shutdown_background();
+                super::end(runtime);
                 done
             }
             #[cfg(feature = "http")]
@@ -168,7 +171,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 let bound = unix.bind()?;
                 let runtime = runtime()?;
                 let done = runtime.block_on(serve::http(plan, bound));
-                runtime.shutdown_background();
+                super::end(runtime);
                 done
             }
             #[cfg(not(feature = "http"))]
@@ -249,6 +252,7 @@ fn sink(
 }
 
 /// One line for the operator on standard error, which no log filter hides.
+#[cfg(feature = "http")]
 pub(crate) fn announce(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -6,11 +6,13 @@ use rmcp::ServiceExt;
 use tokio::sync::Notify;
 
 use super::{
-    DRAIN,
+    DRAIN, LAST_MOMENT,
     assemble::{Assembled, Plan},
     stdio::StdioTransport,
 };
-use crate::{Error, Result, audit::Tally, definition::SecureService};
+#[cfg(feature = "http")]
+use crate::audit::Tally;
+use crate::{Error, Result, definition::SecureService};
 
 /// Serves one client over standard input and output.
 ///
@@ -19,6 +21,7 @@ pub(crate) async fn stdio<S: SecureService>(plan: Plan<S>, out: std::fs::File) -
     let max = plan.limits.max_message;
     let Assembled { hardened, tally, .. } = plan.assemble().await?;
     let flushing = tokio::spawn(Arc::clone(&tally).run());
+    super::stdio::leave_with_client(DRAIN + 2 * LAST_MOMENT);
     let (reader, writer) = super::stdio::streams(out);
     let ended = Arc::new(Notify::new());
     let transport =

@@ -7,8 +7,10 @@ use std::{
     collections::HashSet,
     io,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
+use futures::future::BoxFuture;
 use rmcp::{
     RoleServer,
     model::{JsonRpcMessage, RequestId},
@@ -27,7 +29,15 @@ use crate::audit::Tally;
 /// Messages over any byte stream; standard input and output in a server.
 pub(crate) struct StdioTransport<R, W> {
     reader: BufReader<R>,
+    /// As much of a line as has arrived, kept here because `rmcp` drops the future of
+    /// `receive` whenever something else happens first.
     line: Vec<u8>,
+    /// Whether the line has been handed out, so that the next one starts anew.
+    complete: bool,
+    /// The line is too long: what is left of it.
+    excess: Option<IdScanner>,
+    /// An answer on its way out, kept for the same reason: half of one would spoil the stream.
+    refusing: Option<BoxFuture<'static, io::Result<()>>>,
     max: usize,
     shared: Arc<Shared<W>>,
     ended: Arc<Notify>,
@@ -49,6 +59,9 @@ where
         Self {
             reader: BufReader::with_capacity(64 * 1024, reader),
             line: Vec::with_capacity(4096),
+            complete: false,
+            excess: None,
+            refusing: None,
             max,
             shared: Arc::new(Shared {
                 writer: tokio::sync::Mutex::new(writer),
@@ -60,38 +73,44 @@ where
     }
 
     /// The next line into `self.line`; a longer one is read to its end and only looked at
-    /// for its id, so memory stays flat.
+    /// for its id, so memory stays flat. May be dropped at its `await` and called again.
     async fn next_line(&mut self) -> io::Result<Line> {
-        self.line.clear();
-        let mut excess: Option<IdScanner> = None;
+        if std::mem::take(&mut self.complete) {
+            self.line.clear();
+        }
         loop {
             let chunk = self.reader.fill_buf().await?;
             if chunk.is_empty() {
-                return Ok(if self.line.is_empty() && excess.is_none() {
+                return Ok(if self.line.is_empty() && self.excess.is_none() {
                     Line::End
                 } else {
-                    excess.map_or(Line::Whole, |scanner| Line::TooLong(scanner.id()))
+                    self.whole()
                 });
             }
             let end = chunk.iter().position(|byte| *byte == b'\n');
             let taken = end.unwrap_or(chunk.len());
             let part = chunk.get(..taken).unwrap_or_default();
-            if let Some(scanner) = &mut excess {
+            if let Some(scanner) = &mut self.excess {
                 scanner.feed(part);
             } else if self.line.len() + part.len() > self.max {
                 let mut scanner = IdScanner::default();
                 scanner.feed(&self.line);
                 scanner.feed(part);
                 self.line = Vec::new();
-                excess = Some(scanner);
+                self.excess = Some(scanner);
             } else {
                 self.line.extend_from_slice(part);
             }
             self.reader.consume(taken + usize::from(end.is_some()));
             if end.is_some() {
-                return Ok(excess.map_or(Line::Whole, |scanner| Line::TooLong(scanner.id())));
+                return Ok(self.whole());
             }
         }
+    }
+
+    fn whole(&mut self) -> Line {
+        self.complete = true;
+        self.excess.take().map_or(Line::Whole, |scanner| Line::TooLong(scanner.id()))
     }
 
     /// The message of the current line, or the answer to what is not one.
@@ -216,6 +235,14 @@ where
 
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
         loop {
+            if let Some(refusing) = &mut self.refusing {
+                let written = refusing.await;
+                self.refusing = None;
+                if written.is_err() {
+                    self.ended.notify_one();
+                    return None;
+                }
+            }
             let refused = match self.next_line().await {
                 Ok(Line::Whole) => match self.parse() {
                     Ok(Some(message)) => {
@@ -243,10 +270,8 @@ where
                     return None;
                 }
             };
-            if self.shared.refuse(refused).await.is_err() {
-                self.ended.notify_one();
-                return None;
-            }
+            let shared = Arc::clone(&self.shared);
+            self.refusing = Some(Box::pin(async move { shared.refuse(refused).await }));
         }
     }
 
@@ -356,6 +381,33 @@ pub(crate) fn streams(
     (reader, writer)
 }
 
+/// Ends the process some time after its client has gone, whatever the runtime is doing: a
+/// tool that blocks a thread may hold up the very task that would notice.
+#[cfg(unix)]
+pub(crate) fn leave_with_client(patience: Duration) {
+    use rustix::event::{PollFd, PollFlags, poll};
+    let watch = move || {
+        let stdin = rustix::stdio::stdin();
+        let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+        let mut watched = [PollFd::new(&stdin, PollFlags::empty())];
+        loop {
+            match poll(&mut watched, None) {
+                Ok(_) if watched.iter().any(|fd| fd.revents().intersects(gone)) => break,
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return,
+            }
+        }
+        std::thread::sleep(patience);
+        std::process::exit(0);
+    };
+    // Without the thread the server still serves; it only may outlive a stuck tool's client.
+    let _ = std::thread::Builder::new().name("client".to_owned()).spawn(watch);
+}
+
+/// Elsewhere the end of standard input is noticed by the runtime alone.
+#[cfg(not(unix))]
+pub(crate) fn leave_with_client(_: Duration) {}
+
 /// Opens a pipe anew, so that "non-blocking" is ours alone and not of whoever shares it.
 #[cfg(unix)]
 fn reopen(fd: i32, write: bool) -> io::Result<std::fs::File> {
@@ -382,6 +434,36 @@ mod tests {
             scanner.feed(part);
         }
         scanner.id()
+    }
+
+    /// `rmcp` polls `receive` in a `select!` and drops it when something else is first.
+    #[tokio::test]
+    async fn a_message_that_arrives_in_pieces_survives_a_dropped_future() {
+        use futures::FutureExt;
+
+        let (mut client, server) = tokio::io::duplex(1 << 20);
+        let (reader, writer) = tokio::io::split(server);
+        let tally = Tally::new(Arc::new(crate::audit::Audit::new(
+            crate::audit::AuditSink::stderr(),
+            "stdio",
+            "".into(),
+        )));
+        let mut transport = StdioTransport::new(reader, writer, 256, tally, Arc::default());
+        for piece in [r#"{"jsonrpc":"2.0","id":1,"#, r#""method":"pi"#, r#"ng"}"#] {
+            client.write_all(piece.as_bytes()).await.unwrap();
+            assert!(transport.receive().now_or_never().is_none());
+        }
+        client.write_all(b"\n").await.unwrap();
+        assert!(matches!(transport.receive().await, Some(JsonRpcMessage::Request(_))));
+
+        client.write_all(&[b' '; 300]).await.unwrap();
+        assert!(transport.receive().now_or_never().is_none());
+        client.write_all(b"{\"id\":7}\n").await.unwrap();
+        assert!(transport.receive().now_or_never().is_none());
+        let mut answer = [0; 512];
+        let length = tokio::io::AsyncReadExt::read(&mut client, &mut answer).await.unwrap();
+        let answer: Value = serde_json::from_slice(&answer[..length]).unwrap();
+        assert_eq!(answer["id"], 7, "{answer}");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! The tool is then run from its start, and each question that was answered returns at
 //! once. So ask before you act, and ask the same questions in the same order.
 
-use std::{collections::BTreeMap, sync::atomic::Ordering};
+use std::{collections::BTreeMap, sync::PoisonError};
 
 use rmcp::model::{
     ClientCapabilities, ErrorData, InputRequest, InputRequiredResult,
@@ -19,13 +19,34 @@ use crate::{
     layer::{approve::Round, commit::ROUND_TTL},
 };
 
+/// A question, and the name under which its answer comes back, if the author gave one.
+pub(super) struct Question {
+    pub(super) name: Option<&'static str>,
+    pub(super) request: InputRequest,
+}
+
+impl From<InputRequest> for Question {
+    fn from(request: InputRequest) -> Self {
+        Self { name: None, request }
+    }
+}
+
+/// Whether the client declared that it can be asked this kind of thing.
+pub(super) fn can_ask(
+    client: &ClientSide,
+    declared: impl FnOnce(&ClientCapabilities) -> bool,
+) -> bool {
+    let context = client.context.as_ref();
+    context.and_then(|context| context.client_capabilities()).is_some_and(|all| declared(&all))
+}
+
 /// Asks, and waits for the answer or ends the call with the question.
 pub(super) async fn ask(
     client: &ClientSide,
     lease: &Lease,
-    request: InputRequest,
+    question: impl Into<Question>,
 ) -> ToolResult<Value> {
-    let mut answers = ask_all(client, lease, vec![request]).await?;
+    let mut answers = ask_all(client, lease, vec![question.into()]).await?;
     answers.pop().ok_or_else(|| ToolError::internal("an answer is missing"))
 }
 
@@ -33,7 +54,7 @@ pub(super) async fn ask(
 pub(super) async fn ask_all(
     client: &ClientSide,
     lease: &Lease,
-    requests: Vec<InputRequest>,
+    questions: Vec<Question>,
 ) -> ToolResult<Vec<Value>> {
     if !lease.is_live() {
         return Err(revoked());
@@ -43,7 +64,7 @@ pub(super) async fn ask_all(
     };
     let declared = context.client_capabilities().unwrap_or_default();
     let modern = is_modern(context);
-    for request in &requests {
+    for Question { request, .. } in &questions {
         if let Some(missing) = missing(request, &declared) {
             let error = if modern {
                 ErrorData::missing_required_client_capability(missing)
@@ -56,24 +77,37 @@ pub(super) async fn ask_all(
         }
     }
     if !modern {
-        let mut answers = Vec::with_capacity(requests.len());
-        for request in requests {
-            answers.push(ask_now(client, request).await?);
+        let mut answers = Vec::with_capacity(questions.len());
+        for question in questions {
+            answers.push(ask_now(client, question.request).await?);
         }
         return Ok(answers);
     }
-    let keyed: Vec<(String, InputRequest)> = requests
+    let keyed: Vec<(String, InputRequest)> = questions
         .into_iter()
-        .map(|request| {
-            (format!("q{}", client.questions.fetch_add(1, Ordering::Relaxed)), request)
-        })
-        .collect();
+        .map(|question| Ok((key(client, question.name)?, question.request)))
+        .collect::<ToolResult<_>>()?;
     let known: Option<Vec<Value>> =
         keyed.iter().map(|(key, _)| client.answers.get(key).cloned()).collect();
     match known {
         Some(answers) => Ok(answers),
         None => Err(end_the_round(client, keyed)),
     }
+}
+
+/// What the answer to the next question is called. No two questions of a call share a name:
+/// the second would be taken for answered.
+fn key(client: &ClientSide, name: Option<&'static str>) -> ToolResult<String> {
+    let mut asked = client.questions.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = match name {
+        Some(name) => name.to_owned(),
+        None => format!("q{}", asked.len()),
+    };
+    if asked.contains(&key) {
+        return Err(ToolError::internal(format!("two questions are named `{key}`")));
+    }
+    asked.push(key.clone());
+    Ok(key)
 }
 
 /// Ends the call with those questions that have no answer yet.

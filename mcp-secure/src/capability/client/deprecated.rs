@@ -6,7 +6,11 @@ use rmcp::model::{
     ListRootsRequest, ListRootsResult,
 };
 
-use super::{Answer, ask::{ask, ask_all}, elicit};
+use super::{
+    Answer,
+    ask::{ask, ask_all, can_ask},
+    elicit,
+};
 use crate::{
     call::{Call, ClientSide},
     capability::{Facts, Handle, Lease, sealed::Sealed},
@@ -36,6 +40,11 @@ impl Sample {
         })
     }
 
+    /// Whether the client says that its model can be asked.
+    pub fn is_available(&self) -> bool {
+        can_ask(&self.client, |all| all.sampling.is_some())
+    }
+
     /// A question to the person, one to the model and one for the roots, in one round.
     ///
     /// # Errors
@@ -47,12 +56,12 @@ impl Sample {
         message: impl Into<String>,
         schema: rmcp::model::ElicitationSchema,
     ) -> ToolResult<(CreateMessageResult, Answer, ListRootsResult)> {
-        let requests = vec![
-            elicit::request(message.into(), schema.clone()),
-            InputRequest::CreateMessage(CreateMessageRequest::new(params)),
-            InputRequest::ListRoots(ListRootsRequest::default()),
+        let questions = vec![
+            elicit::request(message.into(), schema.clone()).into(),
+            InputRequest::CreateMessage(CreateMessageRequest::new(params)).into(),
+            InputRequest::ListRoots(ListRootsRequest::default()).into(),
         ];
-        let mut answers = ask_all(&self.client, &self.lease, requests).await?.into_iter();
+        let mut answers = ask_all(&self.client, &self.lease, questions).await?.into_iter();
         let mut next = || answers.next().unwrap_or_default();
         let answer = elicit::checked(next(), &serde_json::to_value(&schema)?)?;
         let malformed = |e: serde_json::Error| {

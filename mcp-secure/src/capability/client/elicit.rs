@@ -8,7 +8,10 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{ask::{ask, ask_all}, clean};
+use super::{
+    ask::{Question, ask, ask_all, can_ask},
+    clean,
+};
 use crate::{
     call::{Call, ClientSide},
     capability::{Facts, Handle, Lease, sealed::Sealed},
@@ -74,6 +77,28 @@ impl Elicit {
         checked(answer, &expected)
     }
 
+    /// Asks under a name of your own: the key of the answer in the 2026-07-28 revision, for
+    /// clients that look at it. Each name may be asked once in a call.
+    ///
+    /// # Errors
+    ///
+    /// As [`form`](Self::form).
+    pub async fn ask_named(
+        &self,
+        name: &'static str,
+        message: impl Into<String>,
+        schema: ElicitationSchema,
+    ) -> ToolResult<Answer> {
+        let expected = serde_json::to_value(&schema)?;
+        let question = Question { name: Some(name), request: request(message.into(), schema) };
+        checked(ask(&self.client, &self.lease, question).await?, &expected)
+    }
+
+    /// Whether the client says that it can ask a person at all.
+    pub fn is_available(&self) -> bool {
+        can_ask(&self.client, |all| all.elicitation.is_some())
+    }
+
     /// Asks several things in one round, each as [`ask`](Self::ask) would.
     ///
     /// # Errors
@@ -87,9 +112,11 @@ impl Elicit {
             .iter()
             .map(|(_, schema)| serde_json::to_value(schema))
             .collect::<Result<_, _>>()?;
-        let requests =
-            questions.into_iter().map(|(message, schema)| request(message, schema)).collect();
-        let answers = ask_all(&self.client, &self.lease, requests).await?;
+        let questions = questions
+            .into_iter()
+            .map(|(message, schema)| request(message, schema).into())
+            .collect();
+        let answers = ask_all(&self.client, &self.lease, questions).await?;
         answers.into_iter().zip(&expected).map(|(answer, schema)| checked(answer, schema)).collect()
     }
 }

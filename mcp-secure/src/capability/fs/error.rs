@@ -103,6 +103,9 @@ impl FsError {
                 ToolError::refused(control, self.to_string(), format!("{control}: {self:?}"))
             }
             None if matches!(self, Self::Io { .. }) => ToolError::internal(self),
+            None if matches!(self, Self::NotFound { .. }) => {
+                ToolError::not_there(self.to_string(), self)
+            }
             None => ToolError::new(self.to_string()),
         }
     }
@@ -221,8 +224,9 @@ mod tests {
     #[test]
     fn what_is_only_absent_is_no_refusal_and_what_is_broken_stays_inside() {
         let path = RelPath::root;
+        let absent = FsError::NotFound { path: path() }.to_tool_error().kind;
+        assert!(matches!(absent, ToolErrorKind::NotFound { .. }));
         for error in [
-            FsError::NotFound { path: path() },
             FsError::AlreadyExists { path: path() },
             FsError::NotText { path: path() },
         ] {

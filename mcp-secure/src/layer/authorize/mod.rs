@@ -9,6 +9,7 @@ use tower::Layer;
 
 use super::{Enclosed, forward_ready, refuse};
 use crate::{
+    call::is_modern,
     definition::{About, Target},
     pipeline::{McpOp, McpRequest, Refusal, Registry, ReplyFuture, Subject, allows},
 };
@@ -91,7 +92,7 @@ impl<S> AuthorizeService<S> {
 
             // `rmcp` delivers malformed parameters of a known method as a custom request.
             McpOp::Custom(custom) => {
-                let known = McpOp::is_known_method(&custom.method);
+                let known = McpOp::is_served(&custom.method, is_modern(request.context()));
                 let _ = request.journey().subject.set(Subject::claimed(&custom.method));
                 Err(if known {
                     Refusal::denied(

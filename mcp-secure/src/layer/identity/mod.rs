@@ -23,6 +23,7 @@ pub(crate) enum IdentitySource {
 }
 
 impl IdentitySource {
+    #[cfg_attr(not(feature = "http"), allow(unused_variables))]
     fn of(&self, request: &McpRequest) -> Option<Arc<Principal>> {
         match self {
             Self::Declared(principal) => Some(Arc::clone(principal)),

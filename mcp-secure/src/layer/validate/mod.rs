@@ -1,8 +1,13 @@
 //! Whether what is asked has the published shape. Yields the [`Checked`] request, which
 //! nothing can change any more.
 
+#[cfg(feature = "http")]
+pub(crate) mod mirror;
+
 use std::sync::Arc;
 
+#[cfg(feature = "http")]
+use rmcp::model::ErrorData;
 use rmcp::model::{ErrorCode, JsonObject, PaginatedRequestParams};
 use serde_json::Value;
 use tower::Layer;
@@ -68,10 +73,13 @@ impl<S: Enclosed<Checked>> tower::Service<McpRequest> for ValidateService<S> {
 
 impl ValidateLayer {
     fn check(&self, request: McpRequest) -> Result<Checked, Refusal> {
-        let inner = request.into_inner();
+        let mut inner = request.into_inner();
         let Some(principal) = inner.journey.principal.get().cloned() else {
             return Err(Refusal::failed("validate/principal", "no principal to check for"));
         };
+        if let Some(level) = inner.connection.log_floor() {
+            inner.context.extensions.insert(level);
+        }
         let mut rounds = Rounds::default();
         let op = match inner.op {
             McpOp::CallTool(params) => {
@@ -80,6 +88,8 @@ impl ValidateLayer {
                 rounds.carried = params.request_state;
                 let given = params.arguments.unwrap_or_default();
                 let _ = inner.journey.arguments.set(crate::audit::shape(&given));
+                #[cfg(feature = "http")]
+                mirrors(&inner.context, &entry.mirrored, &given)?;
                 let arguments = self
                     .object(given, &entry.input)
                     // The model reads what is wrong and can correct itself (SEP-1303).
@@ -130,7 +140,10 @@ impl ValidateLayer {
             op @ (McpOp::Ping | McpOp::Initialize(_) | McpOp::Discover) => {
                 CheckedOp::Builtin { op, offset: 0 }
             }
-            op @ McpOp::SetLevel(_) if self.registry.info.capabilities.logging.is_some() => {
+            McpOp::SetLevel(params) if self.registry.info.capabilities.logging.is_some() => {
+                #[allow(deprecated, reason = "clients of the older revision still set it")]
+                inner.connection.set_log_floor(params.level);
+                let op = McpOp::SetLevel(params);
                 CheckedOp::Builtin { op, offset: 0 }
             }
             _ => {
@@ -180,6 +193,24 @@ impl ValidateLayer {
         };
         Ok(CheckedOp::Builtin { op, offset })
     }
+}
+
+/// Whether the `Mcp-Param-*` headers say what the arguments say: over HTTP, in the revision
+/// that has them.
+#[cfg(feature = "http")]
+fn mirrors(
+    context: &rmcp::service::RequestContext<rmcp::RoleServer>,
+    mirrored: &[mirror::Mirrored],
+    given: &JsonObject,
+) -> Result<(), Refusal> {
+    if mirrored.is_empty() || !crate::call::is_modern(context) {
+        return Ok(());
+    }
+    let Some(parts) = context.extensions.get::<http::request::Parts>() else { return Ok(()) };
+    mirror::check(mirrored, &parts.headers, given).map_err(|message| Refusal {
+        error: ErrorData::header_mismatch(message.clone(), None),
+        ..Refusal::denied("validate/header", ErrorCode::HEADER_MISMATCH, "", message)
+    })
 }
 
 /// What is wrong, by place and rule: values are never quoted (spec TOOLS-10).

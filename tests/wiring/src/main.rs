@@ -1,0 +1,102 @@
+//! The server that the wiring tests attack: tools that misbehave in every way a control is
+//! there for. What it is and how narrow its limits are is chosen by the environment, since
+//! the command line belongs to the SDK.
+//!
+//! `WIRING_TRACES` is a file in which user code leaves a line when it runs: what a control
+//! refused must not be in it.
+
+mod layers;
+mod others;
+mod target;
+mod traces;
+
+use std::{path::PathBuf, time::Duration};
+
+use mcp_secure::{prelude::*, server::http::HttpLimits};
+
+use crate::{
+    layers::{Count, Meddle, Meddler},
+    others::{Late, Quadratic},
+    target::{Files, Spare, Target},
+    traces::Traces,
+};
+
+fn main() -> mcp_secure::Result<()> {
+    match setting("SERVER").as_deref() {
+        Some("init") => {
+            let server = SecureServer::<Late>::from_init();
+            finish(server.grant(Files::from_operator()))
+        }
+        Some("quadratic") => finish(SecureServer::new(Quadratic)),
+        _ => target(),
+    }
+}
+
+fn target() -> mcp_secure::Result<()> {
+    let traces = Traces::from_env();
+    let mut server = SecureServer::new(Target::new(traces.clone())).grant(Files::from_operator());
+    if setting("UNUSED_GRANT").is_some() {
+        server = server.grant(Spare::from_operator());
+    }
+    server = match setting("LAYER").as_deref() {
+        None => server,
+        Some("count") => server.layer(Count(traces)),
+        Some(what) => server.layer(Meddle(Meddler::named(what))),
+    };
+    finish(server)
+}
+
+/// The same transports, principal and limits for every server here.
+fn finish<S, T>(server: SecureServer<S, T>) -> mcp_secure::Result<()>
+where
+    S: mcp_secure::__private::SecureService,
+{
+    let scopes: Vec<String> = setting("SCOPES")
+        .map(|all| all.split_whitespace().map(str::to_owned).collect())
+        .unwrap_or_default();
+    let mut http = HttpLimits::default();
+    let mut limits = Limits::default();
+    for (name, value) in numbers("LIMITS") {
+        let millis = Duration::from_millis(value as u64);
+        match name.as_str() {
+            "concurrency" => limits.concurrency = value,
+            "tool_concurrency" => limits.tool_concurrency = value,
+            "pending_approvals" => limits.pending_approvals = value,
+            "approval_timeout" => limits.approval_timeout = millis,
+            "timeout" => limits.timeout = millis,
+            "max_output" => limits.max_output = value,
+            "max_message" => limits.max_message = value,
+            "max_depth" => limits.max_depth = value,
+            "page_size" => limits.page_size = value,
+            "http.body_bytes" => http.body_bytes = value,
+            "http.body_time" => http.body_time = millis,
+            "http.header_time" => http.header_time = millis,
+            "http.sessions" => http.sessions = value,
+            "http.sessions_per_principal" => http.sessions_per_principal = value,
+            "http.drain" => http.drain = millis,
+            other => return Err(Error::new(format!("`{other}` is no limit of these tests"))),
+        }
+    }
+    let token = PathBuf::from(setting("TOKEN").unwrap_or_default());
+    let socket = PathBuf::from(setting("SOCKET").unwrap_or_default());
+    server
+        .limits(limits)
+        .stdio(Principal::local_user().scopes(scopes.clone()))
+        .http(Http::on("127.0.0.1:0").local_token_at(token, scopes.clone()).limits(http.clone()))
+        .unix(Unix::at(socket).scopes(scopes).limits(http))
+        .run()
+}
+
+fn setting(name: &str) -> Option<String> {
+    std::env::var(format!("WIRING_{name}")).ok().filter(|value| !value.is_empty())
+}
+
+/// `a=1 b=2`.
+fn numbers(name: &str) -> Vec<(String, usize)> {
+    setting(name)
+        .unwrap_or_default()
+        .split_whitespace()
+        .filter_map(|pair| pair.split_once('='))
+        .filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?)))
+        .collect()
+}
