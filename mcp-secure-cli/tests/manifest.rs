@@ -18,7 +18,8 @@ fn a_manifest_that_gained_a_right_fails_the_comparison() {
     let folder = std::env::temp_dir().join(format!("mcp-secure-cli-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let wider = folder.join("wider.json");
-    let changed = text.replacen("\"required\"", "\"not_needed\"", 1);
+    let changed =
+        text.replacen("\"approval\": \"required\"", "\"approval\": \"not needed\"", 1);
     assert_ne!(changed, text, "the notes example has a tool that needs approval");
     std::fs::write(&wider, changed).unwrap();
 

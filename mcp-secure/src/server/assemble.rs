@@ -8,7 +8,7 @@ use crate::{
     auth::{Assurance, Principal},
     call::Call,
     capability::{
-        Facts, Grant, GrantSource, Grants, LeaseGuard,
+        Facts, Grant, Grants, LeaseGuard,
         fs::{FsLimits, OpenRoot},
     },
     definition::{Definition, SecureService},
@@ -172,6 +172,7 @@ pub(crate) fn check_grants<S>(
 /// The paths of grants that the code itself binds; the operator's come from the options.
 #[cfg(feature = "testing")]
 pub(crate) fn path_in_code(grant: &Grant) -> Option<PathBuf> {
+    use crate::capability::GrantSource;
     match &grant.source {
         GrantSource::Operator => None,
         GrantSource::Path(path) => Some(path.clone()),
