@@ -12,7 +12,11 @@ use mcp_secure::{
 };
 
 #[derive(Parser)]
-#[command(name = "mcp-secure", version, about = "Reads the manifests of hardened MCP servers.")]
+#[command(
+    name = "mcp-secure",
+    version,
+    about = "Reads the manifests of hardened MCP servers."
+)]
 struct CommandLine {
     #[command(subcommand)]
     verb: Verb,
@@ -49,7 +53,10 @@ fn main() -> ExitCode {
     }
 }
 
-#[allow(clippy::print_stdout, reason = "this is a command, and its output is the answer")]
+#[allow(
+    clippy::print_stdout,
+    reason = "this is a command, and its output is the answer"
+)]
 fn run(verb: &Verb) -> Result<ExitCode> {
     match verb {
         Verb::Show { file } => print!("{}", read(file)?.to_page()),
@@ -59,7 +66,10 @@ fn run(verb: &Verb) -> Result<ExitCode> {
             for change in &changes {
                 println!("{change}");
             }
-            if changes.iter().any(|change| change.direction == Direction::Wider) {
+            if changes
+                .iter()
+                .any(|change| change.direction == Direction::Wider)
+            {
                 return Ok(ExitCode::FAILURE);
             }
         }

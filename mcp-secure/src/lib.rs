@@ -69,15 +69,15 @@ pub mod state;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use limits::Limits;
 pub use error::{Error, Result, ToolError, ToolResult};
+pub use limits::Limits;
 pub use mcp_secure_macros::{args, capability, output, secure_server};
 pub use output::{
     CompletionOutput, Json, PromptOutput, ResourceBody, ResourceOutput, ToolOutput, ToolReply,
 };
 pub use rmcp::model;
-pub use server::SecureServer;
 pub use schema::{Args, ToolArg};
+pub use server::SecureServer;
 pub use {schemars, serde, serde_json};
 
 /// What the generated code names. Not part of the API.
@@ -91,17 +91,15 @@ pub mod __private {
 
     pub use crate::{
         call::{Call, argument, arguments, at_start, text_argument},
-        capability::{
-            Extracted, Extractor, Facts, Grant, Handle, extracted, facts, fs::FsRoot,
-        },
+        capability::{Extracted, Extractor, Facts, Grant, Handle, extracted, facts, fs::FsRoot},
         definition::{
             About, Access, Completion, Definition, Hints, Policy, Prompt, Resource, SecureInit,
             SecureService, Target, Tool,
         },
         error::{ToolError, ToolResult},
         output::{
-            CompletionOutput, Completions, PromptOutput, PromptReply, ResourceBody,
-            ResourceOutput, ToolOutput, ToolReply,
+            CompletionOutput, Completions, PromptOutput, PromptReply, ResourceBody, ResourceOutput,
+            ToolOutput, ToolReply,
         },
         schema::{ArgRules, Args, Input, InputBuilder, ToolArg},
     };

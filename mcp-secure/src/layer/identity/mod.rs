@@ -53,7 +53,10 @@ impl<S> Layer<S> for IdentityLayer {
     type Service = IdentityService<S>;
 
     fn layer(&self, inner: S) -> IdentityService<S> {
-        IdentityService { inner, source: self.0.clone() }
+        IdentityService {
+            inner,
+            source: self.0.clone(),
+        }
     }
 }
 
@@ -68,7 +71,10 @@ impl<S: Enclosed<McpRequest>> tower::Service<McpRequest> for IdentityService<S> 
 
     fn call(&mut self, request: McpRequest) -> ReplyFuture {
         let Some(principal) = self.source.of(&request) else {
-            return refuse(Refusal::failed("identity/none", "no principal reached the stack"));
+            return refuse(Refusal::failed(
+                "identity/none",
+                "no principal reached the stack",
+            ));
         };
         let owned = request.connection().is_owned_by(&principal.key());
         let _ = request.journey().principal.set(principal);

@@ -174,9 +174,19 @@ impl Setup {
         let mut child = self.command().spawn().unwrap();
         drop(child.stdin.take());
         let mut said = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut said)
+            .unwrap();
         let mut out = String::new();
-        child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+        child
+            .stdout
+            .take()
+            .unwrap()
+            .read_to_string(&mut out)
+            .unwrap();
         let status = child.wait().unwrap();
         assert!(!status.success(), "it started: {said}");
         assert_eq!(out, "", "what an operator reads is not for standard output");
@@ -190,7 +200,11 @@ impl Setup {
             Some(bytes) => {
                 let mut shell = Command::new("sh");
                 let blocks = bytes / 512;
-                shell.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\""), binary]);
+                shell.args([
+                    "-c",
+                    &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\""),
+                    binary,
+                ]);
                 shell
             }
             None => Command::new(binary),
@@ -221,7 +235,8 @@ impl Setup {
     }
 
     fn set(&mut self, name: &str, value: &str) {
-        self.environment.push((format!("WIRING_{name}"), value.to_owned()));
+        self.environment
+            .push((format!("WIRING_{name}"), value.to_owned()));
     }
 }
 
@@ -268,7 +283,11 @@ impl Server {
 
     /// A client that can show forms to a person.
     pub(crate) fn client(&self, way: Way) -> Client<'_> {
-        Client::connect(self, way.generation, &serde_json::json!({ "elicitation": {} }))
+        Client::connect(
+            self,
+            way.generation,
+            &serde_json::json!({ "elicitation": {} }),
+        )
     }
 
     /// A client that has only these capabilities.
@@ -324,7 +343,9 @@ impl Server {
             let message = self.read_line();
             let is_answer = message.get("method").is_none();
             if is_answer && message["id"] != *id {
-                self.early.borrow_mut().insert(message["id"].to_string(), message);
+                self.early
+                    .borrow_mut()
+                    .insert(message["id"].to_string(), message);
             } else if is_answer || message.get("id").is_some() {
                 return message;
             }
@@ -345,7 +366,9 @@ impl Server {
     /// Waits until user code has left a line.
     #[track_caller]
     pub(crate) fn wait_for_trace(&self, line: &str) {
-        self.wait_for(&format!("the trace {line:?}"), || self.reached(line).then_some(()));
+        self.wait_for(&format!("the trace {line:?}"), || {
+            self.reached(line).then_some(())
+        });
     }
 
     pub(crate) fn wait_for_traces(&self, line: &str, count: usize) {
@@ -388,14 +411,18 @@ impl Server {
 
     #[track_caller]
     pub(crate) fn outcome_of(&self, op: &str, target: &str) -> Value {
-        self.wait_for(&format!("an outcome of {op} {target}"), || self.outcomes(op, target).pop())
+        self.wait_for(&format!("an outcome of {op} {target}"), || {
+            self.outcomes(op, target).pop()
+        })
     }
 
     /// An outcome that ended in this way; waits for it.
     #[track_caller]
     pub(crate) fn outcome_that_is(&self, tool: &str, outcome: &str) -> Value {
         self.wait_for(&format!("an outcome {outcome} of {tool}"), || {
-            self.outcomes("tools/call", tool).into_iter().find(|r| r["outcome"] == outcome)
+            self.outcomes("tools/call", tool)
+                .into_iter()
+                .find(|r| r["outcome"] == outcome)
         })
     }
 
@@ -403,7 +430,9 @@ impl Server {
     #[track_caller]
     pub(crate) fn refused(&self, control: &str) -> Value {
         self.wait_for(&format!("a refusal by {control}"), || {
-            self.audit().into_iter().find(|r| r["event"] == "refused" && r["control"] == control)
+            self.audit()
+                .into_iter()
+                .find(|r| r["event"] == "refused" && r["control"] == control)
         })
     }
 
@@ -457,9 +486,18 @@ impl Drop for Server {
         let _ = child.wait();
         if !std::thread::panicking() {
             let (audit, stderr) = (self.audit_text(), self.stderr());
-            assert!(!audit.contains(SECRET), "an argument is in the audit log: {audit}");
-            assert!(!stderr.contains(SECRET), "an argument is on standard error: {stderr}");
-            assert!(!stderr.contains(CANARY), "internal words are on standard error: {stderr}");
+            assert!(
+                !audit.contains(SECRET),
+                "an argument is in the audit log: {audit}"
+            );
+            assert!(
+                !stderr.contains(SECRET),
+                "an argument is on standard error: {stderr}"
+            );
+            assert!(
+                !stderr.contains(CANARY),
+                "internal words are on standard error: {stderr}"
+            );
             if !self.token.is_empty() {
                 assert!(!audit.contains(&self.token) && !stderr.contains(&self.token));
             }
