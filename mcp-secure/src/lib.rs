@@ -37,7 +37,7 @@
 //! |---|---|
 //! | [`prelude`] | what a server author names |
 //! | [`server`] | the builder, and one folder for each transport |
-//! | [`capability`] | the handles: what a tool may reach |
+//! | [`mod@capability`] | the handles: what a tool may reach |
 //! | [`pipeline`] | the one stack that every request passes; your own layers see its types |
 //! | [`auth`] | who is asking |
 //! | [`audit`] | what happened |

@@ -1,8 +1,8 @@
 //! One stack for every request: on each transport, in both protocol generations.
 //!
-//! `rmcp` has no message-level middleware, so [`Hardened`] turns each of the 32 methods of
+//! `rmcp` has no message-level middleware, so `Hardened` turns each of the 32 methods of
 //! its `ServerHandler` into a [`McpRequest`] and sends it through one tower stack, which
-//! [`stack`] lists from the outside in. Nothing here knows a transport.
+//! `stack.rs` lists from the outside in. Nothing here knows a transport.
 
 mod connection;
 mod dispatch;
