@@ -111,7 +111,9 @@ fn is_same(said: &str, given: &Value) -> bool {
         Value::String(text) => said == text,
         Value::Bool(switch) => said == if *switch { "true" } else { "false" },
         Value::Number(number) => {
-            let said = serde_json::from_str::<Number>(said).ok();
+            // The parser would skip white space around it.
+            let said = (said.trim() == said).then(|| serde_json::from_str::<Number>(said).ok());
+            let said = said.flatten();
             said.as_ref()
                 .and_then(whole)
                 .is_some_and(|said| whole(number) == Some(said))
