@@ -130,7 +130,10 @@ impl Call {
 /// the value into the type, whose own rules (a `RelPath`, say) may still refuse it.
 #[doc(hidden)]
 pub fn argument<T: ToolArg>(call: &mut Call, name: &'static str) -> ToolResult<T> {
-    let value = call.arguments.remove(name).unwrap_or(serde_json::Value::Null);
+    let value = call
+        .arguments
+        .remove(name)
+        .unwrap_or(serde_json::Value::Null);
     from_value(value).map_err(|detail| invalid(name, &detail))
 }
 
@@ -167,9 +170,9 @@ pub fn arguments<T: ToolArg>(call: &mut Call) -> ToolResult<T> {
 pub fn at_start<T>(lent: ToolResult<T>) -> crate::Result<T> {
     lent.map_err(|error| {
         crate::Error::new(match error.kind {
-            ToolErrorKind::Public { message, detail, .. } => {
-                detail.unwrap_or_else(|| message.into_owned())
-            }
+            ToolErrorKind::Public {
+                message, detail, ..
+            } => detail.unwrap_or_else(|| message.into_owned()),
             ToolErrorKind::Internal(detail) | ToolErrorKind::NotFound { detail, .. } => detail,
             ToolErrorKind::Protocol(..) | ToolErrorKind::InputRequired(_) => {
                 "`#[init]` cannot ask a client: there is none yet".to_owned()

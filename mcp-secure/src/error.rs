@@ -15,7 +15,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// A problem; the message starts in lower case and names the offending input in backticks.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None }
+        Self {
+            message: message.into(),
+            help: None,
+        }
     }
 
     /// Adds the line that says what to change.
@@ -80,7 +83,11 @@ pub struct ToolError {
 
 pub(crate) enum ToolErrorKind {
     /// Said to the caller, and to the log.
-    Public { message: Cow<'static, str>, control: Option<&'static str>, detail: Option<String> },
+    Public {
+        message: Cow<'static, str>,
+        control: Option<&'static str>,
+        detail: Option<String>,
+    },
     /// Said to the log only.
     Internal(String),
     /// The tool waits for the client's answer (multi-round-trip requests, SEP-2322).
@@ -89,7 +96,10 @@ pub(crate) enum ToolErrorKind {
     Protocol(Box<rmcp::model::ErrorData>, &'static str),
     /// There is no such thing, or the caller may not know that there is. A resource says so
     /// with the protocol's own code; the words are for all else.
-    NotFound { message: Cow<'static, str>, detail: String },
+    NotFound {
+        message: Cow<'static, str>,
+        detail: String,
+    },
 }
 
 impl ToolError {
@@ -98,13 +108,19 @@ impl ToolError {
     /// The message is capped and cleaned of control characters like every other output.
     pub fn new(message: impl Into<Cow<'static, str>>) -> Self {
         Self {
-            kind: ToolErrorKind::Public { message: message.into(), control: None, detail: None },
+            kind: ToolErrorKind::Public {
+                message: message.into(),
+                control: None,
+                detail: None,
+            },
         }
     }
 
     /// An error of which the caller learns nothing but that it happened.
     pub fn internal(detail: impl fmt::Display) -> Self {
-        Self { kind: ToolErrorKind::Internal(detail.to_string()) }
+        Self {
+            kind: ToolErrorKind::Internal(detail.to_string()),
+        }
     }
 
     /// The thing asked for does not exist (a resource, say). The detail is for the log.
@@ -118,7 +134,9 @@ impl ToolError {
         detail: impl fmt::Display,
     ) -> Self {
         let (message, detail) = (message.into(), detail.to_string());
-        Self { kind: ToolErrorKind::NotFound { message, detail } }
+        Self {
+            kind: ToolErrorKind::NotFound { message, detail },
+        }
     }
 
     /// A refusal by one of the SDK's controls: a message for the caller, the control's id

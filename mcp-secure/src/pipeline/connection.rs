@@ -1,6 +1,9 @@
 //! What belongs to one connection or session: who owns it, which requests are running, and
 //! which log lines it wants.
-#![allow(deprecated, reason = "log levels are set by clients of the older revision only")]
+#![allow(
+    deprecated,
+    reason = "log levels are set by clients of the older revision only"
+)]
 
 use std::{
     collections::HashSet,
@@ -32,24 +35,35 @@ impl Connection {
     /// Reserves a request id; `None` if it is already in use (spec BASE-01).
     pub(crate) fn begin(self: &Arc<Self>, id: &RequestId) -> Option<InFlight> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running
-            .insert(id.clone())
-            .then(|| InFlight { connection: Arc::clone(self), id: id.clone() })
+        running.insert(id.clone()).then(|| InFlight {
+            connection: Arc::clone(self),
+            id: id.clone(),
+        })
     }
 
     /// What `logging/setLevel` asked for in this session.
     pub(crate) fn set_log_floor(&self, level: LoggingLevel) {
-        *self.log_floor.lock().unwrap_or_else(PoisonError::into_inner) = Some(level);
+        *self
+            .log_floor
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(level);
     }
 
     pub(crate) fn log_floor(&self) -> Option<LoggingLevel> {
-        *self.log_floor.lock().unwrap_or_else(PoisonError::into_inner)
+        *self
+            .log_floor
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let mut running = self.connection.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = self
+            .connection
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         running.remove(&self.id);
     }
 }

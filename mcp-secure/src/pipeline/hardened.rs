@@ -29,7 +29,10 @@ const VERSIONS: &[ProtocolVersion] =
 
 /// The revisions that are served, for the manifest.
 pub(crate) fn protocol_versions() -> Vec<String> {
-    VERSIONS.iter().map(|version| version.as_str().to_owned()).collect()
+    VERSIONS
+        .iter()
+        .map(|version| version.as_str().to_owned())
+        .collect()
 }
 
 impl Hardened {
@@ -37,12 +40,20 @@ impl Hardened {
         stack: BoxCloneSyncService<McpRequest, McpReply, BoxError>,
         registry: Arc<Registry>,
     ) -> Self {
-        Self { stack, registry, connection: Arc::default() }
+        Self {
+            stack,
+            registry,
+            connection: Arc::default(),
+        }
     }
 
     /// The same server for another session: nothing of the first one's is carried over.
+    #[cfg(feature = "http")]
     pub(crate) fn for_new_connection(&self) -> Self {
-        Self { connection: Arc::default(), ..self.clone() }
+        Self {
+            connection: Arc::default(),
+            ..self.clone()
+        }
     }
 
     async fn run(
@@ -73,7 +84,10 @@ impl Asked {
             McpOp::ReadResource(params) => Some(params.uri.clone()),
             _ => None,
         };
-        Self { is_tool_call: matches!(op, McpOp::CallTool(_)), uri }
+        Self {
+            is_tool_call: matches!(op, McpOp::CallTool(_)),
+            uri,
+        }
     }
 
     /// What is not there, whether because nothing has that URI or because user code found
@@ -118,12 +132,22 @@ fn told(error: BoxError, id: &str, asked: Asked) -> Result<McpReply, ErrorData> 
 /// others stay here.
 pub(crate) fn foreign(error: &(dyn std::error::Error + 'static)) -> Refusal {
     if error.is::<tower::timeout::error::Elapsed>() {
-        return Refusal::denied("layer/timeout", code::TIMED_OUT, "the request took too long", "")
-            .verdict(super::Verdict::TimedOut);
+        return Refusal::denied(
+            "layer/timeout",
+            code::TIMED_OUT,
+            "the request took too long",
+            "",
+        )
+        .verdict(super::Verdict::TimedOut);
     }
     if error.is::<tower::load_shed::error::Overloaded>() {
-        return Refusal::denied("layer/overload", code::OVERLOADED, "busy; try again later", "")
-            .verdict(super::Verdict::Overloaded);
+        return Refusal::denied(
+            "layer/overload",
+            code::OVERLOADED,
+            "busy; try again later",
+            "",
+        )
+        .verdict(super::Verdict::Overloaded);
     }
     Refusal::failed("layer/user", error.to_string())
 }
@@ -152,7 +176,10 @@ type Answer<T> = Result<T, ErrorData>;
 
 // Every method of the trait is here, also those that only refuse: a default would answer
 // outside of the stack. `tests/drift` fails when `rmcp` grows one that is missing.
-#[allow(deprecated, reason = "the legacy methods are still reachable by legacy clients")]
+#[allow(
+    deprecated,
+    reason = "the legacy methods are still reachable by legacy clients"
+)]
 #[allow(clippy::manual_async_fn)]
 impl ServerHandler for Hardened {
     async fn ping(&self, context: Context) -> Answer<()> {

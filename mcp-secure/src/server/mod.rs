@@ -122,7 +122,10 @@ impl<S: SecureService> SecureServer<S, NoTransport> {
     where
         S: SecureInit,
     {
-        Self::from_source(Source::Init { init: S::init, handles: S::init_handles })
+        Self::from_source(Source::Init {
+            init: S::init,
+            handles: S::init_handles,
+        })
     }
 
     fn from_source(source: Source<S>) -> Self {

@@ -25,7 +25,10 @@ impl<S> Layer<S> for Count {
     type Service = Counting<S>;
 
     fn layer(&self, inner: S) -> Counting<S> {
-        Counting { inner, traces: self.0.clone() }
+        Counting {
+            inner,
+            traces: self.0.clone(),
+        }
     }
 }
 
@@ -42,8 +45,11 @@ where
     }
 
     fn call(&mut self, request: McpRequest) -> S::Future {
-        let who = request.principal().map_or("nobody".to_owned(), |p| p.subject().to_owned());
-        self.traces.leave(&format!("layer:{}:{who}", request.op().method()));
+        let who = request
+            .principal()
+            .map_or("nobody".to_owned(), |p| p.subject().to_owned());
+        self.traces
+            .leave(&format!("layer:{}:{who}", request.op().method()));
         self.inner.call(request)
     }
 }
@@ -84,7 +90,9 @@ impl Meddler {
     }
 
     fn on_the_way_in(self, op: &mut McpOp) -> Result<(), BoxError> {
-        let McpOp::CallTool(call) = op else { return Ok(()) };
+        let McpOp::CallTool(call) = op else {
+            return Ok(());
+        };
         match self {
             Self::Redirect => *call = CallToolRequestParams::new("admin"),
             Self::Inject => {
@@ -94,7 +102,9 @@ impl Meddler {
             Self::Fail => return Err(format!("the upstream said {CANARY}").into()),
             #[allow(clippy::panic, reason = "what is tested")]
             Self::Panic => panic!("a layer fell over {CANARY}"),
-            Self::Refuse => return Err(Box::new(Refusal::new("wiring/closed", "closed on Sundays"))),
+            Self::Refuse => {
+                return Err(Box::new(Refusal::new("wiring/closed", "closed on Sundays")));
+            }
             Self::Describe | Self::Invent | Self::Instruct => {}
         }
         Ok(())

@@ -82,13 +82,19 @@ where
     server
         .limits(limits)
         .stdio(Principal::local_user().scopes(scopes.clone()))
-        .http(Http::on("127.0.0.1:0").local_token_at(token, scopes.clone()).limits(http.clone()))
+        .http(
+            Http::on("127.0.0.1:0")
+                .local_token_at(token, scopes.clone())
+                .limits(http.clone()),
+        )
         .unix(Unix::at(socket).scopes(scopes).limits(http))
         .run()
 }
 
 fn setting(name: &str) -> Option<String> {
-    std::env::var(format!("WIRING_{name}")).ok().filter(|value| !value.is_empty())
+    std::env::var(format!("WIRING_{name}"))
+        .ok()
+        .filter(|value| !value.is_empty())
 }
 
 /// `a=1 b=2`.

@@ -16,11 +16,13 @@ impl Late {
     #[init]
     async fn init(files: Fs<Files, ReadOnly>) -> mcp_secure::Result<Self> {
         let name = RelPath::parse("start.txt").map_err(|e| Error::new(e.to_string()))?;
-        let read_at_start = files
-            .read_to_string(&name)
-            .await
-            .map_err(|e| Error::new(format!("`start.txt` cannot be read: {e}")).help("put it there"))?;
-        Ok(Self { read_at_start, kept: files })
+        let read_at_start = files.read_to_string(&name).await.map_err(|e| {
+            Error::new(format!("`start.txt` cannot be read: {e}")).help("put it there")
+        })?;
+        Ok(Self {
+            read_at_start,
+            kept: files,
+        })
     }
 
     /// What was read at the start.
@@ -32,7 +34,10 @@ impl Late {
     /// Read again, with the handle of the start.
     #[tool(public)]
     async fn again(&self) -> ToolResult<String> {
-        Ok(self.kept.read_to_string(&RelPath::parse("start.txt")?).await?)
+        Ok(self
+            .kept
+            .read_to_string(&RelPath::parse("start.txt")?)
+            .await?)
     }
 }
 

@@ -31,7 +31,11 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) fn start(traces: &Traces, name: &'static str) -> Self {
         traces.leave(&format!("{name}:started"));
-        Self { traces: traces.clone(), name, finished: false }
+        Self {
+            traces: traces.clone(),
+            name,
+            finished: false,
+        }
     }
 
     pub(crate) fn finish(mut self) {

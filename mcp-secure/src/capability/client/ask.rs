@@ -7,9 +7,7 @@
 
 use std::{collections::BTreeMap, sync::PoisonError};
 
-use rmcp::model::{
-    ClientCapabilities, ErrorData, InputRequest, InputRequiredResult,
-};
+use rmcp::model::{ClientCapabilities, ErrorData, InputRequest, InputRequiredResult};
 use serde_json::Value;
 
 use crate::{
@@ -27,7 +25,10 @@ pub(super) struct Question {
 
 impl From<InputRequest> for Question {
     fn from(request: InputRequest) -> Self {
-        Self { name: None, request }
+        Self {
+            name: None,
+            request,
+        }
     }
 }
 
@@ -37,7 +38,9 @@ pub(super) fn can_ask(
     declared: impl FnOnce(&ClientCapabilities) -> bool,
 ) -> bool {
     let context = client.context.as_ref();
-    context.and_then(|context| context.client_capabilities()).is_some_and(|all| declared(&all))
+    context
+        .and_then(|context| context.client_capabilities())
+        .is_some_and(|all| declared(&all))
 }
 
 /// Asks, and waits for the answer or ends the call with the question.
@@ -47,7 +50,9 @@ pub(super) async fn ask(
     question: impl Into<Question>,
 ) -> ToolResult<Value> {
     let mut answers = ask_all(client, lease, vec![question.into()]).await?;
-    answers.pop().ok_or_else(|| ToolError::internal("an answer is missing"))
+    answers
+        .pop()
+        .ok_or_else(|| ToolError::internal("an answer is missing"))
 }
 
 /// Several questions in one round.
@@ -87,8 +92,10 @@ pub(super) async fn ask_all(
         .into_iter()
         .map(|question| Ok((key(client, question.name)?, question.request)))
         .collect::<ToolResult<_>>()?;
-    let known: Option<Vec<Value>> =
-        keyed.iter().map(|(key, _)| client.answers.get(key).cloned()).collect();
+    let known: Option<Vec<Value>> = keyed
+        .iter()
+        .map(|(key, _)| client.answers.get(key).cloned())
+        .collect();
     match known {
         Some(answers) => Ok(answers),
         None => Err(end_the_round(client, keyed)),
@@ -98,13 +105,18 @@ pub(super) async fn ask_all(
 /// What the answer to the next question is called. No two questions of a call share a name:
 /// the second would be taken for answered.
 fn key(client: &ClientSide, name: Option<&'static str>) -> ToolResult<String> {
-    let mut asked = client.questions.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut asked = client
+        .questions
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
     let key = match name {
         Some(name) => name.to_owned(),
         None => format!("q{}", asked.len()),
     };
     if asked.contains(&key) {
-        return Err(ToolError::internal(format!("two questions are named `{key}`")));
+        return Err(ToolError::internal(format!(
+            "two questions are named `{key}`"
+        )));
     }
     asked.push(key.clone());
     Ok(key)
@@ -112,8 +124,10 @@ fn key(client: &ClientSide, name: Option<&'static str>) -> ToolResult<String> {
 
 /// Ends the call with those questions that have no answer yet.
 fn end_the_round(client: &ClientSide, keyed: Vec<(String, InputRequest)>) -> ToolError {
-    let open: BTreeMap<String, InputRequest> =
-        keyed.into_iter().filter(|(key, _)| !client.answers.contains_key(key)).collect();
+    let open: BTreeMap<String, InputRequest> = keyed
+        .into_iter()
+        .filter(|(key, _)| !client.answers.contains_key(key))
+        .collect();
     let (Some(sealer), Some(nonce)) = (&client.sealer, nonce()) else {
         return ToolError::internal("the round could not be sealed");
     };
@@ -128,10 +142,15 @@ fn end_the_round(client: &ClientSide, keyed: Vec<(String, InputRequest)>) -> Too
     };
     let mut required = InputRequiredResult::from_input_requests(open);
     required.request_state = Some(state.into_string());
-    ToolError { kind: ToolErrorKind::InputRequired(Box::new(required)) }
+    ToolError {
+        kind: ToolErrorKind::InputRequired(Box::new(required)),
+    }
 }
 
-#[allow(deprecated, reason = "sampling and roots are served with their feature only")]
+#[allow(
+    deprecated,
+    reason = "sampling and roots are served with their feature only"
+)]
 async fn ask_now(client: &ClientSide, request: InputRequest) -> ToolResult<Value> {
     let Some(context) = &client.context else {
         return Err(ToolError::internal("there is no client to ask"));
@@ -143,9 +162,9 @@ async fn ask_now(client: &ClientSide, request: InputRequest) -> ToolResult<Value
             Ok(serde_json::to_value(answer)?)
         }
         #[cfg(feature = "deprecated-protocol")]
-        InputRequest::CreateMessage(request) => {
-            Ok(serde_json::to_value(peer.create_message(request.params).await?)?)
-        }
+        InputRequest::CreateMessage(request) => Ok(serde_json::to_value(
+            peer.create_message(request.params).await?,
+        )?),
         #[cfg(feature = "deprecated-protocol")]
         InputRequest::ListRoots(_) => Ok(serde_json::to_value(peer.list_roots().await?)?),
         _ => Err(ToolError::internal("a kind of question that is not served")),
@@ -153,7 +172,10 @@ async fn ask_now(client: &ClientSide, request: InputRequest) -> ToolResult<Value
 }
 
 /// What the client would have to declare, if it did not (spec BASE-12).
-#[allow(deprecated, reason = "sampling and roots are served with their feature only")]
+#[allow(
+    deprecated,
+    reason = "sampling and roots are served with their feature only"
+)]
 fn missing(request: &InputRequest, declared: &ClientCapabilities) -> Option<ClientCapabilities> {
     match request {
         InputRequest::Elicitation(_) => declared
@@ -164,13 +186,18 @@ fn missing(request: &InputRequest, declared: &ClientCapabilities) -> Option<Clie
             .sampling
             .is_none()
             .then(|| ClientCapabilities::builder().enable_sampling().build()),
-        InputRequest::ListRoots(_) => {
-            declared.roots.is_none().then(|| ClientCapabilities::builder().enable_roots().build())
-        }
+        InputRequest::ListRoots(_) => declared
+            .roots
+            .is_none()
+            .then(|| ClientCapabilities::builder().enable_roots().build()),
         _ => Some(ClientCapabilities::default()),
     }
 }
 
 pub(super) fn revoked() -> ToolError {
-    ToolError::refused("handle/revoked", "revoked", "a handle was used after its call")
+    ToolError::refused(
+        "handle/revoked",
+        "revoked",
+        "a handle was used after its call",
+    )
 }

@@ -36,7 +36,11 @@ impl Sample {
         let request = InputRequest::CreateMessage(CreateMessageRequest::new(params));
         let answer = ask(&self.client, &self.lease, request).await?;
         serde_json::from_value(answer).map_err(|e| {
-            ToolError::refused("sample/answer", "the client's answer is malformed", e.to_string())
+            ToolError::refused(
+                "sample/answer",
+                "the client's answer is malformed",
+                e.to_string(),
+            )
         })
     }
 
@@ -61,11 +65,17 @@ impl Sample {
             InputRequest::CreateMessage(CreateMessageRequest::new(params)).into(),
             InputRequest::ListRoots(ListRootsRequest::default()).into(),
         ];
-        let mut answers = ask_all(&self.client, &self.lease, questions).await?.into_iter();
+        let mut answers = ask_all(&self.client, &self.lease, questions)
+            .await?
+            .into_iter();
         let mut next = || answers.next().unwrap_or_default();
         let answer = elicit::checked(next(), &serde_json::to_value(&schema)?)?;
         let malformed = |e: serde_json::Error| {
-            ToolError::refused("sample/answer", "the client's answer is malformed", e.to_string())
+            ToolError::refused(
+                "sample/answer",
+                "the client's answer is malformed",
+                e.to_string(),
+            )
         };
         let sampled = serde_json::from_value(next()).map_err(malformed)?;
         let roots = serde_json::from_value(next()).map_err(malformed)?;
@@ -89,7 +99,11 @@ impl Roots {
         let request = InputRequest::ListRoots(ListRootsRequest::default());
         let answer = ask(&self.client, &self.lease, request).await?;
         serde_json::from_value(answer).map_err(|e| {
-            ToolError::refused("roots/answer", "the client's answer is malformed", e.to_string())
+            ToolError::refused(
+                "roots/answer",
+                "the client's answer is malformed",
+                e.to_string(),
+            )
         })
     }
 }
@@ -98,10 +112,16 @@ impl Sealed for Sample {}
 
 impl Handle for Sample {
     /// What it sends leaves the server for a model that the client chooses.
-    const FACTS: &'static [Facts] = &[Facts { open_world: true, ..Facts::inert("sample") }];
+    const FACTS: &'static [Facts] = &[Facts {
+        open_world: true,
+        ..Facts::inert("sample")
+    }];
 
     fn lend(call: &mut Call) -> ToolResult<Self> {
-        Ok(Self { client: call.client.clone(), lease: call.lease.clone() })
+        Ok(Self {
+            client: call.client.clone(),
+            lease: call.lease.clone(),
+        })
     }
 }
 
@@ -111,6 +131,9 @@ impl Handle for Roots {
     const FACTS: &'static [Facts] = &[Facts::inert("roots")];
 
     fn lend(call: &mut Call) -> ToolResult<Self> {
-        Ok(Self { client: call.client.clone(), lease: call.lease.clone() })
+        Ok(Self {
+            client: call.client.clone(),
+            lease: call.lease.clone(),
+        })
     }
 }

@@ -55,8 +55,7 @@ impl Elicit {
         let schema = serde_json::to_value(schemars::schema_for!(T))?;
         match self.ask(message, serde_json::from_value(schema)?).await? {
             Answer::Accepted(content) => Ok(Some(
-                serde_json::from_value(content)
-                    .map_err(|e| malformed(e.to_string()))?,
+                serde_json::from_value(content).map_err(|e| malformed(e.to_string()))?,
             )),
             Answer::Declined | Answer::Cancelled => Ok(None),
         }
@@ -90,7 +89,10 @@ impl Elicit {
         schema: ElicitationSchema,
     ) -> ToolResult<Answer> {
         let expected = serde_json::to_value(&schema)?;
-        let question = Question { name: Some(name), request: request(message.into(), schema) };
+        let question = Question {
+            name: Some(name),
+            request: request(message.into(), schema),
+        };
         checked(ask(&self.client, &self.lease, question).await?, &expected)
     }
 
@@ -117,16 +119,22 @@ impl Elicit {
             .map(|(message, schema)| request(message, schema).into())
             .collect();
         let answers = ask_all(&self.client, &self.lease, questions).await?;
-        answers.into_iter().zip(&expected).map(|(answer, schema)| checked(answer, schema)).collect()
+        answers
+            .into_iter()
+            .zip(&expected)
+            .map(|(answer, schema)| checked(answer, schema))
+            .collect()
     }
 }
 
 pub(super) fn request(message: String, requested_schema: ElicitationSchema) -> InputRequest {
-    InputRequest::Elicitation(ElicitRequest::new(ElicitRequestParams::FormElicitationParams {
-        meta: None,
-        message: clean(message, 4096),
-        requested_schema,
-    }))
+    InputRequest::Elicitation(ElicitRequest::new(
+        ElicitRequestParams::FormElicitationParams {
+            meta: None,
+            message: clean(message, 4096),
+            requested_schema,
+        },
+    ))
 }
 
 /// What comes back is unvalidated JSON of the client's; it is held against what was asked.
@@ -135,7 +143,9 @@ pub(super) fn checked(answer: Value, expected: &Value) -> ToolResult<Answer> {
         serde_json::from_value(answer).map_err(|e| malformed(e.to_string()))?;
     match answer.action {
         ElicitationAction::Accept => {
-            let content = answer.content.unwrap_or_else(|| Value::Object(Default::default()));
+            let content = answer
+                .content
+                .unwrap_or_else(|| Value::Object(Default::default()));
             let validator = jsonschema::draft202012::options()
                 .with_pattern_options(jsonschema::PatternOptions::regex())
                 .build(expected)
@@ -152,7 +162,11 @@ pub(super) fn checked(answer: Value, expected: &Value) -> ToolResult<Answer> {
 }
 
 fn malformed(detail: String) -> ToolError {
-    ToolError::refused("elicit/answer", "the answer does not match the form", detail)
+    ToolError::refused(
+        "elicit/answer",
+        "the answer does not match the form",
+        detail,
+    )
 }
 
 impl Sealed for Elicit {}
@@ -161,6 +175,9 @@ impl Handle for Elicit {
     const FACTS: &'static [Facts] = &[Facts::inert("elicit")];
 
     fn lend(call: &mut Call) -> ToolResult<Self> {
-        Ok(Self { client: call.client.clone(), lease: call.lease.clone() })
+        Ok(Self {
+            client: call.client.clone(),
+            lease: call.lease.clone(),
+        })
     }
 }

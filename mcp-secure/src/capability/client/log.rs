@@ -1,5 +1,8 @@
 //! Log lines for the client, as far as it asked for them.
-#![allow(deprecated, reason = "SEP-2577 deprecates the notification, clients still show it")]
+#![allow(
+    deprecated,
+    reason = "SEP-2577 deprecates the notification, clients still show it"
+)]
 
 use rmcp::model::{LoggingLevel, LoggingMessageNotificationParam};
 use serde_json::Value;
@@ -44,7 +47,9 @@ impl Log {
         if !self.lease.is_live() {
             return Err(revoked());
         }
-        let Some(context) = &self.client.context else { return Ok(()) };
+        let Some(context) = &self.client.context else {
+            return Ok(());
+        };
         let floor = match is_modern(context) {
             true => context.meta.log_level(),
             // Of the session; before a client has set one, the server decides.
@@ -82,6 +87,9 @@ impl Handle for Log {
     const FACTS: &'static [Facts] = &[Facts::inert("log")];
 
     fn lend(call: &mut Call) -> ToolResult<Self> {
-        Ok(Self { client: call.client.clone(), lease: call.lease.clone() })
+        Ok(Self {
+            client: call.client.clone(),
+            lease: call.lease.clone(),
+        })
     }
 }

@@ -19,7 +19,13 @@ fn asked<'a, 'c>(client: &'c Client<'a>, tool: &str, arguments: Value) -> Questi
     let mut begun = client.begin_call(tool, arguments.clone());
     let message = client.next(&mut begun);
     assert!(!is_refusal(&message), "{message}");
-    Question { client, tool: tool.to_owned(), arguments, begun: Some(begun), message }
+    Question {
+        client,
+        tool: tool.to_owned(),
+        arguments,
+        begun: Some(begun),
+        message,
+    }
 }
 
 /// A question as it is asked in each generation.
@@ -47,7 +53,10 @@ impl Question<'_, '_> {
     }
 
     fn state(&self) -> String {
-        self.message["result"]["requestState"].as_str().unwrap().to_owned()
+        self.message["result"]["requestState"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// The person's answer, and what became of the call.
@@ -198,7 +207,12 @@ fn a_forged_state_and_one_for_other_arguments_are_refused() {
             let answer = client.request("tools/call", retry("write", arguments, state, yes()));
             assert_eq!(code(&answer), -32602, "{state} {arguments}: {answer}");
             let records = server.outcomes("tools/call", "write");
-            assert_record(records.last().unwrap(), "denied", "deny", Some("approve/state"));
+            assert_record(
+                records.last().unwrap(),
+                "denied",
+                "deny",
+                Some("approve/state"),
+            );
         }
         // Nor does it open another tool, with the same arguments.
         let answer = client.request("tools/call", retry("scribble", &agreed, &state, yes()));
@@ -219,14 +233,24 @@ fn an_agreement_is_used_once() {
         assert_eq!(text(&question.answered(yes())), "written");
         // At once and many: each would be a second effect of one agreement.
         let begun: Vec<Begun> = (0..8)
-            .map(|_| client.begin("tools/call", retry("write", &arguments("once"), &state, yes())))
+            .map(|_| {
+                client.begin(
+                    "tools/call",
+                    retry("write", &arguments("once"), &state, yes()),
+                )
+            })
             .collect();
         for one in begun {
             let answer = client.end(one);
             assert_eq!(code(&answer), -32602, "{answer}");
         }
         assert_eq!(server.traces().iter().filter(|t| *t == "write").count(), 1);
-        assert_record(&server.outcome_that_is("write", "denied"), "denied", "deny", Some("commit/replay"));
+        assert_record(
+            &server.outcome_that_is("write", "denied"),
+            "denied",
+            "deny",
+            Some("commit/replay"),
+        );
     }
 }
 
@@ -239,9 +263,18 @@ fn of_two_retries_at_once_one_goes_on() {
             let text = format!("round {round}");
             let state = asked(&client, "write", arguments(&text)).state();
             let begun: Vec<Begun> = (0..6)
-                .map(|_| client.begin("tools/call", retry("write", &arguments(&text), &state, yes())))
+                .map(|_| {
+                    client.begin(
+                        "tools/call",
+                        retry("write", &arguments(&text), &state, yes()),
+                    )
+                })
                 .collect();
-            let good = begun.into_iter().filter(|_| true).map(|b| client.end(b)).filter(|a| !is_refusal(a));
+            let good = begun
+                .into_iter()
+                .filter(|_| true)
+                .map(|b| client.end(b))
+                .filter(|a| !is_refusal(a));
             assert_eq!(good.count(), 1);
         }
         assert_eq!(server.traces().iter().filter(|t| *t == "write").count(), 5);
@@ -258,16 +291,22 @@ fn an_answer_to_a_question_that_was_not_asked_is_no_answer() {
             json!({ QUESTION: yes(), "q0": yes(), "approval": yes() }),
             json!({ "approve": true }),
         ] {
-            let answer = client.request("tools/call", json!({
-                "name": "write", "arguments": arguments("x"), "inputResponses": responses,
-            }));
+            let answer = client.request(
+                "tools/call",
+                json!({
+                    "name": "write", "arguments": arguments("x"), "inputResponses": responses,
+                }),
+            );
             assert_eq!(answer["result"]["resultType"], "input_required", "{answer}");
         }
         // The tool's own question was not asked either: its form is not filled in beforehand.
-        let answer = client.request("tools/call", json!({
-            "name": "ask", "arguments": { "greeting": "Hello" },
-            "inputResponses": { "q0": { "action": "accept", "content": { "name": "nobody" } } },
-        }));
+        let answer = client.request(
+            "tools/call",
+            json!({
+                "name": "ask", "arguments": { "greeting": "Hello" },
+                "inputResponses": { "q0": { "action": "accept", "content": { "name": "nobody" } } },
+            }),
+        );
         assert_eq!(answer["result"]["resultType"], "input_required", "{answer}");
         assert_eq!(server.traces(), Vec::<String>::new());
     }
@@ -281,13 +320,20 @@ fn a_tools_own_question_is_sealed_and_used_once_as_well() {
         let first = client.call("ask", json!({ "greeting": "Hello" }));
         let state = first["result"]["requestState"].as_str().unwrap().to_owned();
         let filled_in = |greeting: &str, content: Value| {
-            client.request("tools/call", json!({
-                "name": "ask", "arguments": { "greeting": greeting }, "requestState": state,
-                "inputResponses": { "q0": { "action": "accept", "content": content } },
-            }))
+            client.request(
+                "tools/call",
+                json!({
+                    "name": "ask", "arguments": { "greeting": greeting }, "requestState": state,
+                    "inputResponses": { "q0": { "action": "accept", "content": content } },
+                }),
+            )
         };
         let name = json!({ "name": "Ada" });
-        assert_eq!(code(&filled_in("Goodbye", name.clone())), -32602, "for other arguments");
+        assert_eq!(
+            code(&filled_in("Goodbye", name.clone())),
+            -32602,
+            "for other arguments"
+        );
         assert_eq!(text(&filled_in("Hello", name.clone())), "Hello, Ada!");
         assert_eq!(code(&filled_in("Hello", name)), -32602, "a second time");
         assert_eq!(server.traces(), ["ask:answered"]);
@@ -303,16 +349,22 @@ fn an_answer_that_does_not_fit_the_form_does_not_reach_the_tool() {
         let question = client.next(&mut begun);
         let answer = json!({ "action": "accept", "content": { "name": [SECRET] } });
         let reply = if way.is_modern() {
-            client.request("tools/call", json!({
-                "name": "ask", "arguments": { "greeting": "Hello" },
-                "requestState": question["result"]["requestState"],
-                "inputResponses": { "q0": answer },
-            }))
+            client.request(
+                "tools/call",
+                json!({
+                    "name": "ask", "arguments": { "greeting": "Hello" },
+                    "requestState": question["result"]["requestState"],
+                    "inputResponses": { "q0": answer },
+                }),
+            )
         } else {
             client.answer(&question["id"], answer);
             client.end(begun)
         };
-        assert!(is_refusal(&reply) && !reply.to_string().contains(SECRET), "{reply}");
+        assert!(
+            is_refusal(&reply) && !reply.to_string().contains(SECRET),
+            "{reply}"
+        );
         assert!(!server.reached("ask:answered"));
         let record = server.outcome_that_is("ask", "denied");
         assert_record(&record, "denied", "deny", Some("elicit/answer"));
@@ -335,7 +387,12 @@ fn a_person_who_does_not_answer_has_not_agreed() {
         };
         assert_eq!(code(&reply), -31004, "{reply}");
         assert!(!server.reached("write"));
-        assert_record(&server.outcome("write"), "denied", "deny", Some("approve/unanswered"));
+        assert_record(
+            &server.outcome("write"),
+            "denied",
+            "deny",
+            Some("approve/unanswered"),
+        );
     }
 }
 
@@ -347,7 +404,12 @@ fn calls_that_wait_for_a_person_are_bounded() {
         let question = asked(&client, "write", arguments("first"));
         let answer = client.call("write", arguments("second"));
         assert_eq!(code(&answer), -31001, "{answer}");
-        assert_record(&server.outcome_that_is("write", "overloaded"), "overloaded", "deny", Some("approve/waiting"));
+        assert_record(
+            &server.outcome_that_is("write", "overloaded"),
+            "overloaded",
+            "deny",
+            Some("approve/waiting"),
+        );
         // Others do not wait for that person.
         assert_eq!(text(&client.call("echo", json!({ "text": "x" }))), "x");
         assert_eq!(text(&question.answered(yes())), "written");
@@ -366,5 +428,7 @@ fn an_answer_from_another_session_is_not_an_agreement() {
     }
     std::thread::sleep(std::time::Duration::from_millis(200));
     assert!(!server.reached("write"));
-    assert!(is_refusal(&question.answered(json!({ "action": "decline" }))));
+    assert!(is_refusal(
+        &question.answered(json!({ "action": "decline" }))
+    ));
 }

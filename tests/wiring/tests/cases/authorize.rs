@@ -157,7 +157,12 @@ fn over_http_the_head_does_not_tell_them_apart_either() {
             "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: {tool}\r\n"
         );
         let mut exchange = server.post(&headers, body.to_string().as_bytes());
-        let names = ["content-type", "content-length", "cache-control", "www-authenticate"];
+        let names = [
+            "content-type",
+            "content-length",
+            "cache-control",
+            "www-authenticate",
+        ];
         (exchange.status(), names.map(|name| exchange.header(name)))
     };
     assert_eq!(head("admin"), head("nobody"));
@@ -168,7 +173,13 @@ fn over_http_the_head_does_not_tell_them_apart_either() {
 #[test]
 fn an_older_revision_is_not_spoken() {
     for way in [STDIO_2025, HTTP_2025] {
-        for version in ["2024-11-05", "2025-03-26", "2025-06-18", "1.0", "9999-99-99"] {
+        for version in [
+            "2024-11-05",
+            "2025-03-26",
+            "2025-06-18",
+            "1.0",
+            "9999-99-99",
+        ] {
             let server = way.start();
             let message = json!({
                 "jsonrpc": "2.0", "id": 1, "method": "initialize",
@@ -186,7 +197,10 @@ fn an_older_revision_is_not_spoken() {
                 Transport::Http => server.post("", message.as_bytes()).message().unwrap(),
             };
             let spoken = &answer["result"]["protocolVersion"];
-            assert!(answer.get("error").is_some() || spoken == "2025-11-25", "{version}: {answer}");
+            assert!(
+                answer.get("error").is_some() || spoken == "2025-11-25",
+                "{version}: {answer}"
+            );
         }
     }
 }

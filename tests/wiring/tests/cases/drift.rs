@@ -15,7 +15,9 @@ fn functions(text: &str) -> BTreeSet<&str> {
 
 /// A block from where it is opened to the line that closes it.
 fn block<'a>(text: &'a str, opening: &str) -> &'a str {
-    let (_, rest) = text.split_once(opening).unwrap_or_else(|| panic!("no {opening:?}"));
+    let (_, rest) = text
+        .split_once(opening)
+        .unwrap_or_else(|| panic!("no {opening:?}"));
     rest.split("\n}\n").next().unwrap()
 }
 
@@ -27,7 +29,11 @@ fn every_handler_method_of_rmcp_goes_through_the_stack() {
         .current_dir(&root)
         .output()
         .unwrap();
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(
+        out.status.success(),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     let metadata: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
     let rmcp = metadata["packages"]
         .as_array()
@@ -42,7 +48,13 @@ fn every_handler_method_of_rmcp_goes_through_the_stack() {
 
     let theirs = functions(block(&theirs, "macro_rules! server_handler_methods {"));
     let ours = functions(block(&ours, "impl ServerHandler for Hardened {"));
-    assert!(theirs.len() >= 32, "the macro was not understood: {theirs:?}");
+    assert!(
+        theirs.len() >= 32,
+        "the macro was not understood: {theirs:?}"
+    );
     let missing: Vec<_> = theirs.difference(&ours).collect();
-    assert!(missing.is_empty(), "`rmcp` has methods that `Hardened` leaves to a default: {missing:?}");
+    assert!(
+        missing.is_empty(),
+        "`rmcp` has methods that `Hardened` leaves to a default: {missing:?}"
+    );
 }

@@ -65,6 +65,25 @@ on_every_way! {
         assert!(!text(&echoed).contains(is_unseen));
     }
 
+    fn a_resource_is_guarded_as_a_tool_is(way: Way) {
+        let server = way
+            .setup()
+            .limits("max_output=1000")
+            .file("big.txt", &"x".repeat(1_001))
+            .file("unseen.txt", "fine\u{202e}\u{e0041}\u{1b}[8m")
+            .start();
+        let client = server.client(way);
+        let read = |name: &str| {
+            client.request("resources/read", json!({ "uri": format!("wiring://file/{name}") }))
+        };
+        let answer = read("big.txt");
+        assert!(answer.get("error").is_some() && answer.to_string().len() < 1_000, "{answer}");
+        assert_record(&server.outcome_of("resources/read", "file"), "denied", "deny", Some("guard/size"));
+        let answer = read("unseen.txt");
+        let content = answer["result"]["contents"][0]["text"].as_str().unwrap();
+        assert!(content.starts_with("fine") && !content.contains(is_unseen), "{content:?}");
+    }
+
     fn a_completion_has_a_hundred_values_at_most(way: Way) {
         let server = way.start();
         let client = server.client(way);

@@ -51,7 +51,12 @@ fn an_id_in_use_is_refused(way: Way) {
         Transport::Http => {
             let refused = client.end(second);
             assert_eq!(code(&refused), -32600, "{refused}");
-            assert_record(&server.outcome_of("tools/call", ""), "denied", "deny", Some("identity/duplicate-id"));
+            assert_record(
+                &server.outcome_of("tools/call", ""),
+                "denied",
+                "deny",
+                Some("identity/duplicate-id"),
+            );
         }
     }
     server.wait_for_trace("slow:finished");
@@ -96,7 +101,12 @@ fn a_session_of_another_server_a_changed_one_and_a_guessed_one_are_all_unknown()
     })
     .to_string();
     let mut answers = Vec::new();
-    for id in [foreign.session().unwrap(), &changed, "0", "00000000-0000-0000-0000-000000000000"] {
+    for id in [
+        foreign.session().unwrap(),
+        &changed,
+        "0",
+        "00000000-0000-0000-0000-000000000000",
+    ] {
         let headers = format!("MCP-Protocol-Version: 2025-11-25\r\nMcp-Session-Id: {id}\r\n");
         for method in ["POST", "GET", "DELETE"] {
             let body = if method == "POST" { body.as_str() } else { "" };
@@ -111,5 +121,8 @@ fn a_session_of_another_server_a_changed_one_and_a_guessed_one_are_all_unknown()
     assert!(!server.reached("echo") && !other.reached("echo"));
     server.refused("http/session");
     // The session itself is untouched.
-    assert_eq!(text(&client.call("echo", json!({ "text": "mine" }))), "mine");
+    assert_eq!(
+        text(&client.call("echo", json!({ "text": "mine" }))),
+        "mine"
+    );
 }

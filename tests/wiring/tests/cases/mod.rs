@@ -19,4 +19,5 @@ mod paging;
 mod start;
 mod stdio;
 mod timeout;
+mod unix;
 mod validate;

@@ -6,7 +6,10 @@ use crate::harness::*;
 
 fn names(page: &Value, list: &str) -> Vec<String> {
     let items = page["result"][list].as_array().unwrap();
-    items.iter().map(|item| item["name"].as_str().unwrap().to_owned()).collect()
+    items
+        .iter()
+        .map(|item| item["name"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 on_every_way! {

@@ -28,17 +28,52 @@ fn a_grant_that_nothing_uses_stops_the_start() {
     for transport in TRANSPORTS {
         let setup = Setup::on(transport).with("UNUSED_GRANT", "1");
         let spare = setup.folder().display().to_string();
-        refuses(setup.argument("--grant").argument(&format!("spare={spare}")), &["spare", "help:"]);
+        refuses(
+            setup
+                .argument("--grant")
+                .argument(&format!("spare={spare}")),
+            &["spare", "help:"],
+        );
+    }
+}
+
+#[test]
+fn a_grant_that_the_server_does_not_declare_stops_the_start() {
+    for transport in TRANSPORTS {
+        let setup = Setup::on(transport);
+        let folder = setup.folder().display().to_string();
+        refuses(
+            setup
+                .argument("--grant")
+                .argument(&format!("nobody={folder}")),
+            &["nobody", "help:"],
+        );
     }
 }
 
 #[test]
 fn a_folder_that_is_too_wide_or_the_systems_stops_the_start() {
     let home = std::env::var("HOME").unwrap();
-    for folder in ["/", "/proc", "/proc/self/root", "/sys", "/dev", "/etc", "/tmp", "/usr/../etc", &home] {
-        refuses(Setup::on(Transport::Stdio).files(folder), &["cannot be granted", "help:"]);
+    for folder in [
+        "/",
+        "/proc",
+        "/proc/self/root",
+        "/sys",
+        "/dev",
+        "/etc",
+        "/tmp",
+        "/usr/../etc",
+        &home,
+    ] {
+        refuses(
+            Setup::on(Transport::Stdio).files(folder),
+            &["cannot be granted", "help:"],
+        );
     }
-    refuses(Setup::on(Transport::Http).files("/"), &["cannot be granted", "help:"]);
+    refuses(
+        Setup::on(Transport::Http).files("/"),
+        &["cannot be granted", "help:"],
+    );
 }
 
 #[test]
@@ -46,7 +81,10 @@ fn a_link_to_a_folder_that_is_too_wide_stops_the_start() {
     let setup = Setup::on(Transport::Stdio);
     let link = setup.folder().join("innocent");
     symlink("/etc", &link).unwrap();
-    refuses(setup.files(&link.display().to_string()), &["innocent", "/etc", "help:"]);
+    refuses(
+        setup.files(&link.display().to_string()),
+        &["innocent", "/etc", "help:"],
+    );
 }
 
 #[test]
@@ -77,7 +115,10 @@ fn a_token_that_others_could_have_read_stops_the_start() {
     std::fs::write(&token, format!("{SECRET}{SECRET}{SECRET}{SECRET}")).unwrap();
     std::fs::set_permissions(&token, PermissionsExt::from_mode(0o644)).unwrap();
     let said = setup.start_fails();
-    assert!(said.contains("other users") && said.contains("help:"), "{said}");
+    assert!(
+        said.contains("other users") && said.contains("help:"),
+        "{said}"
+    );
     assert!(!said.contains(SECRET), "{said}");
 }
 
@@ -98,13 +139,19 @@ fn an_audit_log_that_cannot_be_kept_stops_the_start() {
         let open = setup.folder().join("open");
         std::fs::write(&open, "").unwrap();
         std::fs::set_permissions(&open, PermissionsExt::from_mode(0o644)).unwrap();
-        refuses(setup.audit(&open.display().to_string()), &["audit", "chmod 600"]);
+        refuses(
+            setup.audit(&open.display().to_string()),
+            &["audit", "chmod 600"],
+        );
     }
 }
 
 #[test]
 fn an_option_that_is_not_known_stops_the_start() {
-    refuses(Setup::on(Transport::Stdio).argument("--no-such-option"), &["--no-such-option"]);
+    refuses(
+        Setup::on(Transport::Stdio).argument("--no-such-option"),
+        &["--no-such-option"],
+    );
 }
 
 on_every_way! {

@@ -1,14 +1,17 @@
 //! The stdio transport: every line is answered, nothing else is on standard output, and the
 //! process ends when its client does.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::harness::*;
 
 fn echo(client: &Client<'_>) {
-    assert_eq!(text(&client.call("echo", json!({ "text": "and on" }))), "and on");
+    assert_eq!(
+        text(&client.call("echo", json!({ "text": "and on" }))),
+        "and on"
+    );
 }
 
 const BOTH: [Way; 2] = [STDIO_2025, STDIO_2026];
@@ -50,16 +53,32 @@ fn what_is_no_message_is_answered_and_the_server_goes_on() {
         for (line, expected, id) in [
             ("{", -32700, Value::Null),
             ("\u{feff}{}", -32700, Value::Null),
-            ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"} trailing", -32700, Value::Null),
+            (
+                "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"} trailing",
+                -32700,
+                Value::Null,
+            ),
             (deep.as_str(), -32700, Value::Null),
             ("null", -32600, Value::Null),
             ("{}", -32600, Value::Null),
-            (r#"{"jsonrpc":"1.0","id":91,"method":"ping"}"#, -32600, json!(91)),
+            (
+                r#"{"jsonrpc":"1.0","id":91,"method":"ping"}"#,
+                -32600,
+                json!(91),
+            ),
             (r#"{"jsonrpc":"2.0","id":92,"method":7}"#, -32600, json!(92)),
-            (r#"{"jsonrpc":"2.0","id":{"a":1},"method":"ping"}"#, -32600, Value::Null),
+            (
+                r#"{"jsonrpc":"2.0","id":{"a":1},"method":"ping"}"#,
+                -32600,
+                Value::Null,
+            ),
             // A batch: removed from the protocol, and a way to multiply work.
             ("[]", -32600, Value::Null),
-            (r#"[{"jsonrpc":"2.0","id":93,"method":"tools/call","params":{"name":"echo","arguments":{"text":"x"}}}]"#, -32600, Value::Null),
+            (
+                r#"[{"jsonrpc":"2.0","id":93,"method":"tools/call","params":{"name":"echo","arguments":{"text":"x"}}}]"#,
+                -32600,
+                Value::Null,
+            ),
         ] {
             server.write_line(line.as_bytes());
             // What looks like a notification is only counted.
@@ -69,7 +88,10 @@ fn what_is_no_message_is_answered_and_the_server_goes_on() {
             };
             assert_eq!(answer["error"]["code"], expected, "{line}: {answer}");
             assert_eq!(answer["id"], id, "{line}: {answer}");
-            assert!(!answer.to_string().contains("line 1 column"), "no words of the parser");
+            assert!(
+                !answer.to_string().contains("line 1 column"),
+                "no words of the parser"
+            );
         }
         server.write_line(b"\xff\xfe");
         assert_eq!(code(&server.read_line()), -32700);
@@ -86,14 +108,23 @@ fn what_a_tool_prints_is_not_in_the_protocol() {
     for way in BOTH {
         let server = way.start();
         let client = server.client(way);
-        let forged = r#"{"jsonrpc":"2.0","id":2,"result":{"content":[{"type":"text","text":"forged"}]}}"#;
+        let forged =
+            r#"{"jsonrpc":"2.0","id":2,"result":{"content":[{"type":"text","text":"forged"}]}}"#;
         // `read_line` fails at a line that is no message.
         let answer = client.call("pollute", json!({ "line": forged }));
         assert_eq!(text(&answer), "printed");
         let answer = client.call("pollute", json!({ "line": "not a message" }));
         assert_eq!(text(&answer), "printed");
         echo(&client);
-        assert!(server.stderr().contains("forged"), "it went to standard error");
+        // Another pipe, read by another thread: it may be a moment behind.
+        let late = Instant::now() + Duration::from_secs(5);
+        while !server.stderr().contains("forged") && Instant::now() < late {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert!(
+            server.stderr().contains("forged"),
+            "it went to standard error"
+        );
     }
 }
 

@@ -19,20 +19,35 @@ pub(crate) struct Begun {
 }
 
 impl<'a> Client<'a> {
-    pub(super) fn connect(server: &'a Server, generation: Generation, capabilities: &Value) -> Self {
+    pub(super) fn connect(
+        server: &'a Server,
+        generation: Generation,
+        capabilities: &Value,
+    ) -> Self {
         let capabilities = capabilities.clone();
-        let mut client = Self { server, generation, capabilities, session: None };
+        let mut client = Self {
+            server,
+            generation,
+            capabilities,
+            session: None,
+        };
         if generation == Generation::Sessions {
-            let mut begun = client.begin_raw("initialize", json!({
-                "protocolVersion": "2025-11-25",
-                "capabilities": client.capabilities,
-                "clientInfo": { "name": "wiring", "version": "1" },
-            }));
+            let mut begun = client.begin_raw(
+                "initialize",
+                json!({
+                    "protocolVersion": "2025-11-25",
+                    "capabilities": client.capabilities,
+                    "clientInfo": { "name": "wiring", "version": "1" },
+                }),
+            );
             if let Some(exchange) = &mut begun.exchange {
                 client.session = exchange.header("mcp-session-id");
             }
             let answer = client.end(begun);
-            assert_eq!(answer["result"]["protocolVersion"], "2025-11-25", "{answer}");
+            assert_eq!(
+                answer["result"]["protocolVersion"], "2025-11-25",
+                "{answer}"
+            );
             client.notify("notifications/initialized", json!({}));
         }
         client
@@ -52,12 +67,18 @@ impl<'a> Client<'a> {
     /// Calls a tool and waits.
     #[track_caller]
     pub(crate) fn call(&self, tool: &str, arguments: Value) -> Value {
-        self.request("tools/call", json!({ "name": tool, "arguments": arguments }))
+        self.request(
+            "tools/call",
+            json!({ "name": tool, "arguments": arguments }),
+        )
     }
 
     /// Calls a tool.
     pub(crate) fn begin_call(&self, tool: &str, arguments: Value) -> Begun {
-        self.begin("tools/call", json!({ "name": tool, "arguments": arguments }))
+        self.begin(
+            "tools/call",
+            json!({ "name": tool, "arguments": arguments }),
+        )
     }
 
     /// Asks.
@@ -78,7 +99,10 @@ impl<'a> Client<'a> {
 
     /// Asks with exactly this id and these parameters.
     pub(crate) fn begin_as(&self, id: Value, method: &str, params: Value) -> Begun {
-        let name = params.get("name").or_else(|| params.get("uri")).and_then(Value::as_str);
+        let name = params
+            .get("name")
+            .or_else(|| params.get("uri"))
+            .and_then(Value::as_str);
         let name = name.map(str::to_owned);
         let message = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
         let exchange = self.send(&message, Some(method), name.as_deref());
@@ -92,7 +116,9 @@ impl<'a> Client<'a> {
             None => self.server.read_for(&begun.id),
             Some(exchange) => loop {
                 let message = exchange.message();
-                let Some(message) = message else { panic!("the stream ended without an answer") };
+                let Some(message) = message else {
+                    panic!("the stream ended without an answer")
+                };
                 if message.get("id").is_some() || message.get("error").is_some() {
                     return message;
                 }
@@ -104,7 +130,10 @@ impl<'a> Client<'a> {
     #[track_caller]
     pub(crate) fn end(&self, mut begun: Begun) -> Value {
         let answer = self.next(&mut begun);
-        assert!(answer.get("method").is_none(), "an unexpected request: {answer}");
+        assert!(
+            answer.get("method").is_none(),
+            "an unexpected request: {answer}"
+        );
         answer
     }
 
@@ -176,17 +205,33 @@ impl Server {
     pub(crate) fn post(&self, headers: &str, body: &[u8]) -> Exchange {
         let mut request = self.head("POST", headers, body.len()).into_bytes();
         request.extend(body);
-        Exchange::tcp(self.port(), &request)
+        self.exchange(&request)
+    }
+
+    /// Sends bytes on a new connection.
+    pub(crate) fn exchange(&self, bytes: &[u8]) -> Exchange {
+        match self.socket() {
+            Some(path) => Exchange::unix(path, bytes),
+            None => Exchange::tcp(self.port(), bytes),
+        }
     }
 
     /// The head that an honest client sends.
     pub(crate) fn head(&self, method: &str, headers: &str, length: usize) -> String {
+        let who = match self.socket() {
+            Some(_) => "Host: localhost\r\n".to_owned(),
+            None => {
+                format!(
+                    "Host: 127.0.0.1:{}\r\nAuthorization: Bearer {}\r\n",
+                    self.port(),
+                    self.token()
+                )
+            }
+        };
         format!(
-            "{method} /mcp HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nAuthorization: Bearer {}\r\n\
-             Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n\
+            "{method} /mcp HTTP/1.1\r\n{who}Content-Type: application/json\r\n\
+             Accept: application/json, text/event-stream\r\n\
              {headers}Content-Length: {length}\r\n\r\n",
-            self.port(),
-            self.token(),
         )
     }
 }
@@ -211,7 +256,9 @@ pub(crate) fn code(answer: &Value) -> i64 {
 
 /// What the caller reads, wherever it stands.
 pub(crate) fn message(answer: &Value) -> &str {
-    answer["error"]["message"].as_str().unwrap_or_else(|| text(answer))
+    answer["error"]["message"]
+        .as_str()
+        .unwrap_or_else(|| text(answer))
 }
 
 /// Whether a tool answered that it failed.

@@ -44,7 +44,10 @@ impl Exchange {
     fn over(mut stream: Box<dyn Stream>, bytes: &[u8]) -> Self {
         // The server may have answered and closed before the last byte of a large body.
         let _ = stream.write_all(bytes);
-        Self { stream: BufReader::new(stream), head: None }
+        Self {
+            stream: BufReader::new(stream),
+            head: None,
+        }
     }
 
     /// Sends more, slowly if asked for.
@@ -63,16 +66,22 @@ impl Exchange {
 
     pub(crate) fn header(&mut self, name: &str) -> Option<String> {
         let headers = &self.head().headers;
-        headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.clone())
+        headers
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v.clone())
     }
 
     /// The next JSON-RPC message: the whole body, or the next event. `None` at the end.
     pub(crate) fn message(&mut self) -> Option<Value> {
-        let stream = self.header("content-type").is_some_and(|t| t.starts_with("text/event-stream"));
+        let stream = self
+            .header("content-type")
+            .is_some_and(|t| t.starts_with("text/event-stream"));
         if !stream {
             let body = self.body();
-            return (!body.is_empty())
-                .then(|| serde_json::from_str(&body).unwrap_or_else(|_| panic!("not JSON: {body}")));
+            return (!body.is_empty()).then(|| {
+                serde_json::from_str(&body).unwrap_or_else(|_| panic!("not JSON: {body}"))
+            });
         }
         loop {
             // Chunk lengths, `id:` and blank lines are not data.
@@ -101,7 +110,10 @@ impl Exchange {
 
     /// The whole body of an answer that has a length.
     pub(crate) fn body(&mut self) -> String {
-        let length = self.header("content-length").and_then(|n| n.parse().ok()).unwrap_or(0);
+        let length = self
+            .header("content-length")
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(0);
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body).unwrap();
         String::from_utf8(body).unwrap()
@@ -118,7 +130,10 @@ impl Exchange {
                     line => lines.push(line.to_owned()),
                 }
             }
-            assert!(!lines.is_empty(), "the connection was closed without an answer");
+            assert!(
+                !lines.is_empty(),
+                "the connection was closed without an answer"
+            );
             let status = lines[0].split(' ').nth(1).unwrap().parse().unwrap();
             let headers = lines[1..]
                 .iter()

@@ -85,14 +85,22 @@ macro_rules! on_every_way {
 }
 pub(crate) use on_every_way;
 
-pub(crate) const STDIO_2025: Way =
-    Way { transport: Transport::Stdio, generation: Generation::Sessions };
-pub(crate) const STDIO_2026: Way =
-    Way { transport: Transport::Stdio, generation: Generation::Rounds };
-pub(crate) const HTTP_2025: Way =
-    Way { transport: Transport::Http, generation: Generation::Sessions };
-pub(crate) const HTTP_2026: Way =
-    Way { transport: Transport::Http, generation: Generation::Rounds };
+pub(crate) const STDIO_2025: Way = Way {
+    transport: Transport::Stdio,
+    generation: Generation::Sessions,
+};
+pub(crate) const STDIO_2026: Way = Way {
+    transport: Transport::Stdio,
+    generation: Generation::Rounds,
+};
+pub(crate) const HTTP_2025: Way = Way {
+    transport: Transport::Http,
+    generation: Generation::Sessions,
+};
+pub(crate) const HTTP_2026: Way = Way {
+    transport: Transport::Http,
+    generation: Generation::Rounds,
+};
 
 /// What user code puts into its errors; outside of the audit log it must be nowhere.
 pub(crate) const CANARY: &str = "canary-7f3a";
@@ -113,4 +121,10 @@ pub(crate) fn assert_record(record: &Value, outcome: &str, decision: &str, contr
     assert_eq!(record["principal"]["subject"], uid, "{record}");
     assert_eq!(record["principal"]["issuer"], "local", "{record}");
     assert_eq!(record["id"].as_str().map(str::len), Some(16), "{record}");
+    assert!(
+        record["manifest"]
+            .as_str()
+            .is_some_and(|digest| digest.len() >= 64),
+        "{record}"
+    );
 }

@@ -4,7 +4,8 @@ use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
     io::{BufRead, BufReader, Read, Write},
-    path::PathBuf,
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
     sync::{
         Arc, Mutex,
@@ -30,6 +31,7 @@ pub(crate) struct Setup {
     files: Option<String>,
     audit: Option<String>,
     file_size: Option<u64>,
+    unix: bool,
 }
 
 impl Setup {
@@ -45,6 +47,7 @@ impl Setup {
             files: None,
             audit: None,
             file_size: None,
+            unix: false,
             folder,
         };
         setup.set("SCOPES", "files:read files:write");
@@ -83,6 +86,12 @@ impl Setup {
     /// Another place for the audit log.
     pub(crate) fn audit(mut self, path: &str) -> Self {
         self.audit = Some(path.to_owned());
+        self
+    }
+
+    /// HTTP on a Unix-domain socket instead of a port.
+    pub(crate) fn over_unix(mut self) -> Self {
+        self.unix = true;
         self
     }
 
@@ -141,10 +150,15 @@ impl Setup {
             next_id: Cell::new(1),
             port: 0,
             token: String::new(),
+            socket: None,
             stderr,
             folder: self.folder,
         };
-        if self.transport == Transport::Http {
+        if self.unix {
+            let socket = server.folder.path().join("socket/mcp.sock");
+            server.wait_for("the socket", || UnixStream::connect(&socket).ok());
+            server.socket = Some(socket);
+        } else if self.transport == Transport::Http {
             server.port = match listening.recv_timeout(PATIENCE) {
                 Ok(port) => port,
                 Err(_) => panic!("the server does not listen: {}", server.stderr()),
@@ -160,9 +174,19 @@ impl Setup {
         let mut child = self.command().spawn().unwrap();
         drop(child.stdin.take());
         let mut said = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut said)
+            .unwrap();
         let mut out = String::new();
-        child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+        child
+            .stdout
+            .take()
+            .unwrap()
+            .read_to_string(&mut out)
+            .unwrap();
         let status = child.wait().unwrap();
         assert!(!status.success(), "it started: {said}");
         assert_eq!(out, "", "what an operator reads is not for standard output");
@@ -176,7 +200,11 @@ impl Setup {
             Some(bytes) => {
                 let mut shell = Command::new("sh");
                 let blocks = bytes / 512;
-                shell.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\""), binary]);
+                shell.args([
+                    "-c",
+                    &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\""),
+                    binary,
+                ]);
                 shell
             }
             None => Command::new(binary),
@@ -185,6 +213,7 @@ impl Setup {
         let files = self.files.clone().unwrap_or_else(|| path("files"));
         command.arg("serve").arg(match self.transport {
             Transport::Stdio => "--stdio",
+            Transport::Http if self.unix => "--unix",
             Transport::Http => "--http",
         });
         if !files.is_empty() {
@@ -206,7 +235,8 @@ impl Setup {
     }
 
     fn set(&mut self, name: &str, value: &str) {
-        self.environment.push((format!("WIRING_{name}"), value.to_owned()));
+        self.environment
+            .push((format!("WIRING_{name}"), value.to_owned()));
     }
 }
 
@@ -228,6 +258,7 @@ pub(crate) struct Server {
     next_id: Cell<i64>,
     port: u16,
     token: String,
+    socket: Option<PathBuf>,
     stderr: Arc<Mutex<String>>,
     folder: TempDir,
 }
@@ -241,13 +272,22 @@ impl Server {
         self.port
     }
 
+    /// The path of the socket, if it has one and no port.
+    pub(crate) fn socket(&self) -> Option<&Path> {
+        self.socket.as_deref()
+    }
+
     pub(crate) fn token(&self) -> &str {
         &self.token
     }
 
     /// A client that can show forms to a person.
     pub(crate) fn client(&self, way: Way) -> Client<'_> {
-        Client::connect(self, way.generation, &serde_json::json!({ "elicitation": {} }))
+        Client::connect(
+            self,
+            way.generation,
+            &serde_json::json!({ "elicitation": {} }),
+        )
     }
 
     /// A client that has only these capabilities.
@@ -303,7 +343,9 @@ impl Server {
             let message = self.read_line();
             let is_answer = message.get("method").is_none();
             if is_answer && message["id"] != *id {
-                self.early.borrow_mut().insert(message["id"].to_string(), message);
+                self.early
+                    .borrow_mut()
+                    .insert(message["id"].to_string(), message);
             } else if is_answer || message.get("id").is_some() {
                 return message;
             }
@@ -324,7 +366,9 @@ impl Server {
     /// Waits until user code has left a line.
     #[track_caller]
     pub(crate) fn wait_for_trace(&self, line: &str) {
-        self.wait_for(&format!("the trace {line:?}"), || self.reached(line).then_some(()));
+        self.wait_for(&format!("the trace {line:?}"), || {
+            self.reached(line).then_some(())
+        });
     }
 
     pub(crate) fn wait_for_traces(&self, line: &str, count: usize) {
@@ -367,14 +411,18 @@ impl Server {
 
     #[track_caller]
     pub(crate) fn outcome_of(&self, op: &str, target: &str) -> Value {
-        self.wait_for(&format!("an outcome of {op} {target}"), || self.outcomes(op, target).pop())
+        self.wait_for(&format!("an outcome of {op} {target}"), || {
+            self.outcomes(op, target).pop()
+        })
     }
 
     /// An outcome that ended in this way; waits for it.
     #[track_caller]
     pub(crate) fn outcome_that_is(&self, tool: &str, outcome: &str) -> Value {
         self.wait_for(&format!("an outcome {outcome} of {tool}"), || {
-            self.outcomes("tools/call", tool).into_iter().find(|r| r["outcome"] == outcome)
+            self.outcomes("tools/call", tool)
+                .into_iter()
+                .find(|r| r["outcome"] == outcome)
         })
     }
 
@@ -382,7 +430,9 @@ impl Server {
     #[track_caller]
     pub(crate) fn refused(&self, control: &str) -> Value {
         self.wait_for(&format!("a refusal by {control}"), || {
-            self.audit().into_iter().find(|r| r["event"] == "refused" && r["control"] == control)
+            self.audit()
+                .into_iter()
+                .find(|r| r["event"] == "refused" && r["control"] == control)
         })
     }
 
@@ -436,10 +486,18 @@ impl Drop for Server {
         let _ = child.wait();
         if !std::thread::panicking() {
             let (audit, stderr) = (self.audit_text(), self.stderr());
-            assert!(!audit.contains(SECRET), "an argument is in the audit log: {audit}");
-            assert!(!stderr.contains(SECRET), "an argument is on standard error: {stderr}");
-            assert!(!stderr.contains(CANARY), "internal words are on standard error: {stderr}");
-            assert!(!self.token.is_empty() || self.port == 0);
+            assert!(
+                !audit.contains(SECRET),
+                "an argument is in the audit log: {audit}"
+            );
+            assert!(
+                !stderr.contains(SECRET),
+                "an argument is on standard error: {stderr}"
+            );
+            assert!(
+                !stderr.contains(CANARY),
+                "internal words are on standard error: {stderr}"
+            );
             if !self.token.is_empty() {
                 assert!(!audit.contains(&self.token) && !stderr.contains(&self.token));
             }
