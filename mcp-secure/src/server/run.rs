@@ -29,7 +29,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
     /// runtime of your own.
     ///
     /// Leaves the process with code 2 if the command line is not understood, and with 1 if
-    /// a verb other than `serve` fails.
+    /// it cannot do what was asked.
     ///
     /// # Errors
     ///

@@ -18,7 +18,7 @@ on_every_way! {
 
         assert_eq!(text(&client.call("echo", json!({ "text": "alive" }))), "alive");
         // Where it happened is no secret, and somebody has to mend it.
-        assert!(server.stderr().contains("target.rs"), "{}", server.stderr());
+        server.wait_for_stderr("target.rs");
     }
 
     fn a_panic_of_a_layer_is_one_too(way: Way) {

@@ -11,6 +11,7 @@ use std::{
         Arc, Mutex,
         mpsc::{Receiver, RecvTimeoutError, channel},
     },
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -117,7 +118,7 @@ impl Setup {
         let stderr = Arc::new(Mutex::new(String::new()));
         let (said, listening) = channel();
         let errors = child.stderr.take().unwrap();
-        std::thread::spawn({
+        let reader = std::thread::spawn({
             let stderr = Arc::clone(&stderr);
             move || {
                 for line in BufReader::new(errors).lines().map_while(Result::ok) {
@@ -152,6 +153,7 @@ impl Setup {
             token: String::new(),
             socket: None,
             stderr,
+            reader: RefCell::new(Some(reader)),
             folder: self.folder,
         };
         if self.unix {
@@ -260,6 +262,7 @@ pub(crate) struct Server {
     token: String,
     socket: Option<PathBuf>,
     stderr: Arc<Mutex<String>>,
+    reader: RefCell<Option<JoinHandle<()>>>,
     folder: TempDir,
 }
 
@@ -458,6 +461,21 @@ impl Server {
         self.stderr.lock().unwrap().clone()
     }
 
+    /// Waits until these words are on standard error.
+    #[track_caller]
+    pub(crate) fn wait_for_stderr(&self, words: &str) {
+        self.wait_for(&format!("{words:?} on standard error"), || {
+            self.stderr().contains(words).then_some(())
+        });
+    }
+
+    /// Reads standard error to its end; the process has ended.
+    fn finish_stderr(&self) {
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+    }
+
     /// Asks the server to end, as a supervisor does.
     pub(crate) fn terminate(&self) {
         let pid = i32::try_from(self.child.borrow().id()).unwrap();
@@ -473,7 +491,9 @@ impl Server {
             assert!(started.elapsed() < PATIENCE, "the server does not end");
             std::thread::sleep(Duration::from_millis(5));
         }
-        started.elapsed()
+        let took = started.elapsed();
+        self.finish_stderr();
+        took
     }
 }
 
@@ -481,9 +501,10 @@ impl Drop for Server {
     /// What holds for every test: no value of an argument is in a log, and no internal words
     /// are on standard error.
     fn drop(&mut self) {
-        let mut child = self.child.borrow_mut();
+        let child = self.child.get_mut();
         let _ = child.kill();
         let _ = child.wait();
+        self.finish_stderr();
         if !std::thread::panicking() {
             let (audit, stderr) = (self.audit_text(), self.stderr());
             assert!(
