@@ -41,6 +41,16 @@ impl<S: Enclosed<McpRequest>> tower::Service<McpRequest> for AuditService<S> {
     forward_ready!();
 
     fn call(&mut self, request: McpRequest) -> ReplyFuture {
+        // The HTTP ring counts what has no record here.
+        #[cfg(feature = "http")]
+        if let Some(recorded) = request
+            .context()
+            .extensions
+            .get::<http::request::Parts>()
+            .and_then(|parts| parts.extensions.get::<crate::server::http::Recorded>())
+        {
+            recorded.set();
+        }
         let mut record = Record {
             audit: Arc::clone(&self.audit),
             journey: Arc::clone(request.journey()),

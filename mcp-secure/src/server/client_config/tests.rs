@@ -100,8 +100,9 @@ fn the_token_is_referred_to_and_never_printed() {
         } } })
     );
     assert!(
-        code.hint
-            .ends_with("set the variable `MCP_SECURE_UNIT_TEST_TOKEN` to the content of `/srv/app/t`")
+        code.hint.ends_with(
+            "set the variable `MCP_SECURE_UNIT_TEST_TOKEN` to the content of `/srv/app/t`"
+        )
     );
     assert_eq!(
         json_of(Client::Vscode, line),

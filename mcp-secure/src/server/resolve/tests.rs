@@ -147,7 +147,10 @@ fn what_runs_is_the_code_narrowed_by_the_file_and_the_command_line() {
 
     let resolved = resolve(ALL, "--audit a --token-file u", toml).unwrap();
     assert_eq!(resolved.audit, Some(AuditTarget::File("/srv/app/a".into())));
-    assert_eq!(resolved.token_file.as_deref(), Some(Path::new("/srv/app/u")));
+    assert_eq!(
+        resolved.token_file.as_deref(),
+        Some(Path::new("/srv/app/u"))
+    );
 }
 
 #[test]
