@@ -44,6 +44,26 @@ fn a_line_that_is_too_long_is_answered_with_its_id() {
     }
 }
 
+/// `rmcp` stops reading whenever it has something to send, and begins anew.
+#[test]
+fn a_line_that_arrives_in_pieces_between_answers_is_whole() {
+    for way in BOTH {
+        let server = way.start();
+        let client = server.client(way);
+        let ping = json!({ "jsonrpc": "2.0", "id": "ping", "method": "no/such", "params": {} }).to_string();
+        let waiting: Vec<Begun> =
+            (1..4).map(|n| client.begin_call("slow", json!({ "ms": 100 * n }))).collect();
+        let (first, rest) = ping.as_bytes().split_at(ping.len() / 2);
+        server.write(first);
+        for one in waiting {
+            assert!(text(&client.end(one)).starts_with("slow took"));
+        }
+        server.write_line(rest);
+        let answer = server.read_line();
+        assert_eq!(answer["id"], "ping", "{answer}");
+    }
+}
+
 #[test]
 fn what_is_no_message_is_answered_and_the_server_goes_on() {
     for way in BOTH {

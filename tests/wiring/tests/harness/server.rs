@@ -306,10 +306,15 @@ impl Server {
 
     /// Writes a line to the server's standard input, whatever it is.
     pub(crate) fn write_line(&self, line: &[u8]) {
+        self.write(line);
+        self.write(b"\n");
+    }
+
+    /// Writes a part of a line.
+    pub(crate) fn write(&self, part: &[u8]) {
         let stdin = self.stdin.borrow();
         let mut stdin = stdin.as_ref().expect("standard input is open");
-        stdin.write_all(line).unwrap();
-        stdin.write_all(b"\n").unwrap();
+        stdin.write_all(part).unwrap();
         stdin.flush().unwrap();
     }
 
