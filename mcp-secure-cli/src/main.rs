@@ -1,2 +1,84 @@
-//! x
-fn main() {}
+//! `mcp-secure`: what an auditor does with a server's manifest, away from the server.
+//!
+//! A server has its own verbs (`serve`, `check`, `manifest`, `client-config`); this command
+//! reads what they print.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use mcp_secure::{
+    Error, Result,
+    manifest::{Direction, Manifest},
+};
+
+#[derive(Parser)]
+#[command(
+    name = "mcp-secure",
+    version,
+    about = "Reads the manifests of hardened MCP servers."
+)]
+struct CommandLine {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Show a manifest as a page
+    Show {
+        /// What `manifest --json` of a server printed
+        file: PathBuf,
+    },
+    /// Print the digest of a manifest, as audit records name it
+    Digest {
+        /// What `manifest --json` of a server printed
+        file: PathBuf,
+    },
+    /// Compare two manifests; fails if the second can do more than the first
+    Diff {
+        /// The reviewed one
+        old: PathBuf,
+        /// The one to review
+        new: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(&CommandLine::parse().verb) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[allow(
+    clippy::print_stdout,
+    reason = "this is a command, and its output is the answer"
+)]
+fn run(verb: &Verb) -> Result<ExitCode> {
+    match verb {
+        Verb::Show { file } => print!("{}", read(file)?.to_page()),
+        Verb::Digest { file } => println!("{}", read(file)?.digest()),
+        Verb::Diff { old, new } => {
+            let changes = read(new)?.diff(&read(old)?);
+            for change in &changes {
+                println!("{change}");
+            }
+            if changes
+                .iter()
+                .any(|change| change.direction == Direction::Wider)
+            {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(file: &PathBuf) -> Result<Manifest> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|e| Error::new(format!("`{}` cannot be read: {e}", file.display())))?;
+    Manifest::from_json(&text)
+}

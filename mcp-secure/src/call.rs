@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, atomic::AtomicU32},
+    sync::{Arc, Mutex},
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -44,9 +44,9 @@ pub(crate) struct ClientSide {
     /// Binds sealed state to this operation and its arguments.
     pub(crate) purpose: Arc<str>,
     pub(crate) principal: Arc<Principal>,
-    /// How many questions this call has asked: a call that runs again asks them in the same
-    /// order, so the number names the question.
-    pub(crate) questions: Arc<AtomicU32>,
+    /// The questions that this call has asked so far. A call that runs again asks them in the
+    /// same order, so its number names a question that the author did not name.
+    pub(crate) questions: Arc<Mutex<Vec<String>>>,
 }
 
 impl ClientSide {
@@ -130,7 +130,10 @@ impl Call {
 /// the value into the type, whose own rules (a `RelPath`, say) may still refuse it.
 #[doc(hidden)]
 pub fn argument<T: ToolArg>(call: &mut Call, name: &'static str) -> ToolResult<T> {
-    let value = call.arguments.remove(name).unwrap_or(serde_json::Value::Null);
+    let value = call
+        .arguments
+        .remove(name)
+        .unwrap_or(serde_json::Value::Null);
     from_value(value).map_err(|detail| invalid(name, &detail))
 }
 
@@ -167,10 +170,10 @@ pub fn arguments<T: ToolArg>(call: &mut Call) -> ToolResult<T> {
 pub fn at_start<T>(lent: ToolResult<T>) -> crate::Result<T> {
     lent.map_err(|error| {
         crate::Error::new(match error.kind {
-            ToolErrorKind::Public { message, detail, .. } => {
-                detail.unwrap_or_else(|| message.into_owned())
-            }
-            ToolErrorKind::Internal(detail) | ToolErrorKind::NotFound(detail) => detail,
+            ToolErrorKind::Public {
+                message, detail, ..
+            } => detail.unwrap_or_else(|| message.into_owned()),
+            ToolErrorKind::Internal(detail) | ToolErrorKind::NotFound { detail, .. } => detail,
             ToolErrorKind::Protocol(..) | ToolErrorKind::InputRequired(_) => {
                 "`#[init]` cannot ask a client: there is none yet".to_owned()
             }

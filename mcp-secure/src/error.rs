@@ -15,7 +15,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// A problem; the message starts in lower case and names the offending input in backticks.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None }
+        Self {
+            message: message.into(),
+            help: None,
+        }
     }
 
     /// Adds the line that says what to change.
@@ -80,15 +83,23 @@ pub struct ToolError {
 
 pub(crate) enum ToolErrorKind {
     /// Said to the caller, and to the log.
-    Public { message: Cow<'static, str>, control: Option<&'static str>, detail: Option<String> },
+    Public {
+        message: Cow<'static, str>,
+        control: Option<&'static str>,
+        detail: Option<String>,
+    },
     /// Said to the log only.
     Internal(String),
     /// The tool waits for the client's answer (multi-round-trip requests, SEP-2322).
     InputRequired(Box<rmcp::model::InputRequiredResult>),
     /// A protocol error of its own code, and the control that says it.
     Protocol(Box<rmcp::model::ErrorData>, &'static str),
-    /// There is no such thing, or the caller may not know that there is.
-    NotFound(String),
+    /// There is no such thing, or the caller may not know that there is. A resource says so
+    /// with the protocol's own code; the words are for all else.
+    NotFound {
+        message: Cow<'static, str>,
+        detail: String,
+    },
 }
 
 impl ToolError {
@@ -97,18 +108,35 @@ impl ToolError {
     /// The message is capped and cleaned of control characters like every other output.
     pub fn new(message: impl Into<Cow<'static, str>>) -> Self {
         Self {
-            kind: ToolErrorKind::Public { message: message.into(), control: None, detail: None },
+            kind: ToolErrorKind::Public {
+                message: message.into(),
+                control: None,
+                detail: None,
+            },
         }
     }
 
     /// An error of which the caller learns nothing but that it happened.
     pub fn internal(detail: impl fmt::Display) -> Self {
-        Self { kind: ToolErrorKind::Internal(detail.to_string()) }
+        Self {
+            kind: ToolErrorKind::Internal(detail.to_string()),
+        }
     }
 
     /// The thing asked for does not exist (a resource, say). The detail is for the log.
     pub fn not_found(detail: impl fmt::Display) -> Self {
-        Self { kind: ToolErrorKind::NotFound(detail.to_string()) }
+        Self::not_there("not found", detail)
+    }
+
+    /// As [`not_found`](Self::not_found), with words for the caller.
+    pub(crate) fn not_there(
+        message: impl Into<Cow<'static, str>>,
+        detail: impl fmt::Display,
+    ) -> Self {
+        let (message, detail) = (message.into(), detail.to_string());
+        Self {
+            kind: ToolErrorKind::NotFound { message, detail },
+        }
     }
 
     /// A refusal by one of the SDK's controls: a message for the caller, the control's id
@@ -130,7 +158,9 @@ impl ToolError {
     /// What the caller would read, if anything.
     pub fn public_message(&self) -> Option<&str> {
         match &self.kind {
-            ToolErrorKind::Public { message, .. } => Some(message),
+            ToolErrorKind::Public { message, .. } | ToolErrorKind::NotFound { message, .. } => {
+                Some(message)
+            }
             _ => None,
         }
     }
@@ -143,7 +173,7 @@ impl fmt::Debug for ToolError {
             ToolErrorKind::Internal(_) => f.write_str("ToolError(internal)"),
             ToolErrorKind::InputRequired(_) => f.write_str("ToolError(input required)"),
             ToolErrorKind::Protocol(error, _) => write!(f, "ToolError({})", error.message),
-            ToolErrorKind::NotFound(_) => f.write_str("ToolError(not found)"),
+            ToolErrorKind::NotFound { .. } => f.write_str("ToolError(not found)"),
         }
     }
 }

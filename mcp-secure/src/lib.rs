@@ -1,4 +1,54 @@
 //! Hardened MCP servers: a tool's Rust signature is its permission.
+//!
+//! You write plain `async fn`s. A parameter is either an *argument*, which the model sends,
+//! or a *handle*, which the operator grants. From the signature come the implementation, the
+//! JSON Schema, the annotations, the policy and the manifest; there is no second declaration
+//! that could drift.
+//!
+//! ```no_run
+//! use mcp_secure::prelude::*;
+//!
+//! /// The folder with the user's notes.
+//! #[capability(fs, private)]
+//! pub struct Notes;
+//!
+//! struct NotesServer;
+//!
+//! #[secure_server]
+//! impl NotesServer {
+//!     /// Read one note.
+//!     #[tool(scope = "notes:read")]
+//!     async fn read_note(&self, name: RelPath, notes: Fs<Notes, ReadOnly>) -> ToolResult<String> {
+//!         Ok(notes.read_to_string(&name).await?)
+//!     }
+//! }
+//!
+//! fn main() -> mcp_secure::Result<()> {
+//!     SecureServer::new(NotesServer)
+//!         .grant(Notes::from_operator())
+//!         .stdio(Principal::local_user().scopes(["notes:read"]))
+//!         .run()
+//! }
+//! ```
+//!
+//! # The map
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`prelude`] | what a server author names |
+//! | [`server`] | the builder, and one folder for each transport |
+//! | [`mod@capability`] | the handles: what a tool may reach |
+//! | [`pipeline`] | the one stack that every request passes; your own layers see its types |
+//! | [`auth`] | who is asking |
+//! | [`audit`] | what happened |
+//! | [`manifest`] | what the server can do, for an auditor |
+//! | [`state`] | what is remembered between requests |
+//!
+//! # What it cannot do
+//!
+//! Rust has no way to take ambient authority from a dependency: code that calls `std::fs`
+//! itself is not stopped by a handle. Approval through the client proves that the *client*
+//! says a person agreed. Nothing here decides whether retrieved text is true.
 
 pub mod audit;
 pub mod auth;
@@ -19,15 +69,15 @@ pub mod state;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use limits::Limits;
 pub use error::{Error, Result, ToolError, ToolResult};
+pub use limits::Limits;
 pub use mcp_secure_macros::{args, capability, output, secure_server};
 pub use output::{
     CompletionOutput, Json, PromptOutput, ResourceBody, ResourceOutput, ToolOutput, ToolReply,
 };
 pub use rmcp::model;
-pub use server::SecureServer;
 pub use schema::{Args, ToolArg};
+pub use server::SecureServer;
 pub use {schemars, serde, serde_json};
 
 /// What the generated code names. Not part of the API.
@@ -41,17 +91,15 @@ pub mod __private {
 
     pub use crate::{
         call::{Call, argument, arguments, at_start, text_argument},
-        capability::{
-            Extracted, Extractor, Facts, Grant, Handle, extracted, facts, fs::FsRoot,
-        },
+        capability::{Extracted, Extractor, Facts, Grant, Handle, extracted, facts, fs::FsRoot},
         definition::{
             About, Access, Completion, Definition, Hints, Policy, Prompt, Resource, SecureInit,
             SecureService, Target, Tool,
         },
         error::{ToolError, ToolResult},
         output::{
-            CompletionOutput, Completions, PromptOutput, PromptReply, ResourceBody,
-            ResourceOutput, ToolOutput, ToolReply,
+            CompletionOutput, Completions, PromptOutput, PromptReply, ResourceBody, ResourceOutput,
+            ToolOutput, ToolReply,
         },
         schema::{ArgRules, Args, Input, InputBuilder, ToolArg},
     };

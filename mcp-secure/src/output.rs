@@ -80,23 +80,49 @@ macro_rules! as_text {
     )*};
 }
 
-as_text!(&'static str, Cow<'static, str>, bool, char, u8, u16, u32, u64, usize, i8, i16, i32, i64, isize, f32, f64);
+as_text!(
+    &'static str,
+    Cow<'static, str>,
+    bool,
+    char,
+    u8,
+    u16,
+    u32,
+    u64,
+    usize,
+    i8,
+    i16,
+    i32,
+    i64,
+    isize,
+    f32,
+    f64
+);
 
 impl ToolOutput for String {
     fn into_reply(self) -> ToolResult<ToolReply> {
-        Ok(ToolReply { content: vec![ContentBlock::text(self)], structured: None })
+        Ok(ToolReply {
+            content: vec![ContentBlock::text(self)],
+            structured: None,
+        })
     }
 }
 
 impl ToolOutput for ContentBlock {
     fn into_reply(self) -> ToolResult<ToolReply> {
-        Ok(ToolReply { content: vec![self], structured: None })
+        Ok(ToolReply {
+            content: vec![self],
+            structured: None,
+        })
     }
 }
 
 impl ToolOutput for Vec<ContentBlock> {
     fn into_reply(self) -> ToolResult<ToolReply> {
-        Ok(ToolReply { content: self, structured: None })
+        Ok(ToolReply {
+            content: self,
+            structured: None,
+        })
     }
 }
 

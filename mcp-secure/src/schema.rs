@@ -122,6 +122,9 @@ impl InputBuilder {
     pub fn arg<T: ToolArg>(mut self, name: &'static str, rules: ArgRules) -> Self {
         let mut schema = self.generator.subschema_for::<T>().to_value();
         let optional = accepts_null(&schema);
+        if rules.header.is_some() {
+            only_absent(&mut schema);
+        }
         apply(&mut schema, &rules);
         self.properties.insert(name.to_owned(), schema);
         if !optional {
@@ -150,7 +153,10 @@ impl InputBuilder {
         }
         let mut root = Value::Object(object);
         close(&mut root);
-        Input { schema: into_object(root), arguments: self.arguments }
+        Input {
+            schema: into_object(root),
+            arguments: self.arguments,
+        }
     }
 
     /// The schema of a whole struct (`Args<T>`).
@@ -160,8 +166,8 @@ impl InputBuilder {
             .into_root_schema_for::<T>()
             .to_value();
         close(&mut root);
+        // `$schema` stays: a whole struct may use any keyword, and this names the dialect.
         let mut schema = into_object(root);
-        schema.remove("$schema");
         schema.remove("title");
         schema.remove("description");
         let required: Vec<&str> = schema
@@ -210,8 +216,23 @@ fn accepts_null(schema: &Value) -> bool {
         Some(Value::Array(several)) => several.iter().any(is_null),
         Some(one) => is_null(one),
         None => ["anyOf", "oneOf"].iter().any(|key| {
-            schema.get(*key).and_then(Value::as_array).is_some_and(|all| all.iter().any(accepts_null))
+            schema
+                .get(*key)
+                .and_then(Value::as_array)
+                .is_some_and(|all| all.iter().any(accepts_null))
         }),
+    }
+}
+
+/// A header cannot hold null, and clients drop a tool that mirrors what may be null
+/// (SEP-2243 allows the primitive types only): such an argument is left out instead.
+fn only_absent(schema: &mut Value) {
+    if let Some(Value::Array(several)) = schema.get_mut("type") {
+        several.retain(|one| one != "null");
+        if let [one] = several.as_slice() {
+            let one = one.clone();
+            schema["type"] = one;
+        }
     }
 }
 
@@ -233,7 +254,9 @@ fn apply(schema: &mut Value, rules: &ArgRules) {
     if schema.as_bool() == Some(true) {
         *schema = json!({});
     }
-    let Some(object) = schema.as_object_mut() else { return };
+    let Some(object) = schema.as_object_mut() else {
+        return;
+    };
     let mut set = |key: &str, value: Option<Value>| {
         if let Some(value) = value {
             object.insert(key.to_owned(), value);
@@ -252,7 +275,10 @@ fn apply(schema: &mut Value, rules: &ArgRules) {
 /// A whole number stays one: `1.0` in a schema reads oddly, and so does its digest.
 fn number(n: f64) -> Value {
     if n.fract() == 0.0 && n.abs() < 9_007_199_254_740_992.0 {
-        #[allow(clippy::cast_possible_truncation, reason = "checked to be a whole number in range")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "checked to be a whole number in range"
+        )]
         let whole = n as i64;
         json!(whole)
     } else {
@@ -262,14 +288,18 @@ fn number(n: f64) -> Value {
 
 /// Closes every object and bounds every string, array and map, at any depth.
 fn close(schema: &mut Value) {
-    let Some(object) = schema.as_object_mut() else { return };
+    let Some(object) = schema.as_object_mut() else {
+        return;
+    };
     let of_type = |name: &str| match object.get("type") {
         Some(Value::String(one)) => one == name,
         Some(Value::Array(several)) => several.iter().any(|one| one == name),
         _ => false,
     };
     let (is_string, is_array, is_object) = (of_type("string"), of_type("array"), of_type("object"));
-    let fixed = ["enum", "const"].iter().any(|key| object.contains_key(*key));
+    let fixed = ["enum", "const"]
+        .iter()
+        .any(|key| object.contains_key(*key));
     if is_string && !fixed && !object.contains_key("maxLength") {
         object.insert("maxLength".into(), json!(bounds::STRING));
     }
@@ -277,16 +307,22 @@ fn close(schema: &mut Value) {
         object.insert("maxItems".into(), json!(bounds::ITEMS));
     }
     if is_object {
-        let has_combinator =
-            ["allOf", "anyOf", "oneOf", "$ref"].iter().any(|key| object.contains_key(*key));
+        let has_combinator = ["allOf", "anyOf", "oneOf", "$ref"]
+            .iter()
+            .any(|key| object.contains_key(*key));
         if !object.contains_key("additionalProperties") {
             // A flattened enum spreads its members over combinators; `unevaluatedProperties`
             // sees through them, `additionalProperties` does not.
-            let key =
-                if has_combinator { "unevaluatedProperties" } else { "additionalProperties" };
+            let key = if has_combinator {
+                "unevaluatedProperties"
+            } else {
+                "additionalProperties"
+            };
             object.entry(key).or_insert(json!(false));
         } else if object.get("additionalProperties") != Some(&json!(false)) {
-            object.entry("maxProperties").or_insert(json!(bounds::PROPERTIES));
+            object
+                .entry("maxProperties")
+                .or_insert(json!(bounds::PROPERTIES));
         }
     }
     for (key, inner) in object.iter_mut() {
@@ -323,7 +359,9 @@ mod tests {
 
     #[test]
     fn strings_and_arrays_are_bounded_at_every_depth() {
-        let input = InputBuilder::new().arg::<Vec<Option<String>>>("words", ArgRules::default()).finish();
+        let input = InputBuilder::new()
+            .arg::<Vec<Option<String>>>("words", ArgRules::default())
+            .finish();
         let words = &input.schema["properties"]["words"];
         assert_eq!(words["maxItems"], bounds::ITEMS);
         assert_eq!(words["items"]["maxLength"], bounds::STRING);
@@ -331,7 +369,10 @@ mod tests {
 
     #[test]
     fn an_option_is_not_required_and_a_rule_wins_over_a_default() {
-        let rules = ArgRules { max_len: Some(64), ..ArgRules::default() };
+        let rules = ArgRules {
+            max_len: Some(64),
+            ..ArgRules::default()
+        };
         let input = InputBuilder::new()
             .arg::<Option<u8>>("n", ArgRules::default())
             .arg::<String>("s", rules)
@@ -342,10 +383,26 @@ mod tests {
     }
 
     #[test]
+    fn an_optional_argument_in_a_header_is_of_one_type() {
+        let rules = ArgRules {
+            header: Some("Count"),
+            ..ArgRules::default()
+        };
+        let input = InputBuilder::new()
+            .arg::<Option<i64>>("count", rules)
+            .finish();
+        assert_eq!(input.schema["properties"]["count"]["type"], "integer");
+        assert!(!input.schema.contains_key("required"));
+    }
+
+    #[test]
     fn a_map_is_capped() {
         let input = InputBuilder::new()
             .arg::<std::collections::BTreeMap<String, u8>>("m", ArgRules::default())
             .finish();
-        assert_eq!(input.schema["properties"]["m"]["maxProperties"], bounds::PROPERTIES);
+        assert_eq!(
+            input.schema["properties"]["m"]["maxProperties"],
+            bounds::PROPERTIES
+        );
     }
 }

@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use mcp_secure::capability::fs::{Fs, FsLimits, FsPolicy, ReadWrite, RelPath, __lease};
+use mcp_secure::capability::fs::{__lease, Fs, FsLimits, FsPolicy, ReadWrite, RelPath};
 use serde_json::Value;
 
 use crate::tree::{Backend, Notes, Tree, rel};
@@ -16,19 +16,33 @@ const ALL: usize = 156;
 
 /// Accepted there and refused here, on purpose.
 const STRICTER: &[(&[usize], &str)] = &[
-    (&[42, 100, 101, 102, 103, 104, 105], "a path has one spelling: `./` and `//` are refused, not normalised"),
+    (
+        &[42, 100, 101, 102, 103, 104, 105],
+        "a path has one spelling: `./` and `//` are refused, not normalised",
+    ),
     (&[61, 62, 63, 64], "`/` is never a grant"),
-    (&[131, 139, 146, 150], "the text is inside but a link leads out: there the caller has to find out"),
+    (
+        &[131, 139, 146, 150],
+        "the text is inside but a link leads out: there the caller has to find out",
+    ),
 ];
 
 /// About something that does not exist here.
 const NOT_APPLICABLE: &[(&[usize], &str)] = &[
     (
-        &[37, 38, 39, 40, 65, 66, 67, 68, 69, 107, 108, 109, 125, 126, 127, 128],
+        &[
+            37, 38, 39, 40, 65, 66, 67, 68, 69, 107, 108, 109, 125, 126, 127, 128,
+        ],
         "runs on Windows only; here every `\\` and drive letter is refused",
     ),
-    (&[27, 48, 49, 115, 116], "a list of folders that is empty or of the wrong type: a handle is one folder"),
-    (&[135], "a folder granted by a link is compared as text; here it is opened, once, by where it leads"),
+    (
+        &[27, 48, 49, 115, 116],
+        "a list of folders that is empty or of the wrong type: a handle is one folder",
+    ),
+    (
+        &[135],
+        "a folder granted by a link is compared as text; here it is opened, once, by where it leads",
+    ),
 ];
 
 #[tokio::test]
@@ -47,7 +61,8 @@ async fn replay(backend: Backend) {
     assert_eq!(all.len(), ALL);
     let (mut allowed, mut refused, mut stricter, mut not_applicable) = (0, 0, 0, 0);
     for (index, assertion) in all.iter().enumerate() {
-        let listed = |list: &[(&[usize], &str)]| list.iter().any(|(those, _)| those.contains(&index));
+        let listed =
+            |list: &[(&[usize], &str)]| list.iter().any(|(those, _)| those.contains(&index));
         if listed(NOT_APPLICABLE) {
             not_applicable += 1;
             continue;
@@ -96,16 +111,23 @@ async fn by_text(backend: Backend, assertion: &Value, index: usize) -> bool {
             format!("/home/user/project/{}file.txt", "a/".repeat(1000))
         }
         "`/home/user/project/${escapePath}`" => {
-            format!("/home/user/project/{}{}etc/passwd", "a/".repeat(1000), "../".repeat(1001))
+            format!(
+                "/home/user/project/{}{}etc/passwd",
+                "a/".repeat(1000),
+                "../".repeat(1001)
+            )
         }
         text if text.starts_with('\'') => literal(text),
         // `null`, `{}`, `123`: not even an argument. A missing one reads as null.
         value => {
-            let value = value.trim_end_matches(" as any").replace("undefined", "null");
+            let value = value
+                .trim_end_matches(" as any")
+                .replace("undefined", "null");
             return serde_json::from_str::<RelPath>(&value).is_ok();
         }
     };
-    let grants: BTreeMap<String, String> = serde_json::from_value(assertion["allowed"].clone()).unwrap();
+    let grants: BTreeMap<String, String> =
+        serde_json::from_value(assertion["allowed"].clone()).unwrap();
     let grants: Vec<String> = match grants[list].as_str() {
         "process.cwd()" => vec![String::from("/cwd")],
         list => list.split(", ").map(literal).collect(),
@@ -152,13 +174,19 @@ fn below(path: &str, grant: &str) -> String {
         // It is beside the folder: only `..` or the absolute path could say so.
         _ => {
             assert!(RelPath::parse(path).is_err(), "{path}");
-            format!("{}{}", "../".repeat(grant.matches('/').count()), path.trim_start_matches('/'))
+            format!(
+                "{}{}",
+                "../".repeat(grant.matches('/').count()),
+                path.trim_start_matches('/')
+            )
         }
     }
 }
 
 async fn opens(handle: &Fs<Notes, ReadWrite>, path: &str, index: usize) -> bool {
-    let Ok(path) = RelPath::parse(path) else { return false };
+    let Ok(path) = RelPath::parse(path) else {
+        return false;
+    };
     if path.is_root() || path.components().count() > 100 {
         return handle.try_exists(&path).await.is_ok();
     }
@@ -205,7 +233,11 @@ async fn scenario(backend: Backend, index: usize) -> bool {
             // Through the link for the original path, without it for the resolved one.
             let granted = tree.base().join("alias");
             std::os::unix::fs::symlink(&tree.root, &granted).unwrap();
-            let through = if matches!(index, 133 | 136) { granted } else { tree.root.clone() };
+            let through = if matches!(index, 133 | 136) {
+                granted
+            } else {
+                tree.root.clone()
+            };
             let root = backend.open(&through).unwrap();
             let handle = Fs::<Notes, ReadWrite>::__for_tests(&root, __lease::new());
             handle.read(&rel("inside.txt")).await.is_ok()
@@ -239,12 +271,16 @@ async fn scenario(backend: Backend, index: usize) -> bool {
         150 => {
             tree.link("../outside", "sub1");
             handle.create_dir_all(&rel("sub1/sub2")).await.is_ok()
-                || handle.write(&rel("sub1/sub2/file.txt"), "CONTENT").await.is_ok()
+                || handle
+                    .write(&rel("sub1/sub2/file.txt"), "CONTENT")
+                    .await
+                    .is_ok()
         }
         151 => handle.create_new(&name, "new").await.is_ok(),
         152 => {
             link_out();
-            handle.create_new(&name, "NEW").await.is_ok() || handle.write(&name, "NEW").await.is_ok()
+            handle.create_new(&name, "NEW").await.is_ok()
+                || handle.write(&name, "NEW").await.is_ok()
         }
         154 => {
             fs::write(tree.root.join("name.txt"), "PUBLIC").unwrap();

@@ -9,11 +9,34 @@ use crate::tree::{SECRET, rel};
 #[test]
 fn a_path_that_says_up_or_elsewhere_is_not_a_path() {
     for text in [
-        "../outside/secret.txt", "..", "sub/../../outside/secret.txt", "sub/..", "/etc/passwd", "/",
-        "../granted_evil/secret.txt", "", "a\0b", "inside.txt\0.png", "~", "~/x", "~root", "./../x", "a/./b",
-        "a//b", "a/", "C:\\x", "C:/x", "\\\\host\\share", "..\\outside", "\\\\?\\C:\\x", "a\nb",
+        "../outside/secret.txt",
+        "..",
+        "sub/../../outside/secret.txt",
+        "sub/..",
+        "/etc/passwd",
+        "/",
+        "../granted_evil/secret.txt",
+        "",
+        "a\0b",
+        "inside.txt\0.png",
+        "~",
+        "~/x",
+        "~root",
+        "./../x",
+        "a/./b",
+        "a//b",
+        "a/",
+        "C:\\x",
+        "C:/x",
+        "\\\\host\\share",
+        "..\\outside",
+        "\\\\?\\C:\\x",
+        "a\nb",
     ] {
-        assert!(matches!(RelPath::parse(text), Err(FsError::Invalid { .. })), "{text:?}");
+        assert!(
+            matches!(RelPath::parse(text), Err(FsError::Invalid { .. })),
+            "{text:?}"
+        );
         let json = serde_json::to_string(text).unwrap();
         assert!(serde_json::from_str::<RelPath>(&json).is_err(), "{text:?}");
     }

@@ -5,7 +5,11 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 use crate::tree::{Backend, Tree};
 
 fn refused(backend: Backend, path: &Path) -> String {
-    let error = backend.open(path).map(|_| ()).expect_err("refused").to_string();
+    let error = backend
+        .open(path)
+        .map(|_| ())
+        .expect_err("refused")
+        .to_string();
     assert!(error.contains("help: "), "says what to do: {error}");
     error
 }

@@ -2,7 +2,7 @@
 
 use std::{env, fs, path::Path, process::Command};
 
-use mcp_secure::capability::fs::{Fs, FsError, FsLimits, FsPolicy, ReadWrite, __lease};
+use mcp_secure::capability::fs::{__lease, Fs, FsError, FsLimits, FsPolicy, ReadWrite};
 
 use crate::tree::{Backend, Notes, SECRET, Tree, rel};
 
@@ -31,7 +31,10 @@ fn in_a_namespace(backend: Backend) {
         Ok(output) => output,
         Err(error) => return println!("skipped: no unshare ({error})"),
     };
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
     if output.status.code() == Some(77) || err.contains("unshare: unshare failed") {
         return println!("skipped: mounting is not permitted here ({})", err.trim());
     }
@@ -53,15 +56,25 @@ fn a_mount_below_the_folder_is_not_crossed_name_by_name() {
 #[test]
 #[ignore = "started by the tests above in a namespace"]
 fn inside_the_namespace() {
-    let (Ok(root), Ok(backend)) = (env::var("ROOT"), env::var("BACKEND")) else { return };
-    let backend = if backend == "Kernel" { Backend::Kernel } else { Backend::Portable };
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let (Ok(root), Ok(backend)) = (env::var("ROOT"), env::var("BACKEND")) else {
+        return;
+    };
+    let backend = if backend == "Kernel" {
+        Backend::Kernel
+    } else {
+        Backend::Portable
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     runtime.block_on(attack(Path::new(&root), backend));
 }
 
 async fn attack(root: &Path, backend: Backend) {
     let lend = |policy| {
-        let opened = backend.open_with(root, policy, FsLimits::default()).unwrap();
+        let opened = backend
+            .open_with(root, policy, FsLimits::default())
+            .unwrap();
         Fs::<Notes, ReadWrite>::__for_tests(&opened, __lease::new())
     };
     let fs = lend(FsPolicy::default());
@@ -87,10 +100,20 @@ async fn attack(root: &Path, backend: Backend) {
     assert!(fs.write(&rel("file"), "x").await.is_err());
     assert!(fs.remove_file(&rel("file")).await.is_err());
     let walk = fs.walk(&rel("."), Default::default()).await.unwrap();
-    assert!(walk.entries.iter().all(|e| e.path().file_name() != Some("secret.txt")));
+    assert!(
+        walk.entries
+            .iter()
+            .all(|e| e.path().file_name() != Some("secret.txt"))
+    );
     // The grant may be a mount itself, and the author may open those below it.
     let trusting = lend(FsPolicy::default().allow_mounts());
-    assert_eq!(trusting.read_to_string(&rel("bound/secret.txt")).await.unwrap(), SECRET);
+    assert_eq!(
+        trusting
+            .read_to_string(&rel("bound/secret.txt"))
+            .await
+            .unwrap(),
+        SECRET
+    );
     let mounted = backend.open(&root.join("tmpfs"));
     // A new tmpfs is writable by all and sticky.
     assert!(mounted.is_ok(), "{:?}", mounted.err());

@@ -42,7 +42,9 @@ impl Score {
 
 #[test]
 fn a_link_swapped_in_at_any_moment_leads_nowhere_while_a_path_check_leaks() {
-    let seconds = env::var("MCP_SECURE_RACE_SECONDS").ok().and_then(|s| s.parse().ok());
+    let seconds = env::var("MCP_SECURE_RACE_SECONDS")
+        .ok()
+        .and_then(|s| s.parse().ok());
     let seconds = Duration::from_secs(seconds.unwrap_or(SECONDS));
     // One arena a contestant, so that each has an attacker of its own pace.
     let trees = [Backend::Kernel, Backend::Portable, Backend::Kernel].map(arena);
@@ -69,7 +71,10 @@ fn a_link_swapped_in_at_any_moment_leads_nowhere_while_a_path_check_leaks() {
         stop.store(true, Relaxed);
     });
     println!("{:?}, {} swaps", start.elapsed(), flips.load(Relaxed));
-    for (score, who) in scores.iter().zip(["openat2", "name by name", "canonicalise and check"]) {
+    for (score, who) in scores
+        .iter()
+        .zip(["openat2", "name by name", "canonicalise and check"])
+    {
         println!("{}", score.show(who));
     }
     for (tree, score) in [kernel, portable].into_iter().zip(&scores) {
@@ -78,7 +83,10 @@ fn a_link_swapped_in_at_any_moment_leads_nowhere_while_a_path_check_leaks() {
         // Neither content nor a single name was written outside.
         tree.is_unharmed();
     }
-    assert!(scores[2].escapes.load(Relaxed) > 0, "the control must lose, or there was no race");
+    assert!(
+        scores[2].escapes.load(Relaxed) > 0,
+        "the control must lose, or there was no race"
+    );
 }
 
 fn arena(backend: Backend) -> Tree {
@@ -127,7 +135,9 @@ fn read(tree: &Tree, score: &Score, stop: &AtomicBool) {
 }
 
 fn write(tree: &Tree, stop: &AtomicBool) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     let [new, dir, secret] = ["d/new.txt", "d/new", "d/secret.txt"].map(rel);
     runtime.block_on(async {
         let fs = &tree.fs;
@@ -137,7 +147,9 @@ fn write(tree: &Tree, stop: &AtomicBool) {
             let _ = fs.write(&new, "inside").await;
             let _ = fs.remove_file(&new).await;
             let _ = fs.append(&secret, "").await;
-            let _: Result<_, _> = fs.rename(&RelPath::parse("inside.txt").unwrap(), &new).await;
+            let _: Result<_, _> = fs
+                .rename(&RelPath::parse("inside.txt").unwrap(), &new)
+                .await;
             let _ = fs.rename(&new, &rel("inside.txt")).await;
         }
         // A folder or file that was left behind inside is no matter here.

@@ -12,7 +12,9 @@ use crate::tree::rel;
 
 /// Long enough for anything but waiting.
 async fn at_once<T>(operation: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(5), operation).await.expect("it hangs")
+    tokio::time::timeout(Duration::from_secs(5), operation)
+        .await
+        .expect("it hangs")
 }
 
 attacks! {

@@ -81,7 +81,14 @@ impl Tree {
         let lease = __lease::new();
         let opened = backend.open_with(&root, policy, limits).unwrap();
         let fs = Fs::__for_tests(&opened, lease.clone());
-        Self { temp, backend, root, outside, lease, fs }
+        Self {
+            temp,
+            backend,
+            root,
+            outside,
+            lease,
+            fs,
+        }
     }
 
     /// The same folder under another policy and limits.
@@ -110,7 +117,11 @@ impl Tree {
             format!("{tool:?}"),
             tool.public_message().unwrap_or_default().to_owned(),
         ] {
-            for secret in [host.to_str().unwrap(), host.file_name().unwrap().to_str().unwrap(), SECRET] {
+            for secret in [
+                host.to_str().unwrap(),
+                host.file_name().unwrap().to_str().unwrap(),
+                SECRET,
+            ] {
                 assert!(!said.contains(secret), "gives away the host's path: {said}");
             }
         }
@@ -120,17 +131,30 @@ impl Tree {
     /// Nothing outside has changed, and no unfinished write is left inside.
     #[track_caller]
     pub(crate) fn is_unharmed(&self) {
-        let names: Vec<_> =
-            fs::read_dir(&self.outside).unwrap().map(|e| e.unwrap().file_name()).collect();
+        let names: Vec<_> = fs::read_dir(&self.outside)
+            .unwrap()
+            .map(|e| e.unwrap().file_name())
+            .collect();
         assert_eq!(names, ["secret.txt"], "written outside");
-        assert_eq!(fs::read_to_string(self.outside.join("secret.txt")).unwrap(), SECRET);
-        assert!(self.leftovers().is_empty(), "left behind: {:?}", self.leftovers());
+        assert_eq!(
+            fs::read_to_string(self.outside.join("secret.txt")).unwrap(),
+            SECRET
+        );
+        assert!(
+            self.leftovers().is_empty(),
+            "left behind: {:?}",
+            self.leftovers()
+        );
     }
 
     pub(crate) fn leftovers(&self) -> Vec<PathBuf> {
         fn look(dir: &Path, found: &mut Vec<PathBuf>) {
             for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-                if entry.file_name().to_string_lossy().starts_with(".mcp-secure-") {
+                if entry
+                    .file_name()
+                    .to_string_lossy()
+                    .starts_with(".mcp-secure-")
+                {
                     found.push(entry.path());
                 }
                 if entry.file_type().is_ok_and(|kind| kind.is_dir()) {

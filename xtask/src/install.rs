@@ -83,7 +83,7 @@ pub(crate) fn tools(workspace: &Workspace) -> Result<Tools> {
     let requirements = clients.join("requirements.txt");
     if requirements.exists() {
         debian(&["python3", "python3-venv"])?;
-        tools.python = Some(python(workspace, &requirements)?);
+        tools.python = Some(python(workspace, "venv", &requirements)?);
     } else {
         eprintln!("python: skipped, {CLIENTS} has no requirements.txt");
     }
@@ -175,9 +175,9 @@ fn node_modules(clients: &Path, node: &Path) -> Result<PathBuf> {
     Ok(modules)
 }
 
-/// The Python of a virtual environment that holds the packages of the test clients.
-fn python(workspace: &Workspace, requirements: &Path) -> Result<PathBuf> {
-    let home = workspace.cache("venv");
+/// The Python of a virtual environment of this name that holds the required packages.
+pub(crate) fn python(workspace: &Workspace, name: &str, requirements: &Path) -> Result<PathBuf> {
+    let home = workspace.cache(name);
     let python = home.join("bin").join("python");
     let wanted = read(requirements)?;
     let stamp = home.join(".xtask");

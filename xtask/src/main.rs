@@ -5,6 +5,7 @@
 
 mod book;
 mod ci;
+mod demo;
 mod deps;
 mod install;
 mod msrv;
@@ -19,6 +20,7 @@ const HELP: &str = "\
 usage: cargo xtask <verb>
 
   test [-- ARGS]   install what the tests need, then run them all; ARGS go to nextest
+  demo             use the notes example with an official client, then attack it
   ci               everything that gates a change: fmt, msrv, deps, book, clippy, rustdoc, test
   book             check the book's links and build it
   msrv             compare the stated rust-version with what the dependencies ask for
@@ -58,6 +60,7 @@ fn dispatch(args: &[String]) -> Result<()> {
     let workspace = Workspace::find()?;
     match verb {
         "test" => test::run(&workspace, rest),
+        "demo" => demo::run(&workspace),
         "ci" => ci::run(&workspace),
         "book" => book::run(&workspace),
         "msrv" => msrv::run(&workspace),

@@ -2,7 +2,12 @@
 //!
 //! The machine is noisy, so each round times all contestants one after the other, in
 //! turning order, and the printed ratio is the median of the rounds' own ratios.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::indexing_slicing
+)]
 
 use std::{
     fs,
@@ -49,11 +54,16 @@ fn main() {
     for (path, depth) in paths.iter().zip([1, 5]) {
         core(&root, &handle, &portable, path, depth);
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .build()
+        .unwrap();
     for (path, depth) in paths.iter().zip([1, 5]) {
         // Calls run on the workers, as a server's do; `block_on` would add a third thread.
         let (handle, path, full) = (handle.clone(), path.clone(), root.join(path.as_str()));
-        runtime.block_on(runtime.spawn(wrapped(handle, path, full, depth))).unwrap();
+        runtime
+            .block_on(runtime.spawn(wrapped(handle, path, full, depth)))
+            .unwrap();
     }
 }
 
@@ -128,8 +138,11 @@ fn median(times: &[Duration]) -> Duration {
 
 /// The median of the ratios within each round.
 fn ratio(ours: &[Duration], theirs: &[Duration]) -> f64 {
-    let mut ratios: Vec<f64> =
-        ours.iter().zip(theirs).map(|(a, b)| a.as_secs_f64() / b.as_secs_f64()).collect();
+    let mut ratios: Vec<f64> = ours
+        .iter()
+        .zip(theirs)
+        .map(|(a, b)| a.as_secs_f64() / b.as_secs_f64())
+        .collect();
     ratios.sort_by(f64::total_cmp);
     ratios[ratios.len() / 2]
 }

@@ -43,8 +43,11 @@ impl Bench {
 fn main() -> mcp_secure::Result<()> {
     let args: Vec<String> = std::env::args().collect();
     let get = |name: &str, default: &str| {
-        let at = args.iter().position(|arg| arg.strip_prefix("--") == Some(name));
-        at.and_then(|at| args.get(at + 1)).map_or(default.to_owned(), Clone::clone)
+        let at = args
+            .iter()
+            .position(|arg| arg.strip_prefix("--") == Some(name));
+        at.and_then(|at| args.get(at + 1))
+            .map_or(default.to_owned(), Clone::clone)
     };
     let mut options = vec!["bench".to_owned(), "serve".to_owned()];
     let address = format!("127.0.0.1:{}", get("port", "0"));
@@ -57,15 +60,29 @@ fn main() -> mcp_secure::Result<()> {
     options.extend(["--grant".into(), format!("root={}", get("root", "."))]);
     options.extend(["--audit".into(), get("audit", "tmp/bench.audit.jsonl")]);
 
-    let limits = Limits { max_message: 16 << 20, max_output: 16 << 20, page_size: 2000, ..Limits::default() };
+    let limits = Limits {
+        max_message: 16 << 20,
+        max_output: 16 << 20,
+        page_size: 2000,
+        ..Limits::default()
+    };
     let me = Principal::local_user().scopes(["bench:call"]);
-    let http_limits = HttpLimits { body_bytes: 16 << 20, ..HttpLimits::default() };
-    let http = Http::on(address).local_token(["bench:call"]).limits(http_limits);
+    let http_limits = HttpLimits {
+        body_bytes: 16 << 20,
+        ..HttpLimits::default()
+    };
+    let http = Http::on(address)
+        .local_token(["bench:call"])
+        .limits(http_limits);
     if get("tools", "2") == "100" {
-        let server = SecureServer::new(many::Many).grant(Root::from_operator()).limits(limits);
+        let server = SecureServer::new(many::Many)
+            .grant(Root::from_operator())
+            .limits(limits);
         server.stdio(me).http(http).run_from(options)
     } else {
-        let server = SecureServer::new(Bench).grant(Root::from_operator()).limits(limits);
+        let server = SecureServer::new(Bench)
+            .grant(Root::from_operator())
+            .limits(limits);
         server.stdio(me).http(http).run_from(options)
     }
 }

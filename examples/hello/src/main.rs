@@ -1,11 +1,18 @@
+//! The smallest server: one tool over stdio.
+
 use mcp_secure::prelude::*;
-struct Hello;
-#[secure_server]
-impl Hello {
+
+struct Hi;
+
+#[secure_server(name = "hello")]
+impl Hi {
     /// Greet somebody.
     #[tool(public)]
-    async fn greet(&self, name: String) -> String { format!("Hello, {name}!") }
+    async fn greet(&self, name: String) -> String {
+        format!("Hello, {name}!")
+    }
 }
+
 fn main() -> mcp_secure::Result<()> {
-    SecureServer::new(Hello).stdio(Principal::local_user()).run()
+    SecureServer::new(Hi).stdio(Principal::local_user()).run()
 }

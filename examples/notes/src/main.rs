@@ -55,9 +55,14 @@ impl NotesServer {
         let mut matches = Vec::new();
         for note in names(&notes).await? {
             // A file that is no text, or went away meanwhile, does not match.
-            let Ok(text) = notes.read_to_string(&RelPath::parse(&note)?).await else { continue };
+            let Ok(text) = notes.read_to_string(&RelPath::parse(&note)?).await else {
+                continue;
+            };
             if let Some(line) = text.lines().position(|line| line.contains(&word)) {
-                matches.push(Match { note, line: line + 1 });
+                matches.push(Match {
+                    note,
+                    line: line + 1,
+                });
             }
             if matches.len() == 50 {
                 break;
@@ -89,13 +94,24 @@ impl NotesServer {
         name: RelPath,
         notes: Fs<Notes, ReadOnly>,
     ) -> ToolResult<String> {
-        Ok(format!("Summarize this note in three sentences:\n\n{}", notes.read_to_string(&name).await?))
+        Ok(format!(
+            "Summarize this note in three sentences:\n\n{}",
+            notes.read_to_string(&name).await?
+        ))
     }
 
     /// Completes the name of the note to summarize.
     #[completion(prompt = "summarize", arg = "name")]
-    async fn complete_note(&self, prefix: String, notes: Fs<Notes, ReadOnly>) -> ToolResult<Vec<String>> {
-        Ok(names(&notes).await?.into_iter().filter(|name| name.starts_with(&prefix)).collect())
+    async fn complete_note(
+        &self,
+        prefix: String,
+        notes: Fs<Notes, ReadOnly>,
+    ) -> ToolResult<Vec<String>> {
+        Ok(names(&notes)
+            .await?
+            .into_iter()
+            .filter(|name| name.starts_with(&prefix))
+            .collect())
     }
 
     /// The names of all notes.
@@ -105,7 +121,11 @@ impl NotesServer {
     }
 
     /// One note.
-    #[resource(uri = "notes://note/{name}", mime = "text/markdown", scope = "notes:read")]
+    #[resource(
+        uri = "notes://note/{name}",
+        mime = "text/markdown",
+        scope = "notes:read"
+    )]
     async fn note(&self, name: RelPath, notes: Fs<Notes, ReadOnly>) -> ToolResult<String> {
         Ok(notes.read_to_string(&name).await?)
     }
@@ -113,7 +133,12 @@ impl NotesServer {
 
 async fn names(notes: &Fs<Notes, ReadOnly>) -> ToolResult<Vec<String>> {
     let walk = notes.walk(&RelPath::root(), WalkLimits::default()).await?;
-    Ok(walk.entries.iter().filter(|e| e.is_file()).map(|e| e.path().to_string()).collect())
+    Ok(walk
+        .entries
+        .iter()
+        .filter(|e| e.is_file())
+        .map(|e| e.path().to_string())
+        .collect())
 }
 
 fn main() -> mcp_secure::Result<()> {

@@ -10,7 +10,10 @@ pub use sink::AuditSink;
 pub(crate) use sink::MemoryLog;
 pub(crate) use tally::Tally;
 
-use std::{sync::{Arc, atomic::Ordering}, time::Instant};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 
 use crate::pipeline::Journey;
 use record::{Intent, Outcome, Refused, Who};
@@ -24,7 +27,11 @@ pub(crate) struct Audit {
 
 impl Audit {
     pub(crate) fn new(sink: AuditSink, transport: &'static str, manifest: Arc<str>) -> Self {
-        Self { sink, transport, manifest }
+        Self {
+            sink,
+            transport,
+            manifest,
+        }
     }
 
     /// The end of a request. If the sink cannot write, the next call with effects is refused
@@ -34,8 +41,17 @@ impl Audit {
             Ending::Answered(outcome) => (*outcome, "allow", None, None),
             Ending::Refused(refusal) => {
                 let verdict = refusal.verdict.as_str();
-                let decision = if verdict == "denied" || verdict == "overloaded" { "deny" } else { "allow" };
-                (verdict, decision, Some(refusal.control), Some(refusal.reason.as_ref()))
+                let decision = if verdict == "denied" || verdict == "overloaded" {
+                    "deny"
+                } else {
+                    "allow"
+                };
+                (
+                    verdict,
+                    decision,
+                    Some(refusal.control),
+                    Some(refusal.reason.as_ref()),
+                )
             }
             Ending::Dropped => ("dropped", "allow", Some("transport/disconnect"), None),
         };

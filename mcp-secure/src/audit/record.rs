@@ -101,7 +101,9 @@ pub(crate) fn shape(arguments: &JsonObject) -> String {
             out.push(' ');
         }
         out.extend(
-            name.chars().take(64).map(|c| if c.is_ascii_graphic() { c } else { '\u{fffd}' }),
+            name.chars()
+                .take(64)
+                .map(|c| if c.is_ascii_graphic() { c } else { '\u{fffd}' }),
         );
         let _ = match value {
             Value::Null => write!(out, "=null"),

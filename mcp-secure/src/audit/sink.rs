@@ -38,8 +38,13 @@ impl AuditSink {
     /// When the file cannot be opened, or not safely.
     pub fn file(path: &Path) -> Result<Self> {
         let file = open(path).map_err(|error| {
-            Error::new(format!("the audit log `{}` cannot be opened: {error}", path.display()))
-                .help("name a file in a folder that you own with `--audit PATH`, or say `--audit stderr`")
+            Error::new(format!(
+                "the audit log `{}` cannot be opened: {error}",
+                path.display()
+            ))
+            .help(
+                "name a file in a folder that you own with `--audit PATH`, or say `--audit stderr`",
+            )
         })?;
         Ok(Self::to(Target::File(file)))
     }
@@ -56,15 +61,26 @@ impl AuditSink {
     }
 
     fn to(target: Target) -> Self {
-        Self { out: Mutex::new(Out { target, line: Vec::with_capacity(512) }) }
+        Self {
+            out: Mutex::new(Out {
+                target,
+                line: Vec::with_capacity(512),
+            }),
+        }
     }
 
     /// Where the log of a server lies unless the operator says otherwise.
     pub(crate) fn default_path(server: &str) -> Option<PathBuf> {
-        let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).or_else(|| {
-            std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"))
-        })?;
-        Some(state.join("mcp-secure").join(format!("{server}.audit.jsonl")))
+        let state = std::env::var_os("XDG_STATE_HOME")
+            .map(PathBuf::from)
+            .or_else(|| {
+                std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"))
+            })?;
+        Some(
+            state
+                .join("mcp-secure")
+                .join(format!("{server}.audit.jsonl")),
+        )
     }
 
     pub(crate) fn write(&self, record: &impl Serialize) -> io::Result<()> {
@@ -90,7 +106,10 @@ impl AuditSink {
             }
             #[cfg(feature = "testing")]
             Target::Memory(log) => {
-                log.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(line);
+                log.0
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .extend_from_slice(line);
                 Ok(())
             }
             Target::Stderr => io::stderr().write_all(line),
@@ -114,8 +133,14 @@ impl MemoryLog {
 #[cfg(unix)]
 fn open(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
     }
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     let file = File::options()
@@ -132,7 +157,9 @@ fn open(path: &Path) -> io::Result<File> {
         return Err(io::Error::other("it belongs to another user"));
     }
     if meta.mode() & 0o077 != 0 {
-        return Err(io::Error::other("others can read it: run `chmod 600` on it"));
+        return Err(io::Error::other(
+            "others can read it: run `chmod 600` on it",
+        ));
     }
     Ok(file)
 }

@@ -19,14 +19,21 @@ const MOST: usize = 1024;
 
 impl Tally {
     pub(crate) fn new(audit: Arc<Audit>) -> Arc<Self> {
-        Arc::new(Self { audit, counts: Mutex::default() })
+        Arc::new(Self {
+            audit,
+            counts: Mutex::default(),
+        })
     }
 
     /// One more refusal. The first of its kind is written at once, so that an attack is seen
     /// when it begins; what follows is added up.
     pub(crate) fn count(&self, control: &'static str, peer: &str) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let peer = if counts.len() >= MOST { "(others)" } else { peer };
+        let peer = if counts.len() >= MOST {
+            "(others)"
+        } else {
+            peer
+        };
         match counts.get_mut(&(control, peer.to_owned())) {
             Some(count) => *count += 1,
             None => {

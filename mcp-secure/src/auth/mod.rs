@@ -47,7 +47,11 @@ impl Principal {
     /// assert!(!me.has_scope("notes:write"));
     /// ```
     pub fn local_user() -> Self {
-        Self::minted("local", &format!("uid:{}", current_uid()), Assurance::Declared)
+        Self::minted(
+            "local",
+            &format!("uid:{}", current_uid()),
+            Assurance::Declared,
+        )
     }
 
     /// Grants scopes to a principal that is declared in code.

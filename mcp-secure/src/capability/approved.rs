@@ -3,7 +3,10 @@
 use std::ops::Deref;
 
 use super::{Facts, Handle, sealed::Sealed};
-use crate::{call::Call, error::{ToolError, ToolResult}};
+use crate::{
+    call::Call,
+    error::{ToolError, ToolResult},
+};
 
 /// A handle behind a person's agreement.
 ///
@@ -40,7 +43,10 @@ impl<H: Handle> Handle for Approved<H> {
 #[allow(non_camel_case_types)]
 struct approve<H>(std::marker::PhantomData<H>);
 
-#[allow(clippy::indexing_slicing, reason = "const evaluation: out of bounds is a compile error")]
+#[allow(
+    clippy::indexing_slicing,
+    reason = "const evaluation: out of bounds is a compile error"
+)]
 impl<H: Handle> approve<H> {
     const ROOM: ([Facts; 16], usize) = {
         let mut all = [Facts::inert(""); 16];

@@ -66,7 +66,10 @@ struct Joined<A, B>(std::marker::PhantomData<(A, B)>);
 
 const ROOM: usize = 16;
 
-#[allow(clippy::indexing_slicing, reason = "const evaluation: out of bounds is a compile error")]
+#[allow(
+    clippy::indexing_slicing,
+    reason = "const evaluation: out of bounds is a compile error"
+)]
 impl<A: Handle, B: Handle> Joined<A, B> {
     const ALL: ([Facts; ROOM], usize) = {
         let mut all = [Facts::inert(""); ROOM];

@@ -44,7 +44,14 @@ impl Grant {
     }
 
     fn fs<R: FsRoot>(source: GrantSource) -> Self {
-        Self { type_id: TypeId::of::<R>(), name: R::NAME, doc: R::DOC, private: R::PRIVATE, source, policy: FsPolicy::default() }
+        Self {
+            type_id: TypeId::of::<R>(),
+            name: R::NAME,
+            doc: R::DOC,
+            private: R::PRIVATE,
+            source,
+            policy: FsPolicy::default(),
+        }
     }
 }
 

@@ -8,10 +8,10 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-pub mod fs;
 mod approved;
 mod client;
 mod extract;
+pub mod fs;
 mod grant;
 
 pub use approved::Approved;

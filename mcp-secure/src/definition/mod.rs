@@ -77,7 +77,8 @@ impl About {
 
     /// Whether it holds a handle that asks the client something.
     pub fn asks(&self) -> bool {
-        self.facts().any(|facts| matches!(facts.kind, "elicit" | "sample" | "roots"))
+        self.facts()
+            .any(|facts| matches!(facts.kind, "elicit" | "sample" | "roots"))
     }
 
     /// Whether a person must agree to each call.

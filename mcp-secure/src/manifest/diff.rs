@@ -393,8 +393,10 @@ impl Changes {
         };
         let (old, new) = (strictness(&was.approval), strictness(&is.approval));
         // Where every right that is left was there before, as it is, an approval that went away
-        // went with the right that it was for.
+        // went with the right that it was for. A right that is still marked as approved did
+        // not go.
         let only_lost_rights = is.approval == Approval::NotNeeded
+            && !is.handles.iter().any(|handle| handle.approved)
             && is.handles.iter().all(|handle| was.handles.contains(handle));
         match new.cmp(&old) {
             std::cmp::Ordering::Less if only_lost_rights => {

@@ -1,17 +1,23 @@
-//! What belongs to one connection or session: who owns it, and which requests are running.
+//! What belongs to one connection or session: who owns it, which requests are running, and
+//! which log lines it wants.
+#![allow(
+    deprecated,
+    reason = "log levels are set by clients of the older revision only"
+)]
 
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use rmcp::model::RequestId;
+use rmcp::model::{LoggingLevel, RequestId};
 
 /// State of one session (or of one request, where there are no sessions).
 #[derive(Default)]
 pub(crate) struct Connection {
     owner: OnceLock<String>,
     running: Mutex<HashSet<RequestId>>,
+    log_floor: Mutex<Option<LoggingLevel>>,
 }
 
 /// A request id while it is in use.
@@ -29,15 +35,35 @@ impl Connection {
     /// Reserves a request id; `None` if it is already in use (spec BASE-01).
     pub(crate) fn begin(self: &Arc<Self>, id: &RequestId) -> Option<InFlight> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running
-            .insert(id.clone())
-            .then(|| InFlight { connection: Arc::clone(self), id: id.clone() })
+        running.insert(id.clone()).then(|| InFlight {
+            connection: Arc::clone(self),
+            id: id.clone(),
+        })
+    }
+
+    /// What `logging/setLevel` asked for in this session.
+    pub(crate) fn set_log_floor(&self, level: LoggingLevel) {
+        *self
+            .log_floor
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(level);
+    }
+
+    pub(crate) fn log_floor(&self) -> Option<LoggingLevel> {
+        *self
+            .log_floor
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let mut running = self.connection.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = self
+            .connection
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         running.remove(&self.id);
     }
 }

@@ -9,13 +9,13 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rmcp::model::{
     CacheScope, CallToolResult, CompleteResult, CompletionInfo, DiscoverResult, ErrorCode,
-    ErrorData, GetPromptResult, InputRequiredResult, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, ProtocolVersion,
-    ReadResourceResult, ResourceContents,
+    GetPromptResult, InputRequiredResult, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, ListToolsResult, ProtocolVersion, ReadResourceResult, ResourceContents,
 };
 
 use super::{
-    BoxError, Checked, CheckedOp, McpOp, McpReply, Refusal, Registry, ReplyFuture, Rounds, Verdict,
+    BoxError, Checked, CheckedOp, McpOp, McpReply, Refusal, Registry, ReplyFuture, Rounds, Shape,
+    Verdict,
     registry::{ResourceKind, allows},
 };
 use crate::{
@@ -62,7 +62,9 @@ struct Shared<S> {
 
 impl<S> Clone for Dispatch<S> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
     }
 }
 
@@ -74,7 +76,15 @@ impl<S: SecureService> Dispatch<S> {
         grants: Arc<Grants>,
         sealer: Sealer,
     ) -> Self {
-        Self { shared: Arc::new(Shared { service, handlers, registry, grants, sealer }) }
+        Self {
+            shared: Arc::new(Shared {
+                service,
+                handlers,
+                registry,
+                grants,
+                sealer,
+            }),
+        }
     }
 }
 
@@ -96,7 +106,11 @@ impl<S: SecureService> tower::Service<Checked> for Dispatch<S> {
 impl<S: SecureService> Shared<S> {
     async fn run(&self, request: Checked) -> Result<McpReply, Refusal> {
         // A digest of all arguments: only for who may have to ask.
-        let purpose = if self.asks(request.op()) { round_purpose(&request) } else { String::new() };
+        let purpose = if self.asks(request.op()) {
+            round_purpose(&request)
+        } else {
+            String::new()
+        };
         let (op, context, _, principal, rounds, approved) = request.into_parts();
         match op {
             CheckedOp::Builtin { op, offset } => self.builtin(op, offset, &principal, &context),
@@ -110,8 +124,14 @@ impl<S: SecureService> Shared<S> {
                         Ok(McpReply::CallTool(result.into()))
                     }
                     Err(error) => {
+                        // An error with a code of the protocol's own (-32021, say) is for the
+                        // client, not for its model.
+                        let shape = match &error.kind {
+                            ToolErrorKind::Protocol(..) => Shape::Protocol,
+                            _ => Shape::ToolResult,
+                        };
                         outcome(error, |asked| McpReply::CallTool(asked.into()))
-                            .map_err(Refusal::into_tool_result)
+                            .map_err(|refusal| Refusal { shape, ..refusal })
                     }
                 }
             }
@@ -121,14 +141,21 @@ impl<S: SecureService> Shared<S> {
                 match self.call(*handler, made).await {
                     Ok(PromptReply(messages)) => {
                         let mut result = GetPromptResult::new(messages);
-                        result.description =
-                            self.registry.prompts.get(index).and_then(|p| p.model.description.clone());
+                        result.description = self
+                            .registry
+                            .prompts
+                            .get(index)
+                            .and_then(|p| p.model.description.clone());
                         Ok(McpReply::GetPrompt(result.into()))
                     }
                     Err(error) => outcome(error, |asked| McpReply::GetPrompt(asked.into())),
                 }
             }
-            CheckedOp::Resource { index, uri, arguments } => {
+            CheckedOp::Resource {
+                index,
+                uri,
+                arguments,
+            } => {
                 let handler = self.handlers.resources.get(index).ok_or_else(missing)?;
                 let mime = self.registry.resources.get(index).and_then(|r| r.mime_type);
                 let made = self.lend(arguments, context, &principal, rounds, approved, purpose);
@@ -140,7 +167,17 @@ impl<S: SecureService> Shared<S> {
                         result.cache_scope = Some(CacheScope::Private);
                         Ok(McpReply::ReadResource(result.into()))
                     }
-                    Err(error) => outcome(error, |asked| McpReply::ReadResource(asked.into())),
+                    Err(error) => {
+                        let is_missing = matches!(error.kind, ToolErrorKind::NotFound { .. });
+                        outcome(error, |asked| McpReply::ReadResource(asked.into())).map_err(
+                            |mut refusal| {
+                                if is_missing {
+                                    refusal.error.code = ErrorCode::RESOURCE_NOT_FOUND;
+                                }
+                                refusal
+                            },
+                        )
+                    }
                 }
             }
             CheckedOp::Completion { index, prefix } => {
@@ -222,7 +259,9 @@ impl<S: SecureService> Shared<S> {
         let page_size = registry.page_size;
         match op {
             McpOp::Ping => Ok(McpReply::Empty),
-            McpOp::SetLevel(_) if registry.info.capabilities.logging.is_some() => Ok(McpReply::Empty),
+            McpOp::SetLevel(_) if registry.info.capabilities.logging.is_some() => {
+                Ok(McpReply::Empty)
+            }
             McpOp::Initialize(request) => {
                 context.peer.set_peer_info(request);
                 let mut info = registry.info.clone();
@@ -239,7 +278,10 @@ impl<S: SecureService> Shared<S> {
                 Ok(McpReply::Discover(result))
             }
             McpOp::ListTools(_) => {
-                let visible = registry.tools.iter().filter(|t| allows(&t.about, principal));
+                let visible = registry
+                    .tools
+                    .iter()
+                    .filter(|t| allows(&t.about, principal));
                 let (page, more) = page(visible.map(|t| t.model.clone()), offset, page_size);
                 let mut result = ListToolsResult::with_all_items(page);
                 result.ttl_ms = Some(0);
@@ -248,7 +290,10 @@ impl<S: SecureService> Shared<S> {
                 Ok(McpReply::ListTools(result))
             }
             McpOp::ListPrompts(_) => {
-                let visible = registry.prompts.iter().filter(|p| allows(&p.about, principal));
+                let visible = registry
+                    .prompts
+                    .iter()
+                    .filter(|p| allows(&p.about, principal));
                 let (page, more) = page(visible.map(|p| p.model.clone()), offset, page_size);
                 let mut result = ListPromptsResult::with_all_items(page);
                 result.ttl_ms = Some(0);
@@ -257,7 +302,10 @@ impl<S: SecureService> Shared<S> {
                 Ok(McpReply::ListPrompts(result))
             }
             McpOp::ListResources(_) => {
-                let visible = registry.resources.iter().filter(|r| allows(&r.about, principal));
+                let visible = registry
+                    .resources
+                    .iter()
+                    .filter(|r| allows(&r.about, principal));
                 let ones = visible.filter_map(|r| match &r.kind {
                     ResourceKind::One(model) => Some(model.clone()),
                     ResourceKind::Template(..) => None,
@@ -270,7 +318,10 @@ impl<S: SecureService> Shared<S> {
                 Ok(McpReply::ListResources(result))
             }
             McpOp::ListResourceTemplates(_) => {
-                let visible = registry.resources.iter().filter(|r| allows(&r.about, principal));
+                let visible = registry
+                    .resources
+                    .iter()
+                    .filter(|r| allows(&r.about, principal));
                 let templates = visible.filter_map(|r| match &r.kind {
                     ResourceKind::Template(model, _) => Some(model.clone()),
                     ResourceKind::One(_) => None,
@@ -282,7 +333,10 @@ impl<S: SecureService> Shared<S> {
                 result.next_cursor = self.cursor(more, "templates", principal)?;
                 Ok(McpReply::ListResourceTemplates(result))
             }
-            _ => Err(Refusal::failed("dispatch/unreachable", "a refused method reached the leaf")),
+            _ => Err(Refusal::failed(
+                "dispatch/unreachable",
+                "a refused method reached the leaf",
+            )),
         }
     }
 
@@ -294,18 +348,19 @@ impl<S: SecureService> Shared<S> {
     ) -> Result<Option<String>, Refusal> {
         let Some(next) = next else { return Ok(None) };
         self.sealer
-            .seal(&next, principal, cursor_purpose(list), std::time::Duration::from_secs(3600))
+            .seal(
+                &next,
+                principal,
+                cursor_purpose(list),
+                std::time::Duration::from_secs(3600),
+            )
             .map(|sealed| Some(sealed.into_string()))
             .ok_or_else(|| Refusal::failed("dispatch/cursor", "a cursor could not be sealed"))
     }
 }
 
 /// One page and, if there is more, where the next one starts.
-fn page<T>(
-    all: impl Iterator<Item = T>,
-    offset: usize,
-    size: usize,
-) -> (Vec<T>, Option<usize>) {
+fn page<T>(all: impl Iterator<Item = T>, offset: usize, size: usize) -> (Vec<T>, Option<usize>) {
     let mut rest = all.skip(offset);
     let page: Vec<T> = rest.by_ref().take(size).collect();
     let next = rest.next().map(|_| offset + size);
@@ -335,7 +390,9 @@ pub(crate) fn round_purpose(request: &Checked) -> String {
     let (kind, index, arguments) = match request.op() {
         CheckedOp::Tool { index, arguments } => ("tool", *index, Some(arguments)),
         CheckedOp::Prompt { index, arguments } => ("prompt", *index, Some(arguments)),
-        CheckedOp::Resource { index, arguments, .. } => ("resource", *index, Some(arguments)),
+        CheckedOp::Resource {
+            index, arguments, ..
+        } => ("resource", *index, Some(arguments)),
         _ => return String::new(),
     };
     // Maps of `serde_json` are sorted here, so equal objects have equal text.
@@ -361,11 +418,24 @@ fn outcome(
 ) -> Result<McpReply, Refusal> {
     match error.kind {
         ToolErrorKind::InputRequired(required) => Ok(asked(*required)),
-        ToolErrorKind::Public { message, control: Some(control), detail } => {
+        ToolErrorKind::Public {
+            message,
+            control: Some(control),
+            detail,
+        } => {
             let reason = detail.unwrap_or_default();
-            Err(Refusal::denied(control, ErrorCode::INVALID_PARAMS, message, reason))
+            Err(Refusal::denied(
+                control,
+                ErrorCode::INVALID_PARAMS,
+                message,
+                reason,
+            ))
         }
-        ToolErrorKind::Public { message, control: None, .. } => {
+        ToolErrorKind::Public {
+            message,
+            control: None,
+            ..
+        } => {
             let refusal =
                 Refusal::denied("tool", ErrorCode::INVALID_REQUEST, message.clone(), message);
             Err(refusal.verdict(Verdict::ToolError))
@@ -373,13 +443,14 @@ fn outcome(
         ToolErrorKind::Internal(detail) => Err(Refusal::failed("tool", detail)),
         ToolErrorKind::Protocol(error, control) => {
             let reason = error.message.clone();
-            Err(Refusal { error: *error, ..Refusal::denied(control, ErrorCode::INVALID_REQUEST, "", reason) })
+            Err(Refusal {
+                error: *error,
+                ..Refusal::denied(control, ErrorCode::INVALID_REQUEST, "", reason)
+            })
         }
-        ToolErrorKind::NotFound(detail) => {
-            let mut refusal = Refusal::denied("tool", ErrorCode::RESOURCE_NOT_FOUND, "not found", detail);
-            refusal.error = ErrorData::resource_not_found("not found", None);
+        ToolErrorKind::NotFound { message, detail } => {
+            let refusal = Refusal::denied("tool", ErrorCode::INVALID_PARAMS, message, detail);
             Err(refusal.verdict(Verdict::ToolError))
         }
     }
 }
-

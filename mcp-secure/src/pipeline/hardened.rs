@@ -29,7 +29,10 @@ const VERSIONS: &[ProtocolVersion] =
 
 /// The revisions that are served, for the manifest.
 pub(crate) fn protocol_versions() -> Vec<String> {
-    VERSIONS.iter().map(|version| version.as_str().to_owned()).collect()
+    VERSIONS
+        .iter()
+        .map(|version| version.as_str().to_owned())
+        .collect()
 }
 
 impl Hardened {
@@ -37,12 +40,20 @@ impl Hardened {
         stack: BoxCloneSyncService<McpRequest, McpReply, BoxError>,
         registry: Arc<Registry>,
     ) -> Self {
-        Self { stack, registry, connection: Arc::default() }
+        Self {
+            stack,
+            registry,
+            connection: Arc::default(),
+        }
     }
 
     /// The same server for another session: nothing of the first one's is carried over.
+    #[cfg(feature = "http")]
     pub(crate) fn for_new_connection(&self) -> Self {
-        Self { connection: Arc::default(), ..self.clone() }
+        Self {
+            connection: Arc::default(),
+            ..self.clone()
+        }
     }
 
     async fn run(
@@ -52,22 +63,53 @@ impl Hardened {
     ) -> Result<McpReply, ErrorData> {
         let journey = Arc::new(Journey::new(op.method()));
         let id = journey.id;
-        let is_tool_call = matches!(op, McpOp::CallTool(_));
+        let asked = Asked::new(&op);
         let request = McpRequest::new(op, context, journey, Arc::clone(&self.connection));
         match self.stack.clone().oneshot(request).await {
             Ok(reply) => Ok(reply),
-            Err(error) => told(error, id.as_str(), is_tool_call),
+            Err(error) => told(error, id.as_str(), asked),
         }
     }
 }
 
+/// What the words of an error depend on.
+struct Asked {
+    is_tool_call: bool,
+    uri: Option<String>,
+}
+
+impl Asked {
+    fn new(op: &McpOp) -> Self {
+        let uri = match op {
+            McpOp::ReadResource(params) => Some(params.uri.clone()),
+            _ => None,
+        };
+        Self {
+            is_tool_call: matches!(op, McpOp::CallTool(_)),
+            uri,
+        }
+    }
+
+    /// What is not there, whether because nothing has that URI or because user code found
+    /// nothing under it, says so in the same way and names the URI (SEP-2164). For the newer
+    /// revision `rmcp` turns the code into -32602.
+    fn not_found(self, id: &str) -> ErrorData {
+        let mut error = ErrorData::resource_not_found("resource not found", None);
+        error.data = Some(match self.uri {
+            Some(uri) => serde_json::json!({ "uri": uri, "correlationId": id }),
+            None => serde_json::json!({ "correlationId": id }),
+        });
+        error
+    }
+}
+
 /// What the caller is told: the public half and the correlation id.
-fn told(error: BoxError, id: &str, is_tool_call: bool) -> Result<McpReply, ErrorData> {
+fn told(error: BoxError, id: &str, asked: Asked) -> Result<McpReply, ErrorData> {
     let refusal = match error.downcast::<Refusal>() {
         Ok(refusal) => *refusal,
         Err(other) => foreign(&*other),
     };
-    if refusal.shape == Shape::ToolResult && is_tool_call {
+    if refusal.shape == Shape::ToolResult && asked.is_tool_call {
         let text = match refusal.error.code {
             ErrorCode::INTERNAL_ERROR => format!("{} (reference {id})", refusal.error.message),
             _ => refusal.error.message.into_owned(),
@@ -76,6 +118,9 @@ fn told(error: BoxError, id: &str, is_tool_call: bool) -> Result<McpReply, Error
         return Ok(McpReply::CallTool(result.into()));
     }
     let mut error = refusal.error;
+    if error.code == ErrorCode::RESOURCE_NOT_FOUND {
+        return Err(asked.not_found(id));
+    }
     // Codes with data of the protocol's own keep it as it is.
     if error.data.is_none() {
         error.data = Some(serde_json::json!({ "correlationId": id }));
@@ -87,12 +132,22 @@ fn told(error: BoxError, id: &str, is_tool_call: bool) -> Result<McpReply, Error
 /// others stay here.
 pub(crate) fn foreign(error: &(dyn std::error::Error + 'static)) -> Refusal {
     if error.is::<tower::timeout::error::Elapsed>() {
-        return Refusal::denied("layer/timeout", code::TIMED_OUT, "the request took too long", "")
-            .verdict(super::Verdict::TimedOut);
+        return Refusal::denied(
+            "layer/timeout",
+            code::TIMED_OUT,
+            "the request took too long",
+            "",
+        )
+        .verdict(super::Verdict::TimedOut);
     }
     if error.is::<tower::load_shed::error::Overloaded>() {
-        return Refusal::denied("layer/overload", code::OVERLOADED, "busy; try again later", "")
-            .verdict(super::Verdict::Overloaded);
+        return Refusal::denied(
+            "layer/overload",
+            code::OVERLOADED,
+            "busy; try again later",
+            "",
+        )
+        .verdict(super::Verdict::Overloaded);
     }
     Refusal::failed("layer/user", error.to_string())
 }
@@ -121,7 +176,10 @@ type Answer<T> = Result<T, ErrorData>;
 
 // Every method of the trait is here, also those that only refuse: a default would answer
 // outside of the stack. `tests/drift` fails when `rmcp` grows one that is missing.
-#[allow(deprecated, reason = "the legacy methods are still reachable by legacy clients")]
+#[allow(
+    deprecated,
+    reason = "the legacy methods are still reachable by legacy clients"
+)]
 #[allow(clippy::manual_async_fn)]
 impl ServerHandler for Hardened {
     async fn ping(&self, context: Context) -> Answer<()> {
@@ -228,11 +286,11 @@ impl ServerHandler for Hardened {
         through!(self, McpOp::ListTools(request), context => ListTools)
     }
 
-    /// `rmcp` asks this before any message layer, to compare `Mcp-Param-*` headers. Only
-    /// tools that declare such a header are shown, and no hidden one.
-    fn get_tool(&self, name: &str) -> Option<Tool> {
-        let (_, entry) = self.registry.tool(name)?;
-        (!entry.about.policy.hidden && entry.has_headers).then(|| entry.model.clone())
+    /// `rmcp` asks this before any message layer, to compare `Mcp-Param-*` headers: whoever
+    /// may not use a tool would learn from the answer that it exists. The comparison is in
+    /// Validate, behind Authorize.
+    fn get_tool(&self, _: &str) -> Option<Tool> {
+        None
     }
 
     async fn on_custom_request(

@@ -3,7 +3,10 @@
 
 use std::{
     fmt::Write as _,
-    sync::{Arc, OnceLock, atomic::{AtomicBool, AtomicU64, Ordering}},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::Instant,
 };
 
@@ -43,7 +46,13 @@ impl Subject {
         Self::Claimed(
             name.chars()
                 .take(128)
-                .map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '\u{fffd}' })
+                .map(|c| {
+                    if c.is_ascii_graphic() || c == ' ' {
+                        c
+                    } else {
+                        '\u{fffd}'
+                    }
+                })
                 .collect(),
         )
     }
@@ -87,7 +96,8 @@ impl CorrelationId {
         });
         // An odd multiplier spreads the counter over all digits and stays a bijection.
         let n = start.wrapping_add(
-            NEXT.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15),
         );
         let mut text = Ascii([b'0'; 16], 0);
         let _ = write!(text, "{n:016x}");

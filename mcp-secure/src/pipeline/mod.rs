@@ -1,8 +1,8 @@
 //! One stack for every request: on each transport, in both protocol generations.
 //!
-//! `rmcp` has no message-level middleware, so [`Hardened`] turns each of the 32 methods of
+//! `rmcp` has no message-level middleware, so `Hardened` turns each of the 32 methods of
 //! its `ServerHandler` into a [`McpRequest`] and sends it through one tower stack, which
-//! [`stack`] lists from the outside in. Nothing here knows a transport.
+//! `stack.rs` lists from the outside in. Nothing here knows a transport.
 
 mod connection;
 mod dispatch;
@@ -14,18 +14,17 @@ mod registry;
 mod request;
 pub(crate) mod stack;
 
-
 pub(crate) use connection::Connection;
 pub(crate) use dispatch::{Dispatch, Handlers, round_purpose};
 pub(crate) use hardened::{Hardened, foreign, protocol_versions};
 pub(crate) use journey::{Journey, Subject};
 pub use op::{McpOp, McpReply};
-pub use stack::Inner;
 pub use refusal::Refusal;
 pub(crate) use refusal::{Shape, Verdict, code};
 pub(crate) use registry::{Registry, ResourceKind, allows, annotations};
 pub use request::McpRequest;
 pub(crate) use request::{Checked, CheckedOp, Rounds};
+pub use stack::Inner;
 
 /// The error type of every service in the stack; a [`Refusal`] inside, or whatever a
 /// user's layer put there, which is masked.

@@ -1,5 +1,8 @@
 //! The requests and replies of the protocol as one type each.
-#![allow(deprecated, reason = "what a client may still send is still named here")]
+#![allow(
+    deprecated,
+    reason = "what a client may still send is still named here"
+)]
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams,
@@ -7,8 +10,8 @@ use rmcp::model::{
     GetSkillRequestParams, GetTaskParams, InitializeRequestParams, InitializeResult,
     ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
     PaginatedRequestParams, ReadResourceDirectoryRequestParams, ReadResourceRequestParams,
-    ReadResourceResponse, SetLevelRequestParams, SubscribeRequestParams,
-    UnsubscribeRequestParams, UpdateTaskParams,
+    ReadResourceResponse, SetLevelRequestParams, SubscribeRequestParams, UnsubscribeRequestParams,
+    UpdateTaskParams,
 };
 
 macro_rules! ops {
@@ -28,13 +31,29 @@ macro_rules! ops {
                     $(Self::$name { .. } => $method,)*
                 }
             }
-
-            /// Whether `method` is one that this crate has a typed request for.
-            pub(crate) fn is_known_method(method: &str) -> bool {
-                [$($method),*].contains(&method)
-            }
         }
     };
+}
+
+impl McpOp {
+    /// Whether a method is answered at all in a revision: for parameters so malformed that
+    /// `rmcp` has no typed request for them, this is all that tells "malformed" from "there
+    /// is no such method".
+    pub(crate) fn is_served(method: &str, modern: bool) -> bool {
+        match method {
+            "completion/complete"
+            | "prompts/get"
+            | "prompts/list"
+            | "resources/list"
+            | "resources/templates/list"
+            | "resources/read"
+            | "tools/call"
+            | "tools/list" => true,
+            "server/discover" => modern,
+            "initialize" | "ping" | "logging/setLevel" => !modern,
+            _ => false,
+        }
+    }
 }
 
 ops! {
@@ -88,7 +107,10 @@ ops! {
 /// A reply of the server, typed.
 #[derive(Debug)]
 #[non_exhaustive]
-#[allow(clippy::large_enum_variant, reason = "moved once from the leaf to the transport")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "moved once from the leaf to the transport"
+)]
 pub enum McpReply {
     /// Acknowledged.
     Empty,

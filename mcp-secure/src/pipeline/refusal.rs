@@ -72,7 +72,12 @@ impl Refusal {
     /// is what the caller reads.
     pub fn new(control: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         let message = message.into();
-        Self::denied(control, ErrorCode::INVALID_REQUEST, message.clone(), message)
+        Self::denied(
+            control,
+            ErrorCode::INVALID_REQUEST,
+            message.clone(),
+            message,
+        )
     }
 
     /// What the caller reads.

@@ -38,7 +38,9 @@ pub(crate) struct ToolEntry {
     pub(crate) max_output: usize,
     pub(crate) needs_approval: bool,
     pub(crate) writes: bool,
-    pub(crate) has_headers: bool,
+    /// Its arguments that are mirrored into headers.
+    #[cfg(feature = "http")]
+    pub(crate) mirrored: Vec<crate::layer::validate::mirror::Mirrored>,
     /// Its rights in words, for the person who approves.
     pub(crate) rights: String,
 }
@@ -116,24 +118,32 @@ impl Registry {
         if let Some(&index) = self.resource_uris.get(uri) {
             return Some((index, self.resources.get(index)?, JsonObject::new()));
         }
-        self.resources.iter().enumerate().find_map(|(index, entry)| match &entry.kind {
-            ResourceKind::Template(_, template) => {
-                template.matches(uri).map(|variables| (index, entry, variables))
-            }
-            ResourceKind::One(_) => None,
-        })
+        self.resources
+            .iter()
+            .enumerate()
+            .find_map(|(index, entry)| match &entry.kind {
+                ResourceKind::Template(_, template) => template
+                    .matches(uri)
+                    .map(|variables| (index, entry, variables)),
+                ResourceKind::One(_) => None,
+            })
     }
 
     /// The entry that a template's URI names, as completions refer to it.
     pub(crate) fn template(&self, template: &str) -> Option<(usize, &ResourceEntry)> {
-        self.resources.iter().enumerate().find(|(_, entry)| match &entry.kind {
-            ResourceKind::Template(model, _) => model.uri_template == template,
-            ResourceKind::One(_) => false,
-        })
+        self.resources
+            .iter()
+            .enumerate()
+            .find(|(_, entry)| match &entry.kind {
+                ResourceKind::Template(model, _) => model.uri_template == template,
+                ResourceKind::One(_) => false,
+            })
     }
 
     pub(crate) fn completion(&self, target: &Target, argument: &str) -> Option<usize> {
-        self.completions.iter().position(|c| c.target == *target && c.argument == argument)
+        self.completions
+            .iter()
+            .position(|c| c.target == *target && c.argument == argument)
     }
 
     fn add_tool<S>(&mut self, tool: &crate::definition::Tool<S>, limits: &Limits) -> Result<()> {
@@ -150,16 +160,28 @@ impl Registry {
         model.annotations = Some(annotations(&about, &tool.hints));
         let entry = ToolEntry {
             input: compile(about.name, &tool.input.schema)?,
-            output: tool.output.as_ref().map(|schema| compile(about.name, schema)).transpose()?,
+            output: tool
+                .output
+                .as_ref()
+                .map(|schema| compile(about.name, schema))
+                .transpose()?,
             permits: Arc::new(Semaphore::new(
-                policy.concurrency.unwrap_or(limits.tool_concurrency).min(limits.concurrency),
+                policy
+                    .concurrency
+                    .unwrap_or(limits.tool_concurrency)
+                    .min(limits.concurrency),
             )),
-            timeout: policy.timeout.unwrap_or(limits.timeout).min(limits.max_timeout),
+            timeout: policy
+                .timeout
+                .unwrap_or(limits.timeout)
+                .min(limits.max_timeout),
             max_output: policy.max_output.unwrap_or(limits.max_output),
             needs_approval: about.needs_approval(),
             writes,
             rights: rights(&about),
-            has_headers: has_headers(&tool.input.schema),
+            #[cfg(feature = "http")]
+            mirrored: crate::layer::validate::mirror::Mirrored::all(&tool.input.schema)
+                .map_err(|e| Error::new(format!("the schema of `{}`: {e}", about.name)))?,
             model,
             about,
         };
@@ -174,20 +196,27 @@ impl Registry {
     fn add_prompt<S>(&mut self, prompt: &crate::definition::Prompt<S>) -> Result<()> {
         let about = prompt.about.clone();
         let arguments = prompt.input.arguments.iter().map(|argument| {
-            let mut model = PromptArgument::new(argument.name.clone())
-                .with_required(argument.required);
+            let mut model =
+                PromptArgument::new(argument.name.clone()).with_required(argument.required);
             model.description = argument.description.clone();
             model
         });
-        let mut model =
-            Prompt::new(about.name, Some(about.description), Some(arguments.collect()));
+        let mut model = Prompt::new(
+            about.name,
+            Some(about.description),
+            Some(arguments.collect()),
+        );
         model.title = about.title.map(str::to_owned);
         let name = about.name;
         let input = compile(name, &as_text(&prompt.input.schema))?;
         if self.prompt_names.insert(name, self.prompts.len()).is_some() {
             return Err(Error::new(format!("two prompts are named `{name}`")));
         }
-        self.prompts.push(PromptEntry { about, model, input });
+        self.prompts.push(PromptEntry {
+            about,
+            model,
+            input,
+        });
         Ok(())
     }
 
@@ -195,8 +224,8 @@ impl Registry {
         let about = resource.about.clone();
         let input = compile(about.name, &as_text(&resource.input.schema))?;
         let kind = if resource.uri.contains('{') {
-            let mut model = ResourceTemplate::new(resource.uri, about.name)
-                .with_description(about.description);
+            let mut model =
+                ResourceTemplate::new(resource.uri, about.name).with_description(about.description);
             model.title = about.title.map(str::to_owned);
             model.mime_type = resource.mime_type.map(str::to_owned);
             ResourceKind::Template(model, UriTemplate::parse(resource.uri)?)
@@ -205,12 +234,25 @@ impl Registry {
                 Resource::new(resource.uri, about.name).with_description(about.description);
             model.title = about.title.map(str::to_owned);
             model.mime_type = resource.mime_type.map(str::to_owned);
-            if self.resource_uris.insert(resource.uri, self.resources.len()).is_some() {
-                return Err(Error::new(format!("two resources have the URI `{}`", resource.uri)));
+            if self
+                .resource_uris
+                .insert(resource.uri, self.resources.len())
+                .is_some()
+            {
+                return Err(Error::new(format!(
+                    "two resources have the URI `{}`",
+                    resource.uri
+                )));
             }
             ResourceKind::One(model)
         };
-        self.resources.push(ResourceEntry { about, kind, uri: resource.uri, mime_type: resource.mime_type, input });
+        self.resources.push(ResourceEntry {
+            about,
+            kind,
+            uri: resource.uri,
+            mime_type: resource.mime_type,
+            input,
+        });
         Ok(())
     }
 
@@ -239,15 +281,6 @@ fn rights(about: &About) -> String {
     rights.join(", ")
 }
 
-/// Whether an argument is mirrored into an `Mcp-Param-*` header (SEP-2243). The macro puts
-/// the mark on top-level properties only.
-fn has_headers(schema: &JsonObject) -> bool {
-    schema
-        .get("properties")
-        .and_then(|properties| properties.as_object())
-        .is_some_and(|all| all.values().any(|property| property.get("x-mcp-header").is_some()))
-}
-
 /// Whether a principal may use something.
 pub(crate) fn allows(about: &About, principal: &crate::auth::Principal) -> bool {
     match about.policy.access {
@@ -268,7 +301,12 @@ fn compile(name: &str, schema: &JsonObject) -> Result<Validator> {
     jsonschema::draft202012::options()
         .with_pattern_options(PatternOptions::regex())
         .build(&value)
-        .map_err(|e| Error::new(format!("the schema of `{name}` is not valid: {}", e.masked())))
+        .map_err(|e| {
+            Error::new(format!(
+                "the schema of `{name}` is not valid: {}",
+                e.masked()
+            ))
+        })
 }
 
 fn external_reference(schema: &serde_json::Value) -> Option<&str> {
@@ -331,7 +369,10 @@ fn info<S>(definition: &Definition<S>) -> ServerConfig {
     if !definition.completions.is_empty() {
         capabilities.completions = Some(Default::default());
     }
-    let logs = definition.tools.iter().any(|t| t.about.facts().any(|f| f.kind == "log"));
+    let logs = definition
+        .tools
+        .iter()
+        .any(|t| t.about.facts().any(|f| f.kind == "log"));
     if logs {
         capabilities.logging = Some(Default::default());
     }
@@ -390,7 +431,9 @@ impl UriTemplate {
                 Part::Literal(text) => rest = rest.strip_prefix(text.as_str())?,
                 Part::Variable(name) => {
                     let (value, tail) = match parts.peek() {
-                        Some(Part::Literal(next)) => rest.split_at_checked(rest.find(next.as_str())?)?,
+                        Some(Part::Literal(next)) => {
+                            rest.split_at_checked(rest.find(next.as_str())?)?
+                        }
                         _ => (rest, ""),
                     };
                     if value.is_empty() || value.contains(['?', '#']) {
@@ -447,7 +490,16 @@ mod tests {
     #[test]
     fn an_encoded_separator_or_a_double_encoding_matches_nothing() {
         let template = UriTemplate::parse("notes://{name}").unwrap();
-        for attack in ["notes://..%2f..%2fetc", "notes://%252e%252e", "notes://a%5cb", "notes://a%00", "notes://a?x", "notes://a#x", "notes://%zz", "notes://%ff"] {
+        for attack in [
+            "notes://..%2f..%2fetc",
+            "notes://%252e%252e",
+            "notes://a%5cb",
+            "notes://a%00",
+            "notes://a?x",
+            "notes://a#x",
+            "notes://%zz",
+            "notes://%ff",
+        ] {
             assert!(template.matches(attack).is_none(), "{attack}");
         }
     }

@@ -31,7 +31,12 @@ impl McpRequest {
         journey: Arc<Journey>,
         connection: Arc<Connection>,
     ) -> Self {
-        Self(Box::new(Inner { op, context, journey, connection }))
+        Self(Box::new(Inner {
+            op,
+            context,
+            journey,
+            connection,
+        }))
     }
 
     /// What is asked.
@@ -85,15 +90,34 @@ struct CheckedInner {
     approved: bool,
 }
 
-#[allow(clippy::large_enum_variant, reason = "always behind the box of a checked request")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "always behind the box of a checked request"
+)]
 /// What was asked, with names resolved to entries of the registry.
 pub(crate) enum CheckedOp {
-    Tool { index: usize, arguments: JsonObject },
-    Prompt { index: usize, arguments: JsonObject },
-    Resource { index: usize, uri: String, arguments: JsonObject },
-    Completion { index: usize, prefix: String },
+    Tool {
+        index: usize,
+        arguments: JsonObject,
+    },
+    Prompt {
+        index: usize,
+        arguments: JsonObject,
+    },
+    Resource {
+        index: usize,
+        uri: String,
+        arguments: JsonObject,
+    },
+    Completion {
+        index: usize,
+        prefix: String,
+    },
     /// Answered without user code; `cursor` is the opened offset of a list.
-    Builtin { op: McpOp, offset: usize },
+    Builtin {
+        op: McpOp,
+        offset: usize,
+    },
 }
 
 /// The multi-round-trip side of a request (SEP-2322): what the client answered, and what it
@@ -118,7 +142,14 @@ impl Checked {
         principal: Arc<Principal>,
         rounds: Rounds,
     ) -> Self {
-        let inner = CheckedInner { op, context, journey, principal, rounds, approved: false };
+        let inner = CheckedInner {
+            op,
+            context,
+            journey,
+            principal,
+            rounds,
+            approved: false,
+        };
         Self(Box::new(inner))
     }
 
@@ -153,8 +184,22 @@ impl Checked {
 
     pub(crate) fn into_parts(
         self,
-    ) -> (CheckedOp, RequestContext<RoleServer>, Arc<Journey>, Arc<Principal>, Rounds, bool) {
-        let CheckedInner { op, context, journey, principal, rounds, approved } = *self.0;
+    ) -> (
+        CheckedOp,
+        RequestContext<RoleServer>,
+        Arc<Journey>,
+        Arc<Principal>,
+        Rounds,
+        bool,
+    ) {
+        let CheckedInner {
+            op,
+            context,
+            journey,
+            principal,
+            rounds,
+            approved,
+        } = *self.0;
         (op, context, journey, principal, rounds, approved)
     }
 }

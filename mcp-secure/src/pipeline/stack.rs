@@ -10,10 +10,19 @@ use crate::{
     capability::Grants,
     definition::SecureService,
     layer::{
-        approve::ApproveLayer, audit::AuditLayer, authorize::AuthorizeLayer, cancel::CancelLayer,
-        catch_panic::CatchPanicLayer, commit::CommitLayer, concurrency::ConcurrencyLayer,
-        genuine::GenuineLayer, guard::GuardLayer, identity::{IdentityLayer, IdentitySource},
-        load_shed::LoadShedLayer, timeout::TimeoutLayer, validate::ValidateLayer,
+        approve::ApproveLayer,
+        audit::AuditLayer,
+        authorize::AuthorizeLayer,
+        cancel::CancelLayer,
+        catch_panic::CatchPanicLayer,
+        commit::CommitLayer,
+        concurrency::ConcurrencyLayer,
+        genuine::GenuineLayer,
+        guard::GuardLayer,
+        identity::{IdentityLayer, IdentitySource},
+        load_shed::LoadShedLayer,
+        timeout::TimeoutLayer,
+        validate::ValidateLayer,
     },
     limits::Limits,
     state::{Sealer, Store},
@@ -41,17 +50,41 @@ pub(crate) struct Parts<S> {
 
 /// Builds the one stack of a server.
 pub(crate) fn build<S: SecureService>(parts: Parts<S>) -> Inner {
-    let Parts { service, handlers, registry, grants, limits, audit, identity, sealer, store, user } =
-        parts;
-    let leaf = Dispatch::new(service, handlers, Arc::clone(&registry), grants, sealer.clone());
+    let Parts {
+        service,
+        handlers,
+        registry,
+        grants,
+        limits,
+        audit,
+        identity,
+        sealer,
+        store,
+        user,
+    } = parts;
+    let leaf = Dispatch::new(
+        service,
+        handlers,
+        Arc::clone(&registry),
+        grants,
+        sealer.clone(),
+    );
 
     let checked = ServiceBuilder::new()
         .layer(AuthorizeLayer::new(Arc::clone(&registry)))
-        .layer(ValidateLayer::new(Arc::clone(&registry), Arc::clone(&limits), sealer.clone()))
+        .layer(ValidateLayer::new(
+            Arc::clone(&registry),
+            Arc::clone(&limits),
+            sealer.clone(),
+        ))
         .layer(ApproveLayer::new(Arc::clone(&registry), &limits, sealer))
         .layer(LoadShedLayer::new(limits.concurrency))
         .layer(ConcurrencyLayer::new(Arc::clone(&registry)))
-        .layer(CommitLayer::new(Arc::clone(&registry), Arc::clone(&audit), store))
+        .layer(CommitLayer::new(
+            Arc::clone(&registry),
+            Arc::clone(&audit),
+            store,
+        ))
         .layer(TimeoutLayer::new(Arc::clone(&registry), limits.timeout))
         .layer(GuardLayer::new(Arc::clone(&registry), limits))
         .service(leaf);

@@ -8,7 +8,7 @@ use crate::{
     auth::{Assurance, Principal},
     call::Call,
     capability::{
-        Facts, Grant, GrantSource, Grants, LeaseGuard,
+        Facts, Grant, Grants, LeaseGuard,
         fs::{FsLimits, OpenRoot},
     },
     definition::{Definition, SecureService},
@@ -33,6 +33,10 @@ pub(crate) struct Bound {
 /// Everything that is the same for all transports of one server.
 pub(crate) struct Assembled {
     pub(crate) hardened: Hardened,
+    #[cfg_attr(
+        not(feature = "http"),
+        allow(dead_code, reason = "only HTTP seals sessions")
+    )]
     pub(crate) sealer: Sealer,
     pub(crate) tally: Arc<Tally>,
 }
@@ -60,8 +64,11 @@ impl<S: SecureService> Plan<S> {
         self.effective.check_served(&registry)?;
         let grants = Arc::new(open(self.bound)?);
         let sealer = Sealer::random()?;
-        let audit =
-            Arc::new(Audit::new(self.sink, self.transport, self.manifest_digest.into()));
+        let audit = Arc::new(Audit::new(
+            self.sink,
+            self.transport,
+            self.manifest_digest.into(),
+        ));
         let tally = Tally::new(Arc::clone(&audit));
         let service = match self.source {
             Source::Value(service) => service,
@@ -86,10 +93,17 @@ impl<S: SecureService> Plan<S> {
             store: Arc::new(MemoryStore::new(ROUNDS)),
             // The first declared is the outermost, so the last one goes on first.
             user: Box::new(move |inner| {
-                layers.into_iter().rev().fold(inner, |inner, layer| layer(inner))
+                layers
+                    .into_iter()
+                    .rev()
+                    .fold(inner, |inner, layer| layer(inner))
             }),
         });
-        Ok(Assembled { hardened: Hardened::new(stack, registry), sealer, tally })
+        Ok(Assembled {
+            hardened: Hardened::new(stack, registry),
+            sealer,
+            tally,
+        })
     }
 }
 
@@ -98,7 +112,12 @@ const ROUNDS: usize = 65_536;
 
 fn open(bound: Vec<Bound>) -> Result<Grants> {
     let mut grants = Grants::default();
-    for Bound { grant, path, ceiling } in bound {
+    for Bound {
+        grant,
+        path,
+        ceiling,
+    } in bound
+    {
         let root = open_root(&grant, &path, ceiling.as_deref())?;
         grants.insert_fs(grant.type_id, Arc::new(root));
     }
@@ -111,13 +130,16 @@ pub(crate) fn open_root(
     path: &std::path::Path,
     ceiling: Option<&std::path::Path>,
 ) -> Result<OpenRoot> {
-    let explain =
-        |error| Error::new(format!("the grant `{}` cannot be opened: {error}", grant.name));
-    let root =
-        OpenRoot::open(path, grant.policy.clone(), FsLimits::default()).map_err(explain)?;
+    let explain = |error| {
+        Error::new(format!(
+            "the grant `{}` cannot be opened: {error}",
+            grant.name
+        ))
+    };
+    let root = OpenRoot::open(path, grant.policy.clone(), FsLimits::default()).map_err(explain)?;
     if let Some(ceiling) = ceiling {
-        let outer = OpenRoot::open(ceiling, grant.policy.clone(), FsLimits::default())
-            .map_err(explain)?;
+        let outer =
+            OpenRoot::open(ceiling, grant.policy.clone(), FsLimits::default()).map_err(explain)?;
         if !root.path().starts_with(outer.path()) {
             return Err(Error::new(format!(
                 "the grant `{}` is bound to `{}`, which is outside of `{}`",
@@ -141,8 +163,10 @@ pub(crate) fn check_grants<S>(
     let tools = definition.tools.iter().flat_map(|t| t.about.facts());
     let prompts = definition.prompts.iter().flat_map(|p| p.about.facts());
     let resources = definition.resources.iter().flat_map(|r| r.about.facts());
-    let completions =
-        definition.completions.iter().flat_map(|c| c.handles.iter().flat_map(|h| h.iter()));
+    let completions = definition
+        .completions
+        .iter()
+        .flat_map(|c| c.handles.iter().flat_map(|h| h.iter()));
     let used: BTreeSet<&str> = tools
         .chain(prompts)
         .chain(resources)
@@ -154,22 +178,31 @@ pub(crate) fn check_grants<S>(
     let mut granted = BTreeSet::new();
     for grant in grants {
         if !granted.insert(grant.name) {
-            return Err(Error::new(format!("the capability `{}` is granted twice", grant.name)));
+            return Err(Error::new(format!(
+                "the capability `{}` is granted twice",
+                grant.name
+            )));
         }
         if !used.contains(grant.name) {
-            return Err(Error::new(format!("nothing uses the grant `{}`", grant.name))
-                .help("remove `.grant(…)` for it from the code"));
+            return Err(
+                Error::new(format!("nothing uses the grant `{}`", grant.name))
+                    .help("remove `.grant(…)` for it from the code"),
+            );
         }
     }
     match used.difference(&granted).next() {
-        Some(missing) => Err(Error::new(format!("the capability `{missing}` is not granted"))
-            .help("add `.grant(….from_operator())` for it where the server is built")),
+        Some(missing) => Err(
+            Error::new(format!("the capability `{missing}` is not granted"))
+                .help("add `.grant(….from_operator())` for it where the server is built"),
+        ),
         None => Ok(()),
     }
 }
 
 /// The paths of grants that the code itself binds; the operator's come from the options.
+#[cfg(feature = "testing")]
 pub(crate) fn path_in_code(grant: &Grant) -> Option<PathBuf> {
+    use crate::capability::GrantSource;
     match &grant.source {
         GrantSource::Operator => None,
         GrantSource::Path(path) => Some(path.clone()),
@@ -190,11 +223,18 @@ pub(crate) fn plan_for_tests<S: SecureService>(
     let compiled = Manifest::compiled(&definition, &server.grants, &server.limits, &["stdio"]);
     let mut bound = Vec::new();
     for grant in server.grants {
-        let given = paths.iter().find(|(name, _)| name == grant.name).map(|(_, path)| path.clone());
+        let given = paths
+            .iter()
+            .find(|(name, _)| name == grant.name)
+            .map(|(_, path)| path.clone());
         let path = given
             .or_else(|| path_in_code(&grant))
             .ok_or_else(|| Error::new(format!("the grant `{}` is not bound", grant.name)))?;
-        bound.push(Bound { grant, path, ceiling: None });
+        bound.push(Bound {
+            grant,
+            path,
+            ceiling: None,
+        });
     }
     Ok(Plan {
         source: server.source,

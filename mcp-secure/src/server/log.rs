@@ -28,9 +28,14 @@ fn keep_words_of_panics() {
         if std::thread::current().id() == starter {
             before(panic);
         } else {
-            let place = panic.location().map_or_else(|| "?".to_owned(), ToString::to_string);
+            let place = panic
+                .location()
+                .map_or_else(|| "?".to_owned(), ToString::to_string);
             // `eprintln!` would panic again if nobody reads.
-            let _ = writeln!(std::io::stderr(), "a panic at {place}; its words are kept back");
+            let _ = writeln!(
+                std::io::stderr(),
+                "a panic at {place}; its words are kept back"
+            );
         }
     }));
 }

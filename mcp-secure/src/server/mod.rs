@@ -9,6 +9,7 @@ mod config_file;
 pub(crate) mod grants;
 #[cfg(feature = "http")]
 pub mod http;
+mod keys;
 mod lock;
 mod log;
 pub(crate) mod resolve;
@@ -69,12 +70,42 @@ pub struct Ready(());
 /// }
 /// ```
 ///
-/// ```compile_fail
+/// A server that nobody could reach, and one that anybody could, do not compile:
+///
+/// ```compile_fail,E0599
 /// # use mcp_secure::prelude::*;
 /// # struct Hello;
-/// # #[secure_server] impl Hello {}
-/// // Nobody could reach it.
+/// # #[secure_server]
+/// # impl Hello {
+/// #     /// Greet somebody.
+/// #     #[tool(public)]
+/// #     async fn greet(&self, name: String) -> String { name }
+/// # }
 /// SecureServer::new(Hello).run();
+/// ```
+///
+/// ```compile_fail,E0308
+/// # use mcp_secure::prelude::*;
+/// # struct Hello;
+/// # #[secure_server]
+/// # impl Hello {
+/// #     /// Greet somebody.
+/// #     #[tool(public)]
+/// #     async fn greet(&self, name: String) -> String { name }
+/// # }
+/// SecureServer::new(Hello).http(Http::on("127.0.0.1:8730"));
+/// ```
+///
+/// ```no_run
+/// # use mcp_secure::prelude::*;
+/// # struct Hello;
+/// # #[secure_server]
+/// # impl Hello {
+/// #     /// Greet somebody.
+/// #     #[tool(public)]
+/// #     async fn greet(&self, name: String) -> String { name }
+/// # }
+/// SecureServer::new(Hello).http(Http::on("127.0.0.1:8730").local_token(["greet"]));
 /// ```
 pub struct SecureServer<S, T = NoTransport> {
     pub(crate) source: Source<S>,
@@ -121,7 +152,10 @@ impl<S: SecureService> SecureServer<S, NoTransport> {
     where
         S: SecureInit,
     {
-        Self::from_source(Source::Init { init: S::init, handles: S::init_handles })
+        Self::from_source(Source::Init {
+            init: S::init,
+            handles: S::init_handles,
+        })
     }
 
     fn from_source(source: Source<S>) -> Self {

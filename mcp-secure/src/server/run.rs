@@ -1,6 +1,8 @@
 //! `run()`: options, checks, transport; in the order in which they may fail.
 
-use std::{ffi::OsString, io::Write as _, sync::Arc};
+#[cfg(feature = "http")]
+use std::io::Write as _;
+use std::{ffi::OsString, sync::Arc};
 
 use super::{
     Ready, SecureServer,
@@ -27,7 +29,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
     /// runtime of your own.
     ///
     /// Leaves the process with code 2 if the command line is not understood, and with 1 if
-    /// a verb other than `serve` fails.
+    /// it cannot do what was asked.
     ///
     /// # Errors
     ///
@@ -53,8 +55,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
         check_grants(&definition, &init, &self.grants)?;
         let transports =
             Declared::transports(self.stdio.is_some(), self.has_http(), self.has_unix());
-        let manifest =
-            Manifest::compiled(&definition, &self.grants, &self.limits, &transports).with_init(&init);
+        let manifest = Manifest::compiled(&definition, &self.grants, &self.limits, &transports)
+            .with_init(&init);
         let declared = self.declared(manifest);
 
         let exe = std::env::current_exe()
@@ -92,9 +94,17 @@ impl<S: SecureService> SecureServer<S, Ready> {
         // A tool that the operator denies is not served at all: it cannot be listed, called
         // or guessed.
         definition.tools.retain(|tool| {
-            !resolved.denied_tools.iter().any(|denied| denied == tool.about.name)
+            !resolved
+                .denied_tools
+                .iter()
+                .any(|denied| denied == tool.about.name)
         });
-        let sink = sink(resolved.audit.as_ref(), self.audit.as_deref(), definition.name)?;
+        let sink = sink(
+            resolved.audit.as_ref(),
+            self.audit.as_deref(),
+            definition.name,
+        )?;
+        #[cfg(feature = "http")]
         let name = definition.name;
         let identity = match (&resolved.transport, self.stdio) {
             (Transport::Stdio, Some(principal)) => IdentitySource::Declared(Arc::new(principal)),
@@ -112,7 +122,11 @@ impl<S: SecureService> SecureServer<S, Ready> {
             .grants
             .into_iter()
             .zip(resolved.grants)
-            .map(|(grant, bound)| Bound { grant, path: bound.path, ceiling: bound.ceiling })
+            .map(|(grant, bound)| Bound {
+                grant,
+                path: bound.path,
+                ceiling: bound.ceiling,
+            })
             .collect();
         let plan = Plan {
             source: self.source,
@@ -129,9 +143,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
         match resolved.transport {
             Transport::Stdio => {
                 // Before the runtime exists: no thread may hold the old descriptor.
-                let out = super::stdio::take_stdout().map_err(|e| {
-                    Error::new(format!("standard output cannot be set aside: {e}"))
-                })?;
+                let out = super::stdio::take_stdout()
+                    .map_err(|e| Error::new(format!("standard output cannot be set aside: {e}")))?;
                 let runtime = runtime()?;
                 let done = runtime.block_on(serve::stdio(plan, out));
                 // A read of standard input or a stuck tool must not keep the process.
@@ -140,8 +153,9 @@ impl<S: SecureService> SecureServer<S, Ready> {
             }
             #[cfg(feature = "http")]
             Transport::Http(address) => {
-                let mut http =
-                    self.http.ok_or_else(|| Error::new("this server does not declare `http`"))?;
+                let mut http = self
+                    .http
+                    .ok_or_else(|| Error::new("this server does not declare `http`"))?;
                 if let Some(address) = address {
                     http.move_to(address.to_string());
                 }
@@ -158,8 +172,9 @@ impl<S: SecureService> SecureServer<S, Ready> {
             }
             #[cfg(feature = "http")]
             Transport::Unix(path) => {
-                let mut unix =
-                    self.unix.ok_or_else(|| Error::new("this server does not declare `unix`"))?;
+                let mut unix = self
+                    .unix
+                    .ok_or_else(|| Error::new("this server does not declare `unix`"))?;
                 if let Some(path) = path {
                     unix.move_to(path);
                 }
@@ -184,7 +199,10 @@ impl<S: SecureService> SecureServer<S, Ready> {
             #[cfg(feature = "http")]
             http: self.http.as_ref().map(|http| {
                 let (addr, path) = http.declared();
-                super::resolve::DeclaredHttp { addr: addr.to_owned(), path: path.to_owned() }
+                super::resolve::DeclaredHttp {
+                    addr: addr.to_owned(),
+                    path: path.to_owned(),
+                }
             }),
             #[cfg(not(feature = "http"))]
             http: None,
@@ -242,13 +260,16 @@ fn sink(
         (None, Some(path)) => AuditSink::file(path),
         (None, None) => match AuditSink::default_path(server) {
             Some(path) => AuditSink::file(&path),
-            None => Err(Error::new("there is no place for the audit log: `HOME` is not set")
-                .help("name one with `--audit PATH`, or say `--audit stderr`")),
+            None => Err(
+                Error::new("there is no place for the audit log: `HOME` is not set")
+                    .help("name one with `--audit PATH`, or say `--audit stderr`"),
+            ),
         },
     }
 }
 
 /// One line for the operator on standard error, which no log filter hides.
+#[cfg(feature = "http")]
 pub(crate) fn announce(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -10,14 +10,18 @@ use super::{
     assemble::{Assembled, Plan},
     stdio::StdioTransport,
 };
-use crate::{Error, Result, audit::Tally, definition::SecureService};
+#[cfg(feature = "http")]
+use crate::audit::Tally;
+use crate::{Error, Result, definition::SecureService};
 
 /// Serves one client over standard input and output.
 ///
 /// `out` is the standard output that was taken before the runtime existed.
 pub(crate) async fn stdio<S: SecureService>(plan: Plan<S>, out: std::fs::File) -> Result<()> {
     let max = plan.limits.max_message;
-    let Assembled { hardened, tally, .. } = plan.assemble().await?;
+    let Assembled {
+        hardened, tally, ..
+    } = plan.assemble().await?;
     let flushing = tokio::spawn(Arc::clone(&tally).run());
     super::stdio::leave_with_client(DRAIN + 2 * LAST_MOMENT);
     let (reader, writer) = super::stdio::streams(out);
@@ -47,13 +51,17 @@ pub(crate) async fn stdio<S: SecureService>(plan: Plan<S>, out: std::fs::File) -
 
 /// Serves streamable HTTP.
 #[cfg(feature = "http")]
-pub(crate) async fn http<S: SecureService>(
-    plan: Plan<S>,
-    bound: super::http::Bound,
-) -> Result<()> {
-    let Assembled { hardened, sealer, tally } = plan.assemble().await?;
+pub(crate) async fn http<S: SecureService>(plan: Plan<S>, bound: super::http::Bound) -> Result<()> {
+    let Assembled {
+        hardened,
+        sealer,
+        tally,
+    } = plan.assemble().await?;
     if let Some(address) = bound.local_addr() {
-        super::run::announce(&format!("listening on http://{address}{}", bound.endpoint.path()));
+        super::run::announce(&format!(
+            "listening on http://{address}{}",
+            bound.endpoint.path()
+        ));
     }
     if let Some(path) = bound.token_path() {
         super::run::announce(&format!("token file {}", path.display()));
@@ -61,7 +69,12 @@ pub(crate) async fn http<S: SecureService>(
     let flushing = tokio::spawn(Arc::clone(&tally).run());
     let shutdown = super::http::on_signal()?;
     let served = bound
-        .serve(move || hardened.for_new_connection(), sealer, Arc::new(Sink(Arc::clone(&tally))), shutdown)
+        .serve(
+            move || hardened.for_new_connection(),
+            sealer,
+            Arc::new(Sink(Arc::clone(&tally))),
+            shutdown,
+        )
         .await;
     flushing.abort();
     tally.flush();
@@ -83,7 +96,8 @@ impl super::http::PreAuthSink for Sink {
             }
             Some(std::net::IpAddr::V6(v6)) => {
                 let [a, b, c, d, ..] = v6.segments();
-                self.0.count(control, &format!("{a:x}:{b:x}:{c:x}:{d:x}::/64"));
+                self.0
+                    .count(control, &format!("{a:x}:{b:x}:{c:x}:{d:x}::/64"));
             }
             None => self.0.count(control, "local"),
         }
@@ -94,8 +108,10 @@ impl super::http::PreAuthSink for Sink {
 fn signal() -> Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let catch = |kind| signal(kind).map_err(|e| Error::new(format!("cannot catch signals: {e}")));
-    let (mut interrupt, mut terminate) =
-        (catch(SignalKind::interrupt())?, catch(SignalKind::terminate())?);
+    let (mut interrupt, mut terminate) = (
+        catch(SignalKind::interrupt())?,
+        catch(SignalKind::terminate())?,
+    );
     Ok(async move {
         tokio::select! {
             _ = interrupt.recv() => {}

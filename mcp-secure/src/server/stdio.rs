@@ -23,6 +23,7 @@ use tokio::{
     sync::Notify,
 };
 
+use super::keys::Keys;
 use crate::audit::Tally;
 
 /// Messages over any byte stream; standard input and output in a server.
@@ -54,7 +55,13 @@ where
     W: AsyncWrite + Unpin + Send + 'static,
 {
     /// `ended` is notified when the client closes its side.
-    pub(crate) fn new(reader: R, writer: W, max: usize, tally: Arc<Tally>, ended: Arc<Notify>) -> Self {
+    pub(crate) fn new(
+        reader: R,
+        writer: W,
+        max: usize,
+        tally: Arc<Tally>,
+        ended: Arc<Notify>,
+    ) -> Self {
         Self {
             reader: BufReader::with_capacity(64 * 1024, reader),
             line: Vec::with_capacity(4096),
@@ -109,7 +116,9 @@ where
 
     fn whole(&mut self) -> Line {
         self.complete = true;
-        self.excess.take().map_or(Line::Whole, |scanner| Line::TooLong(scanner.id()))
+        self.excess
+            .take()
+            .map_or(Line::Whole, |scanner| Line::TooLong(scanner.id()))
     }
 
     /// The message of the current line, or the answer to what is not one.
@@ -118,12 +127,26 @@ where
         if line.is_empty() {
             return Ok(None);
         }
+        if Keys::check(line).is_err() {
+            // Not even its id is certain.
+            return Err(Refused::new(
+                "stdio/keys",
+                Value::Null,
+                -32700,
+                "a key in the message occurs twice or holds a NUL",
+            ));
+        }
         match serde_json::from_slice::<RxJsonRpcMessage<RoleServer>>(line) {
             Ok(JsonRpcMessage::Request(request)) => {
                 if self.shared.begin(&request.id) {
                     Ok(Some(JsonRpcMessage::Request(request)))
                 } else {
-                    Err(Refused::new("stdio/duplicate-id", Value::Null, -32600, "this request id is in use"))
+                    Err(Refused::new(
+                        "stdio/duplicate-id",
+                        Value::Null,
+                        -32600,
+                        "this request id is in use",
+                    ))
                 }
             }
             Ok(message) => Ok(Some(message)),
@@ -135,7 +158,12 @@ where
 /// What is wrong with a line that is not a message, in constant words (spec BASE-04).
 fn not_a_message(line: &[u8]) -> Refused {
     let Ok(value) = serde_json::from_slice::<Value>(line) else {
-        return Refused::new("stdio/parse", Value::Null, -32700, "the message is not valid JSON");
+        return Refused::new(
+            "stdio/parse",
+            Value::Null,
+            -32700,
+            "the message is not valid JSON",
+        );
     };
     let id = match value.get("id") {
         Some(id @ (Value::Number(_) | Value::String(_))) => id.clone(),
@@ -145,7 +173,12 @@ fn not_a_message(line: &[u8]) -> Refused {
     let silent = id.is_null() && value.get("method").is_some();
     Refused {
         silent,
-        ..Refused::new("stdio/message", id, -32600, "the message is not a valid request")
+        ..Refused::new(
+            "stdio/message",
+            id,
+            -32600,
+            "the message is not a valid request",
+        )
     }
 }
 
@@ -165,17 +198,29 @@ struct Refused {
 
 impl Refused {
     fn new(control: &'static str, id: Value, code: i32, message: &'static str) -> Self {
-        Self { control, id, code, message, silent: false }
+        Self {
+            control,
+            id,
+            code,
+            message,
+            silent: false,
+        }
     }
 }
 
 impl<W: AsyncWrite + Unpin + Send> Shared<W> {
     fn begin(&self, id: &RequestId) -> bool {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone())
+        self.running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id.clone())
     }
 
     fn end(&self, id: &RequestId) {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+        self.running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(id);
     }
 
     async fn refuse(&self, refused: Refused) -> io::Result<()> {
@@ -354,20 +399,21 @@ pub(crate) fn take_stdout() -> io::Result<std::fs::File> {
 #[cfg(unix)]
 pub(crate) fn streams(
     out: std::fs::File,
-) -> (Box<dyn AsyncRead + Send + Unpin>, Box<dyn AsyncWrite + Send + Unpin>) {
-    let reader: Box<dyn AsyncRead + Send + Unpin> = match reopen(0, false)
-        .and_then(tokio::net::unix::pipe::Receiver::from_file)
-    {
-        Ok(pipe) => Box::new(pipe),
-        Err(_) => Box::new(tokio::io::stdin()),
-    };
+) -> (
+    Box<dyn AsyncRead + Send + Unpin>,
+    Box<dyn AsyncWrite + Send + Unpin>,
+) {
+    let reader: Box<dyn AsyncRead + Send + Unpin> =
+        match reopen(0, false).and_then(tokio::net::unix::pipe::Receiver::from_file) {
+            Ok(pipe) => Box::new(pipe),
+            Err(_) => Box::new(tokio::io::stdin()),
+        };
     use std::os::fd::AsRawFd;
-    let writer: Box<dyn AsyncWrite + Send + Unpin> = match reopen(out.as_raw_fd(), true)
-        .and_then(tokio::net::unix::pipe::Sender::from_file)
-    {
-        Ok(pipe) => Box::new(pipe),
-        Err(_) => Box::new(tokio::fs::File::from_std(out)),
-    };
+    let writer: Box<dyn AsyncWrite + Send + Unpin> =
+        match reopen(out.as_raw_fd(), true).and_then(tokio::net::unix::pipe::Sender::from_file) {
+            Ok(pipe) => Box::new(pipe),
+            Err(_) => Box::new(tokio::fs::File::from_std(out)),
+        };
     (reader, writer)
 }
 
@@ -391,7 +437,9 @@ pub(crate) fn leave_with_client(patience: Duration) {
         std::process::exit(0);
     };
     // Without the thread the server still serves; it only may outlive a stuck tool's client.
-    let _ = std::thread::Builder::new().name("client".to_owned()).spawn(watch);
+    let _ = std::thread::Builder::new()
+        .name("client".to_owned())
+        .spawn(watch);
 }
 
 /// Elsewhere the end of standard input is noticed by the runtime alone.
@@ -444,14 +492,19 @@ mod tests {
             assert!(transport.receive().now_or_never().is_none());
         }
         client.write_all(b"\n").await.unwrap();
-        assert!(matches!(transport.receive().await, Some(JsonRpcMessage::Request(_))));
+        assert!(matches!(
+            transport.receive().await,
+            Some(JsonRpcMessage::Request(_))
+        ));
 
         client.write_all(&[b' '; 300]).await.unwrap();
         assert!(transport.receive().now_or_never().is_none());
         client.write_all(b"{\"id\":7}\n").await.unwrap();
         assert!(transport.receive().now_or_never().is_none());
         let mut answer = [0; 512];
-        let length = tokio::io::AsyncReadExt::read(&mut client, &mut answer).await.unwrap();
+        let length = tokio::io::AsyncReadExt::read(&mut client, &mut answer)
+            .await
+            .unwrap();
         let answer: Value = serde_json::from_slice(&answer[..length]).unwrap();
         assert_eq!(answer["id"], 7, "{answer}");
     }
@@ -459,7 +512,10 @@ mod tests {
     #[test]
     fn the_id_of_an_oversize_message_is_found_wherever_it_stands() {
         assert_eq!(id_of(r#"{"jsonrpc":"2.0","id":7,"params":{"id":9}}"#), 7);
-        assert_eq!(id_of(r#"{"params":{"id":9,"x":["id",{"id":1}]},"id":"a\"b"}"#), "a\"b");
+        assert_eq!(
+            id_of(r#"{"params":{"id":9,"x":["id",{"id":1}]},"id":"a\"b"}"#),
+            "a\"b"
+        );
         assert_eq!(id_of(r#"{ "id" : 12 }"#), 12);
         assert_eq!(id_of(r#"{"a":"id","b":"\"id\":5"}"#), Value::Null);
         assert_eq!(id_of(r#"{"id":{"id":3}}"#), Value::Null);

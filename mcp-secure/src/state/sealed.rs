@@ -55,7 +55,10 @@ impl Sealer {
         let mut nonce = [0_u8; NONCE];
         getrandom::fill(&mut nonce).ok()?;
         let aad = bind(principal, purpose);
-        let payload = Payload { msg: &plain, aad: &aad };
+        let payload = Payload {
+            msg: &plain,
+            aad: &aad,
+        };
         let mut out = nonce.to_vec();
         out.extend(self.0.encrypt(&XNonce::from(nonce), payload).ok()?);
         Some(Sealed(URL_SAFE_NO_PAD.encode(out), PhantomData))
@@ -73,9 +76,14 @@ impl Sealer {
         let bytes = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| NotSealed)?;
         let (nonce, cipher) = bytes.split_first_chunk::<NONCE>().ok_or(NotSealed)?;
         let aad = bind(principal, purpose);
-        let payload = Payload { msg: cipher, aad: &aad };
-        let plain =
-            self.0.decrypt(&XNonce::from(*nonce), payload).map_err(|_| NotSealed)?;
+        let payload = Payload {
+            msg: cipher,
+            aad: &aad,
+        };
+        let plain = self
+            .0
+            .decrypt(&XNonce::from(*nonce), payload)
+            .map_err(|_| NotSealed)?;
         let (deadline, value) = plain.split_at_checked(8).ok_or(NotSealed)?;
         let deadline = u64::from_be_bytes(deadline.try_into().map_err(|_| NotSealed)?);
         if now() > deadline {
@@ -103,7 +111,9 @@ fn bind(principal: &Principal, purpose: &str) -> Vec<u8> {
 }
 
 fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |d| d.as_secs())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(u64::MAX, |d| d.as_secs())
 }
 
 #[cfg(test)]
@@ -119,30 +129,52 @@ mod tests {
     #[test]
     fn what_was_sealed_opens_for_the_same_principal_and_purpose_only() {
         let sealer = Sealer::random().unwrap();
-        let text =
-            sealer.seal(&7_u32, &alice(), "cursor", Duration::from_secs(60)).unwrap().into_string();
+        let text = sealer
+            .seal(&7_u32, &alice(), "cursor", Duration::from_secs(60))
+            .unwrap()
+            .into_string();
         assert_eq!(sealer.open::<u32>(&text, &alice(), "cursor"), Ok(7));
         let mallory = Principal::minted("i", "mallory", Assurance::Declared);
-        assert_eq!(sealer.open::<u32>(&text, &mallory, "cursor"), Err(NotSealed));
-        assert_eq!(sealer.open::<u32>(&text, &alice(), "session"), Err(NotSealed));
-        assert_eq!(Sealer::random().unwrap().open::<u32>(&text, &alice(), "cursor"), Err(NotSealed));
+        assert_eq!(
+            sealer.open::<u32>(&text, &mallory, "cursor"),
+            Err(NotSealed)
+        );
+        assert_eq!(
+            sealer.open::<u32>(&text, &alice(), "session"),
+            Err(NotSealed)
+        );
+        assert_eq!(
+            Sealer::random()
+                .unwrap()
+                .open::<u32>(&text, &alice(), "cursor"),
+            Err(NotSealed)
+        );
     }
 
     #[test]
     fn a_changed_byte_or_a_cut_or_an_oversize_text_does_not_open() {
         let sealer = Sealer::random().unwrap();
-        let text =
-            sealer.seal(&"x", &alice(), "p", Duration::from_secs(60)).unwrap().into_string();
+        let text = sealer
+            .seal(&"x", &alice(), "p", Duration::from_secs(60))
+            .unwrap()
+            .into_string();
         for at in 0..text.len() {
             let mut bytes = text.clone().into_bytes();
             bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(bytes).unwrap();
             if changed != text {
-                assert!(sealer.open::<String>(&changed, &alice(), "p").is_err(), "byte {at}");
+                assert!(
+                    sealer.open::<String>(&changed, &alice(), "p").is_err(),
+                    "byte {at}"
+                );
             }
             assert!(sealer.open::<String>(&text[..at], &alice(), "p").is_err());
         }
-        assert!(sealer.open::<String>(&"A".repeat(MAX_LEN + 1), &alice(), "p").is_err());
+        assert!(
+            sealer
+                .open::<String>(&"A".repeat(MAX_LEN + 1), &alice(), "p")
+                .is_err()
+        );
     }
 
     #[test]
@@ -152,9 +184,16 @@ mod tests {
         plain.extend(b"7");
         let aad = bind(&alice(), "p");
         let nonce = [0_u8; NONCE];
-        let payload = Payload { msg: &plain, aad: &aad };
+        let payload = Payload {
+            msg: &plain,
+            aad: &aad,
+        };
         let mut out = nonce.to_vec();
         out.extend(sealer.0.encrypt(&XNonce::from(nonce), payload).unwrap());
-        assert!(sealer.open::<u32>(&URL_SAFE_NO_PAD.encode(out), &alice(), "p").is_err());
+        assert!(
+            sealer
+                .open::<u32>(&URL_SAFE_NO_PAD.encode(out), &alice(), "p")
+                .is_err()
+        );
     }
 }

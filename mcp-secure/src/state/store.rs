@@ -58,7 +58,10 @@ pub struct MemoryStore {
 impl MemoryStore {
     /// A store for at most `cap` live entries.
     pub fn new(cap: usize) -> Self {
-        Self { entries: Mutex::default(), cap }
+        Self {
+            entries: Mutex::default(),
+            cap,
+        }
     }
 }
 
@@ -99,7 +102,11 @@ mod tests {
         assert_eq!(store.insert_new("a", hour).await, Ok(true));
         assert_eq!(store.insert_new("a", hour).await, Ok(false));
         assert_eq!(store.insert_new("b", Duration::ZERO).await, Ok(true));
-        assert_eq!(store.insert_new("b", hour).await, Ok(true), "the first had run out");
+        assert_eq!(
+            store.insert_new("b", hour).await,
+            Ok(true),
+            "the first had run out"
+        );
     }
 
     #[tokio::test]

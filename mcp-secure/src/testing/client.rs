@@ -65,8 +65,10 @@ impl TestClient {
             .clone()
             .ok_or_else(|| Error::new("the server declares no stdio transport"))?;
         let log = MemoryLog::default();
-        let grants: Vec<(String, std::path::PathBuf)> =
-            grants.iter().map(|(name, path)| ((*name).to_owned(), path.to_path_buf())).collect();
+        let grants: Vec<(String, std::path::PathBuf)> = grants
+            .iter()
+            .map(|(name, path)| ((*name).to_owned(), path.to_path_buf()))
+            .collect();
         let max = server.limits.max_message;
         let plan = assemble::plan_for_tests(
             server,
@@ -107,7 +109,9 @@ impl TestClient {
                 }),
             )
             .await?;
-        client.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await?;
+        client
+            .send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}))
+            .await?;
         Ok(client)
     }
 
@@ -117,7 +121,11 @@ impl TestClient {
     ///
     /// When the server is gone.
     pub async fn call_tool(&self, name: &str, arguments: Value) -> Result<Value> {
-        self.request("tools/call", json!({ "name": name, "arguments": arguments })).await
+        self.request(
+            "tools/call",
+            json!({ "name": name, "arguments": arguments }),
+        )
+        .await
     }
 
     /// Sends a request; the whole JSON-RPC answer.
@@ -127,7 +135,8 @@ impl TestClient {
     /// When the server is gone.
     pub async fn request(&self, method: &str, params: Value) -> Result<Value> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})).await?;
+        self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}))
+            .await?;
         let mut reader = self.reader.lock().await;
         loop {
             let mut line = String::new();
@@ -150,7 +159,10 @@ impl TestClient {
 
     async fn send(&self, message: &Value) -> Result<()> {
         let mut writer = self.writer.lock().await;
-        writer.write_all(format!("{message}\n").as_bytes()).await.map_err(gone)
+        writer
+            .write_all(format!("{message}\n").as_bytes())
+            .await
+            .map_err(gone)
     }
 }
 

@@ -6,7 +6,11 @@ use rmcp::model::{
     ListRootsRequest, ListRootsResult,
 };
 
-use super::{Answer, ask::{ask, ask_all}, elicit};
+use super::{
+    Answer,
+    ask::{ask, ask_all, can_ask},
+    elicit,
+};
 use crate::{
     call::{Call, ClientSide},
     capability::{Facts, Handle, Lease, sealed::Sealed},
@@ -32,8 +36,17 @@ impl Sample {
         let request = InputRequest::CreateMessage(CreateMessageRequest::new(params));
         let answer = ask(&self.client, &self.lease, request).await?;
         serde_json::from_value(answer).map_err(|e| {
-            ToolError::refused("sample/answer", "the client's answer is malformed", e.to_string())
+            ToolError::refused(
+                "sample/answer",
+                "the client's answer is malformed",
+                e.to_string(),
+            )
         })
+    }
+
+    /// Whether the client says that its model can be asked.
+    pub fn is_available(&self) -> bool {
+        can_ask(&self.client, |all| all.sampling.is_some())
     }
 
     /// A question to the person, one to the model and one for the roots, in one round.
@@ -47,16 +60,22 @@ impl Sample {
         message: impl Into<String>,
         schema: rmcp::model::ElicitationSchema,
     ) -> ToolResult<(CreateMessageResult, Answer, ListRootsResult)> {
-        let requests = vec![
-            elicit::request(message.into(), schema.clone()),
-            InputRequest::CreateMessage(CreateMessageRequest::new(params)),
-            InputRequest::ListRoots(ListRootsRequest::default()),
+        let questions = vec![
+            elicit::request(message.into(), schema.clone()).into(),
+            InputRequest::CreateMessage(CreateMessageRequest::new(params)).into(),
+            InputRequest::ListRoots(ListRootsRequest::default()).into(),
         ];
-        let mut answers = ask_all(&self.client, &self.lease, requests).await?.into_iter();
+        let mut answers = ask_all(&self.client, &self.lease, questions)
+            .await?
+            .into_iter();
         let mut next = || answers.next().unwrap_or_default();
         let answer = elicit::checked(next(), &serde_json::to_value(&schema)?)?;
         let malformed = |e: serde_json::Error| {
-            ToolError::refused("sample/answer", "the client's answer is malformed", e.to_string())
+            ToolError::refused(
+                "sample/answer",
+                "the client's answer is malformed",
+                e.to_string(),
+            )
         };
         let sampled = serde_json::from_value(next()).map_err(malformed)?;
         let roots = serde_json::from_value(next()).map_err(malformed)?;
@@ -80,7 +99,11 @@ impl Roots {
         let request = InputRequest::ListRoots(ListRootsRequest::default());
         let answer = ask(&self.client, &self.lease, request).await?;
         serde_json::from_value(answer).map_err(|e| {
-            ToolError::refused("roots/answer", "the client's answer is malformed", e.to_string())
+            ToolError::refused(
+                "roots/answer",
+                "the client's answer is malformed",
+                e.to_string(),
+            )
         })
     }
 }
@@ -89,10 +112,16 @@ impl Sealed for Sample {}
 
 impl Handle for Sample {
     /// What it sends leaves the server for a model that the client chooses.
-    const FACTS: &'static [Facts] = &[Facts { open_world: true, ..Facts::inert("sample") }];
+    const FACTS: &'static [Facts] = &[Facts {
+        open_world: true,
+        ..Facts::inert("sample")
+    }];
 
     fn lend(call: &mut Call) -> ToolResult<Self> {
-        Ok(Self { client: call.client.clone(), lease: call.lease.clone() })
+        Ok(Self {
+            client: call.client.clone(),
+            lease: call.lease.clone(),
+        })
     }
 }
 
@@ -102,6 +131,9 @@ impl Handle for Roots {
     const FACTS: &'static [Facts] = &[Facts::inert("roots")];
 
     fn lend(call: &mut Call) -> ToolResult<Self> {
-        Ok(Self { client: call.client.clone(), lease: call.lease.clone() })
+        Ok(Self {
+            client: call.client.clone(),
+            lease: call.lease.clone(),
+        })
     }
 }

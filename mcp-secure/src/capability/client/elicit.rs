@@ -8,7 +8,10 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{ask::{ask, ask_all}, clean};
+use super::{
+    ask::{Question, ask, ask_all, can_ask},
+    clean,
+};
 use crate::{
     call::{Call, ClientSide},
     capability::{Facts, Handle, Lease, sealed::Sealed},
@@ -52,8 +55,7 @@ impl Elicit {
         let schema = serde_json::to_value(schemars::schema_for!(T))?;
         match self.ask(message, serde_json::from_value(schema)?).await? {
             Answer::Accepted(content) => Ok(Some(
-                serde_json::from_value(content)
-                    .map_err(|e| malformed(e.to_string()))?,
+                serde_json::from_value(content).map_err(|e| malformed(e.to_string()))?,
             )),
             Answer::Declined | Answer::Cancelled => Ok(None),
         }
@@ -74,6 +76,31 @@ impl Elicit {
         checked(answer, &expected)
     }
 
+    /// Asks under a name of your own: the key of the answer in the 2026-07-28 revision, for
+    /// clients that look at it. Each name may be asked once in a call.
+    ///
+    /// # Errors
+    ///
+    /// As [`form`](Self::form).
+    pub async fn ask_named(
+        &self,
+        name: &'static str,
+        message: impl Into<String>,
+        schema: ElicitationSchema,
+    ) -> ToolResult<Answer> {
+        let expected = serde_json::to_value(&schema)?;
+        let question = Question {
+            name: Some(name),
+            request: request(message.into(), schema),
+        };
+        checked(ask(&self.client, &self.lease, question).await?, &expected)
+    }
+
+    /// Whether the client says that it can ask a person at all.
+    pub fn is_available(&self) -> bool {
+        can_ask(&self.client, |all| all.elicitation.is_some())
+    }
+
     /// Asks several things in one round, each as [`ask`](Self::ask) would.
     ///
     /// # Errors
@@ -87,19 +114,27 @@ impl Elicit {
             .iter()
             .map(|(_, schema)| serde_json::to_value(schema))
             .collect::<Result<_, _>>()?;
-        let requests =
-            questions.into_iter().map(|(message, schema)| request(message, schema)).collect();
-        let answers = ask_all(&self.client, &self.lease, requests).await?;
-        answers.into_iter().zip(&expected).map(|(answer, schema)| checked(answer, schema)).collect()
+        let questions = questions
+            .into_iter()
+            .map(|(message, schema)| request(message, schema).into())
+            .collect();
+        let answers = ask_all(&self.client, &self.lease, questions).await?;
+        answers
+            .into_iter()
+            .zip(&expected)
+            .map(|(answer, schema)| checked(answer, schema))
+            .collect()
     }
 }
 
 pub(super) fn request(message: String, requested_schema: ElicitationSchema) -> InputRequest {
-    InputRequest::Elicitation(ElicitRequest::new(ElicitRequestParams::FormElicitationParams {
-        meta: None,
-        message: clean(message, 4096),
-        requested_schema,
-    }))
+    InputRequest::Elicitation(ElicitRequest::new(
+        ElicitRequestParams::FormElicitationParams {
+            meta: None,
+            message: clean(message, 4096),
+            requested_schema,
+        },
+    ))
 }
 
 /// What comes back is unvalidated JSON of the client's; it is held against what was asked.
@@ -108,7 +143,9 @@ pub(super) fn checked(answer: Value, expected: &Value) -> ToolResult<Answer> {
         serde_json::from_value(answer).map_err(|e| malformed(e.to_string()))?;
     match answer.action {
         ElicitationAction::Accept => {
-            let content = answer.content.unwrap_or_else(|| Value::Object(Default::default()));
+            let content = answer
+                .content
+                .unwrap_or_else(|| Value::Object(Default::default()));
             let validator = jsonschema::draft202012::options()
                 .with_pattern_options(jsonschema::PatternOptions::regex())
                 .build(expected)
@@ -125,7 +162,11 @@ pub(super) fn checked(answer: Value, expected: &Value) -> ToolResult<Answer> {
 }
 
 fn malformed(detail: String) -> ToolError {
-    ToolError::refused("elicit/answer", "the answer does not match the form", detail)
+    ToolError::refused(
+        "elicit/answer",
+        "the answer does not match the form",
+        detail,
+    )
 }
 
 impl Sealed for Elicit {}
@@ -134,6 +175,9 @@ impl Handle for Elicit {
     const FACTS: &'static [Facts] = &[Facts::inert("elicit")];
 
     fn lend(call: &mut Call) -> ToolResult<Self> {
-        Ok(Self { client: call.client.clone(), lease: call.lease.clone() })
+        Ok(Self {
+            client: call.client.clone(),
+            lease: call.lease.clone(),
+        })
     }
 }

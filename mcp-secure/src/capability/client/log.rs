@@ -1,5 +1,8 @@
 //! Log lines for the client, as far as it asked for them.
-#![allow(deprecated, reason = "SEP-2577 deprecates the notification, clients still show it")]
+#![allow(
+    deprecated,
+    reason = "SEP-2577 deprecates the notification, clients still show it"
+)]
 
 use rmcp::model::{LoggingLevel, LoggingMessageNotificationParam};
 use serde_json::Value;
@@ -14,7 +17,8 @@ use crate::{
 /// Sends log lines about this call to the client that made it.
 ///
 /// Everything written here leaves the server. From 2026-07-28 on a line is sent only if the
-/// request asked for its level (spec LOGGING-04); what it did not ask for is dropped.
+/// request asked for its level (spec LOGGING-04), before if the session did not ask for less
+/// (`logging/setLevel`); what was not asked for is dropped.
 pub struct Log {
     client: ClientSide,
     lease: Lease,
@@ -43,11 +47,15 @@ impl Log {
         if !self.lease.is_live() {
             return Err(revoked());
         }
-        let Some(context) = &self.client.context else { return Ok(()) };
-        let wanted = match context.meta.log_level() {
-            Some(floor) => severity(level) >= severity(floor),
-            None => !is_modern(context),
+        let Some(context) = &self.client.context else {
+            return Ok(());
         };
+        let floor = match is_modern(context) {
+            true => context.meta.log_level(),
+            // Of the session; before a client has set one, the server decides.
+            false => Some(*context.extensions.get().unwrap_or(&LoggingLevel::Info)),
+        };
+        let wanted = floor.is_some_and(|floor| severity(level) >= severity(floor));
         if wanted {
             let text = Value::String(clean(message, 4096));
             // A client that is gone is no reason to stop the work.
@@ -79,6 +87,9 @@ impl Handle for Log {
     const FACTS: &'static [Facts] = &[Facts::inert("log")];
 
     fn lend(call: &mut Call) -> ToolResult<Self> {
-        Ok(Self { client: call.client.clone(), lease: call.lease.clone() })
+        Ok(Self {
+            client: call.client.clone(),
+            lease: call.lease.clone(),
+        })
     }
 }

@@ -42,8 +42,12 @@ impl Progress {
         if !self.lease.is_live() {
             return Err(revoked());
         }
-        let Some(context) = &self.client.context else { return Ok(()) };
-        let Some(token) = context.meta.get_progress_token() else { return Ok(()) };
+        let Some(context) = &self.client.context else {
+            return Ok(());
+        };
+        let Some(token) = context.meta.get_progress_token() else {
+            return Ok(());
+        };
         if !self.due(done, total) {
             return Ok(());
         }
@@ -77,6 +81,10 @@ impl Handle for Progress {
     const FACTS: &'static [Facts] = &[Facts::inert("progress")];
 
     fn lend(call: &mut Call) -> ToolResult<Self> {
-        Ok(Self { client: call.client.clone(), lease: call.lease.clone(), last: Mutex::new(None) })
+        Ok(Self {
+            client: call.client.clone(),
+            lease: call.lease.clone(),
+            last: Mutex::new(None),
+        })
     }
 }

@@ -103,6 +103,9 @@ impl FsError {
                 ToolError::refused(control, self.to_string(), format!("{control}: {self:?}"))
             }
             None if matches!(self, Self::Io { .. }) => ToolError::internal(self),
+            None if matches!(self, Self::NotFound { .. }) => {
+                ToolError::not_there(self.to_string(), self)
+            }
             None => ToolError::new(self.to_string()),
         }
     }
@@ -119,7 +122,10 @@ impl FsError {
             Self::Full { .. } => "fs/quota",
             Self::Revoked => "fs/revoked",
             Self::Invalid { .. } => "fs/path",
-            Self::Io { kind: io::ErrorKind::PermissionDenied, .. } => "fs/permission",
+            Self::Io {
+                kind: io::ErrorKind::PermissionDenied,
+                ..
+            } => "fs/permission",
             _ => return None,
         })
     }
@@ -141,9 +147,9 @@ impl FsError {
             io::ErrorKind::StorageFull
             | io::ErrorKind::QuotaExceeded
             | io::ErrorKind::FileTooLarge => Self::Full { path },
-            io::ErrorKind::InvalidFilename => {
-                Self::Invalid { reason: "a name in the path is not acceptable to the system" }
-            }
+            io::ErrorKind::InvalidFilename => Self::Invalid {
+                reason: "a name in the path is not acceptable to the system",
+            },
             kind => Self::Io { path, kind },
         }
     }
@@ -158,11 +164,17 @@ impl fmt::Display for FsError {
             }
             Self::Escape { path } => write!(f, "`{path}` leads out of the granted folder"),
             Self::Symlink { path } => {
-                write!(f, "`{path}` is or passes a symbolic link, which is not followed here")
+                write!(
+                    f,
+                    "`{path}` is or passes a symbolic link, which is not followed here"
+                )
             }
             Self::NotAFile { path } => write!(f, "`{path}` is not a regular file"),
             Self::HardLink { path } => {
-                write!(f, "`{path}` has a second name (a hard link), so it is not opened")
+                write!(
+                    f,
+                    "`{path}` has a second name (a hard link), so it is not opened"
+                )
             }
             Self::TooLarge { path, limit } => {
                 write!(f, "`{path}` is larger than the limit of {limit}")
@@ -176,7 +188,10 @@ impl fmt::Display for FsError {
             Self::Revoked => f.write_str("the call that this handle was lent to has ended"),
             Self::Invalid { reason } => f.write_str(reason),
             Self::Full { path } => write!(f, "there is no room to write `{path}`"),
-            Self::Io { path, kind: io::ErrorKind::PermissionDenied } => {
+            Self::Io {
+                path,
+                kind: io::ErrorKind::PermissionDenied,
+            } => {
                 write!(f, "the server has no permission for `{path}`")
             }
             Self::Io { path, kind } => write!(f, "`{path}`: {kind}"),
@@ -195,21 +210,35 @@ mod tests {
     #[test]
     fn a_refusal_is_said_to_the_caller_and_booked_under_its_control() {
         let path = RelPath::root;
-        let denied = FsError::Denied { path: path(), rule: ".env*".into(), reason: "why" };
+        let denied = FsError::Denied {
+            path: path(),
+            rule: ".env*".into(),
+            reason: "why",
+        };
         let refusals = [
             (denied, "fs/policy"),
             (FsError::Escape { path: path() }, "fs/escape"),
             (FsError::Symlink { path: path() }, "fs/symlink"),
             (FsError::NotAFile { path: path() }, "fs/special-file"),
             (FsError::HardLink { path: path() }, "fs/hard-link"),
-            (FsError::TooLarge { path: path(), limit: 1 }, "fs/size"),
+            (
+                FsError::TooLarge {
+                    path: path(),
+                    limit: 1,
+                },
+                "fs/size",
+            ),
             (FsError::Full { path: path() }, "fs/quota"),
             (FsError::Revoked, "fs/revoked"),
             (FsError::Invalid { reason: "why" }, "fs/path"),
         ];
         for (error, id) in refusals {
             let said = error.to_string();
-            let ToolErrorKind::Public { message, control, detail } = error.to_tool_error().kind
+            let ToolErrorKind::Public {
+                message,
+                control,
+                detail,
+            } = error.to_tool_error().kind
             else {
                 panic!("{error:?} is not said to the caller")
             };
@@ -221,15 +250,25 @@ mod tests {
     #[test]
     fn what_is_only_absent_is_no_refusal_and_what_is_broken_stays_inside() {
         let path = RelPath::root;
+        let absent = FsError::NotFound { path: path() }.to_tool_error().kind;
+        assert!(matches!(absent, ToolErrorKind::NotFound { .. }));
         for error in [
-            FsError::NotFound { path: path() },
             FsError::AlreadyExists { path: path() },
             FsError::NotText { path: path() },
         ] {
             let kind = error.to_tool_error().kind;
-            assert!(matches!(kind, ToolErrorKind::Public { control: None, .. }), "{error:?}");
+            assert!(
+                matches!(kind, ToolErrorKind::Public { control: None, .. }),
+                "{error:?}"
+            );
         }
-        let broken = FsError::Io { path: path(), kind: io::ErrorKind::TimedOut };
-        assert!(matches!(broken.to_tool_error().kind, ToolErrorKind::Internal(_)));
+        let broken = FsError::Io {
+            path: path(),
+            kind: io::ErrorKind::TimedOut,
+        };
+        assert!(matches!(
+            broken.to_tool_error().kind,
+            ToolErrorKind::Internal(_)
+        ));
     }
 }

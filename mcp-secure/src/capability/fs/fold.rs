@@ -10,7 +10,9 @@ use unicode_normalization::UnicodeNormalization;
 /// (ignorable characters), and NTFS (trailing dots and spaces, stream suffixes), so it may
 /// close a name too many but misses none.
 pub(super) fn fold(name: &str) -> Cow<'_, str> {
-    if name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.'))
+    if name
+        .bytes()
+        .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.'))
         && !name.ends_with('.')
     {
         return Cow::Borrowed(name);

@@ -24,13 +24,19 @@ pub(super) fn path(given: &Path, path: &Path) -> Result<()> {
     }
     for tree in TREES {
         if path.starts_with(tree) {
-            return refuse("it belongs to the system", "grant a folder with the user's own files");
+            return refuse(
+                "it belongs to the system",
+                "grant a folder with the user's own files",
+            );
         }
     }
     // Above a home folder, a home folder, or one of another user.
     let home = std::env::home_dir().and_then(|home| home.canonicalize().ok());
     if home.is_some_and(|home| home.starts_with(path)) || is_some_home(path) {
-        return refuse("it is, or holds, a whole home folder, with its keys and settings", NARROWER);
+        return refuse(
+            "it is, or holds, a whole home folder, with its keys and settings",
+            NARROWER,
+        );
     }
     if WIDE.iter().any(|wide| path == Path::new(wide)) {
         return refuse("it is shared by the whole machine", NARROWER);
@@ -39,14 +45,20 @@ pub(super) fn path(given: &Path, path: &Path) -> Result<()> {
     // as `~/.local/share` is nothing bad.
     let policy = Compiled::new(FsPolicy::default().allow_dotfiles());
     for component in path.components() {
-        let Component::Normal(name) = component else { continue };
+        let Component::Normal(name) = component else {
+            continue;
+        };
         let Some(name) = name.to_str() else { continue };
         // What one program keeps there is its own matter; the whole is not.
         if name == ".config" && path.file_name().is_some_and(|last| last != name) {
             continue;
         }
         if let Err(rule) = policy.check_name(name, Access::Read) {
-            let why = format!("`{name}` is closed by the rule `{}`: {}", rule.pattern(), rule.reason());
+            let why = format!(
+                "`{name}` is closed by the rule `{}`: {}",
+                rule.pattern(),
+                rule.reason()
+            );
             return refuse(&why, "grant a folder that is not inside it");
         }
     }
@@ -57,15 +69,19 @@ pub(super) fn path(given: &Path, path: &Path) -> Result<()> {
 pub(super) fn folder(path: &Path, stat: &Stat) -> Result<()> {
     let shown = path.display();
     if stat.kind != Kind::Dir {
-        return Err(Error::new(format!("`{shown}` cannot be granted: it is not a folder"))
-            .help("grant the folder that holds the file; tools name files in it"));
+        return Err(
+            Error::new(format!("`{shown}` cannot be granted: it is not a folder"))
+                .help("grant the folder that holds the file; tools name files in it"),
+        );
     }
     let open_to_all = |mode: u32| mode & 0o002 != 0 && mode & 0o1000 == 0;
     if stat.mode.is_some_and(open_to_all) {
         return Err(Error::new(format!(
             "`{shown}` cannot be granted: every user of this machine may replace what is in it"
         ))
-        .help(format!("take that away with `chmod o-w {shown}`, or grant another folder")));
+        .help(format!(
+            "take that away with `chmod o-w {shown}`, or grant another folder"
+        )));
     }
     Ok(())
 }
@@ -74,7 +90,9 @@ pub(super) fn folder(path: &Path, stat: &Stat) -> Result<()> {
 fn is_some_home(path: &Path) -> bool {
     path.parent().is_some_and(|parent| {
         HOMES.iter().any(|homes| parent == Path::new(homes))
-            || parent.parent().is_some_and(|drive| drive.parent().is_none())
+            || parent
+                .parent()
+                .is_some_and(|drive| drive.parent().is_none())
                 && parent.file_name().is_some_and(|name| name == "Users")
     })
 }
@@ -83,23 +101,81 @@ const NARROWER: &str = "grant one folder in it, made for this server, such as `~
 
 /// Nothing in these is lent.
 const TREES: &[&str] = &[
-    "/proc", "/sys", "/dev", "/etc", "/boot", "/run", "/bin", "/sbin", "/lib", "/lib32", "/lib64",
-    "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec", "/usr/local/bin",
-    "/usr/local/sbin", "/usr/local/lib", "/usr/local/etc", "/var/run", "/var/spool/cron",
-    "/var/lib/docker", "/var/lib/containerd", "/var/lib/kubelet", "/lost+found",
+    "/proc",
+    "/sys",
+    "/dev",
+    "/etc",
+    "/boot",
+    "/run",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/usr/bin",
+    "/usr/sbin",
+    "/usr/lib",
+    "/usr/lib32",
+    "/usr/lib64",
+    "/usr/libexec",
+    "/usr/local/bin",
+    "/usr/local/sbin",
+    "/usr/local/lib",
+    "/usr/local/etc",
+    "/var/run",
+    "/var/spool/cron",
+    "/var/lib/docker",
+    "/var/lib/containerd",
+    "/var/lib/kubelet",
+    "/lost+found",
     // macOS, whose `/etc` is `/private/etc`
-    "/System", "/private/etc", "/private/var/db", "/private/var/root", "/cores",
+    "/System",
+    "/private/etc",
+    "/private/var/db",
+    "/private/var/root",
+    "/cores",
     // Windows
-    r"C:\Windows", r"\\?\C:\Windows", r"C:\Program Files", r"\\?\C:\Program Files",
-    r"C:\ProgramData", r"\\?\C:\ProgramData",
+    r"C:\Windows",
+    r"\\?\C:\Windows",
+    r"C:\Program Files",
+    r"\\?\C:\Program Files",
+    r"C:\ProgramData",
+    r"\\?\C:\ProgramData",
 ];
 
 /// These are not lent themselves; folders in them may be.
 const WIDE: &[&str] = &[
-    "/usr", "/usr/local", "/usr/share", "/usr/local/share", "/var", "/var/lib", "/var/log", "/var/tmp",
-    "/var/cache", "/var/spool", "/var/mail", "/var/www", "/tmp", "/home", "/root", "/opt", "/srv", "/mnt",
-    "/media", "/Users", "/Library", "/Applications", "/Volumes", "/private", "/private/var", "/private/tmp",
-    "/private/var/folders", "/opt/homebrew", "/nix", "/nix/store", "/snap",
+    "/usr",
+    "/usr/local",
+    "/usr/share",
+    "/usr/local/share",
+    "/var",
+    "/var/lib",
+    "/var/log",
+    "/var/tmp",
+    "/var/cache",
+    "/var/spool",
+    "/var/mail",
+    "/var/www",
+    "/tmp",
+    "/home",
+    "/root",
+    "/opt",
+    "/srv",
+    "/mnt",
+    "/media",
+    "/Users",
+    "/Library",
+    "/Applications",
+    "/Volumes",
+    "/private",
+    "/private/var",
+    "/private/tmp",
+    "/private/var/folders",
+    "/opt/homebrew",
+    "/nix",
+    "/nix/store",
+    "/snap",
 ];
 
 const HOMES: &[&str] = &["/home", "/Users", "/var/home", "/export/home"];
@@ -116,10 +192,31 @@ mod tests {
     #[test]
     fn what_is_too_wide_or_the_systems_is_refused() {
         for at in [
-            "/", "/proc", "/proc/self", "/proc/1/root", "/sys/kernel", "/dev", "/dev/shm", "/etc",
-            "/etc/ssl", "/usr", "/usr/bin", "/var", "/tmp", "/var/tmp", "/root", "/home", "/home/alice",
-            "/Users/alice", "/run/user/1000", "/srv/.ssh", "/srv/x/.git", "/srv/x/.GIT/hooks", "/home/a/.aws",
-            "/srv/.env.d", "/home/a/.config",
+            "/",
+            "/proc",
+            "/proc/self",
+            "/proc/1/root",
+            "/sys/kernel",
+            "/dev",
+            "/dev/shm",
+            "/etc",
+            "/etc/ssl",
+            "/usr",
+            "/usr/bin",
+            "/var",
+            "/tmp",
+            "/var/tmp",
+            "/root",
+            "/home",
+            "/home/alice",
+            "/Users/alice",
+            "/run/user/1000",
+            "/srv/.ssh",
+            "/srv/x/.git",
+            "/srv/x/.GIT/hooks",
+            "/home/a/.aws",
+            "/srv/.env.d",
+            "/home/a/.config",
         ] {
             assert!(refused(at), "{at}");
         }
@@ -130,8 +227,15 @@ mod tests {
     #[test]
     fn what_is_made_for_it_is_not() {
         for at in [
-            "/home/alice/notes", "/srv/notes", "/tmp/x", "/var/lib/notes", "/home/a/.local/share/notes",
-            "/home/a/.config/notes", "/etcetera", "/processes/x", "/home/alice/.cache/.tmpA1",
+            "/home/alice/notes",
+            "/srv/notes",
+            "/tmp/x",
+            "/var/lib/notes",
+            "/home/a/.local/share/notes",
+            "/home/a/.config/notes",
+            "/etcetera",
+            "/processes/x",
+            "/home/alice/.cache/.tmpA1",
         ] {
             assert!(!refused(at), "{at}");
         }
@@ -139,7 +243,9 @@ mod tests {
 
     #[test]
     fn the_message_says_where_a_link_leads_and_what_to_do() {
-        let error = path(Path::new("/srv/data"), Path::new("/etc")).unwrap_err().to_string();
+        let error = path(Path::new("/srv/data"), Path::new("/etc"))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("`/srv/data` (which is `/etc`)"), "{error}");
         assert!(error.contains("help: "), "{error}");
     }

@@ -102,7 +102,11 @@ impl Metadata {
 
 impl From<Stat> for Metadata {
     fn from(stat: Stat) -> Self {
-        Self { kind: stat.kind.into(), len: size(&stat), modified: stat.modified }
+        Self {
+            kind: stat.kind.into(),
+            len: size(&stat),
+            modified: stat.modified,
+        }
     }
 }
 
@@ -128,7 +132,10 @@ pub struct WalkLimits {
 
 impl Default for WalkLimits {
     fn default() -> Self {
-        Self { depth: 16, entries: 10_000 }
+        Self {
+            depth: 16,
+            entries: 10_000,
+        }
     }
 }
 
@@ -184,7 +191,10 @@ impl Core {
         let limit = self.limits.max_entries;
         let (entries, complete) = self.entries(path, &dir, limit, lease)?;
         if !complete {
-            return Err(FsError::TooLarge { path: path.clone(), limit: limit as u64 });
+            return Err(FsError::TooLarge {
+                path: path.clone(),
+                limit: limit as u64,
+            });
         }
         live(lease)?;
         Ok(entries)
@@ -197,7 +207,10 @@ impl Core {
         self.policy.check(path, Access::Read)?;
         let start = self.follow(path, Dir::open_dir)?;
         let most = limits.entries.min(self.limits.max_entries);
-        let mut walk = Walk { entries: Vec::new(), truncated: false };
+        let mut walk = Walk {
+            entries: Vec::new(),
+            truncated: false,
+        };
         // Every name costs, listed or not.
         let mut room = self.limits.max_entries;
         let mut ahead = vec![(RelPath::root(), None::<WalkEntry>, 0)];
@@ -233,8 +246,14 @@ impl Core {
                     walk.truncated = true;
                     continue;
                 };
-                let Ok(shown) = path.join(&below) else { continue };
-                let entry = WalkEntry { path: shown, kind: entry.kind, size: entry.size };
+                let Ok(shown) = path.join(&below) else {
+                    continue;
+                };
+                let entry = WalkEntry {
+                    path: shown,
+                    kind: entry.kind,
+                    size: entry.size,
+                };
                 ahead.push((below, Some(entry), depth + 1));
             }
         }
@@ -281,7 +300,11 @@ impl Core {
                     Err(trouble) => return Err(FsError::at(path, trouble)),
                 },
             };
-            entries.push(DirEntry { name, kind: stat.0.into(), size: stat.1 });
+            entries.push(DirEntry {
+                name,
+                kind: stat.0.into(),
+                size: stat.1,
+            });
         }
         Ok((entries, complete))
     }

@@ -142,7 +142,10 @@ impl<R: FsRoot, M: Mode> Fs<R, M> {
     /// [`FsError::NotADirectory`] for the folder itself. A limit is no error: it sets
     /// [`Walk::truncated`].
     pub async fn walk(&self, path: &RelPath, limits: WalkLimits) -> Result<Walk> {
-        self.run(path, move |core, path, lease| core.walk(path, limits, lease)).await
+        self.run(path, move |core, path, lease| {
+            core.walk(path, limits, lease)
+        })
+        .await
     }
 
     /// What a path stands for.
@@ -151,7 +154,10 @@ impl<R: FsRoot, M: Mode> Fs<R, M> {
     ///
     /// [`FsError::NotFound`], [`FsError::Escape`].
     pub async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
-        self.run(path, |core, path, lease| core.stat(path, lease).map(Metadata::from)).await
+        self.run(path, |core, path, lease| {
+            core.stat(path, lease).map(Metadata::from)
+        })
+        .await
     }
 
     /// Whether there is something under a path.
@@ -176,9 +182,20 @@ impl<R: FsRoot, M: Mode> Fs<R, M> {
     /// [`FsError::NotADirectory`]. A handle that writes follows no link to get there, and
     /// what is closed for writing on the way is closed here.
     pub async fn subdir(&self, path: &RelPath) -> Result<Self> {
-        let access = if M::WRITES { Access::Write } else { Access::Read };
-        let core = self.run(path, move |core, path, lease| core.subdir(path, access, lease)).await?;
-        Ok(Self { core: Arc::new(core), ..self.clone() })
+        let access = if M::WRITES {
+            Access::Write
+        } else {
+            Access::Read
+        };
+        let core = self
+            .run(path, move |core, path, lease| {
+                core.subdir(path, access, lease)
+            })
+            .await?;
+        Ok(Self {
+            core: Arc::new(core),
+            ..self.clone()
+        })
     }
 
     /// The same folder for reading only.
@@ -231,7 +248,8 @@ impl<R: FsRoot> Fs<R, ReadWrite> {
     ///
     /// As [`write`](Self::write), and [`FsError::AlreadyExists`].
     pub async fn create_new(&self, path: &RelPath, contents: impl AsRef<[u8]>) -> Result<()> {
-        self.write_with(path, contents.as_ref(), Core::create_new).await
+        self.write_with(path, contents.as_ref(), Core::create_new)
+            .await
     }
 
     /// Adds to the end of a file that exists.
@@ -288,7 +306,8 @@ impl<R: FsRoot> Fs<R, ReadWrite> {
     /// folder.
     pub async fn rename(&self, from: &RelPath, to: &RelPath) -> Result<()> {
         let to = to.clone();
-        self.run(from, move |core, from, lease| core.rename(from, &to, lease)).await
+        self.run(from, move |core, from, lease| core.rename(from, &to, lease))
+            .await
     }
 
     async fn write_with(
@@ -300,10 +319,16 @@ impl<R: FsRoot> Fs<R, ReadWrite> {
         // Before the copy, which would cost as much memory again.
         let limit = self.core.limits.max_write;
         if contents.len() as u64 > limit {
-            return Err(FsError::TooLarge { path: path.clone(), limit });
+            return Err(FsError::TooLarge {
+                path: path.clone(),
+                limit,
+            });
         }
         let contents = contents.to_owned();
-        self.change(path, move |core, path, permit| write(core, path, &contents, permit)).await
+        self.change(path, move |core, path, permit| {
+            write(core, path, &contents, permit)
+        })
+        .await
     }
 
     async fn change(
@@ -313,7 +338,14 @@ impl<R: FsRoot> Fs<R, ReadWrite> {
     ) -> Result<()> {
         let budget = Arc::clone(&self.budget);
         self.run(path, move |core, path, lease| {
-            change(core, path, Permit { lease, budget: &budget })
+            change(
+                core,
+                path,
+                Permit {
+                    lease,
+                    budget: &budget,
+                },
+            )
         })
         .await
     }

@@ -47,7 +47,9 @@ impl Core {
         live(lease)?;
         self.policy.check(path, Access::Read)?;
         let stat = self.follow(path, |dir, path| match dir.stat(path)? {
-            Stat { kind: Kind::Link, .. } => Err(Trouble::Link),
+            Stat {
+                kind: Kind::Link, ..
+            } => Err(Trouble::Link),
             stat => Ok(stat),
         })?;
         live(lease)?;
@@ -64,7 +66,11 @@ impl Core {
             Access::Write => self.dir.open_dir(path).map_err(|e| FsError::at(path, e))?,
         };
         live(lease)?;
-        Ok(Self { dir, policy: Arc::clone(&self.policy), limits: self.limits })
+        Ok(Self {
+            dir,
+            policy: Arc::clone(&self.policy),
+            limits: self.limits,
+        })
     }
 
     /// Calls `open` with a path that contains no link. The first try is the path itself;
@@ -82,7 +88,9 @@ impl Core {
         }
         for _ in 0..SWAPS {
             let target = self.resolve(path)?;
-            self.policy.check(&target, Access::Read).map_err(|error| about(path, error))?;
+            self.policy
+                .check(&target, Access::Read)
+                .map_err(|error| about(path, error))?;
             match open(&self.dir, &target) {
                 Err(Trouble::Link) => {}
                 done => return done.map_err(|e| FsError::at(path, e)),
@@ -107,7 +115,9 @@ impl Core {
                 }
                 _ => {}
             }
-            let next = RelPath::try_from(name).and_then(|n| done.join(&n)).map_err(|_| escape())?;
+            let next = RelPath::try_from(name)
+                .and_then(|n| done.join(&n))
+                .map_err(|_| escape())?;
             let at = |e| FsError::at(path, e);
             if self.dir.stat(&next).map_err(at)?.kind != Kind::Link {
                 done = next;
@@ -154,7 +164,9 @@ impl Budget {
         // An empty file and a folder take room as well.
         let bytes = bytes.max(BLOCK);
         self.0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes))
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(bytes)
+            })
             .map(drop)
             .map_err(|_| FsError::Full { path: path.clone() })
     }
@@ -225,7 +237,10 @@ impl Core {
         let (folder, name) = self.writable(path, permit.lease)?;
         permit.budget.spend(path, 0)?;
         live(permit.lease)?;
-        folder.get(self).create_dir(name).map_err(|e| FsError::at(path, e))
+        folder
+            .get(self)
+            .create_dir(name)
+            .map_err(|e| FsError::at(path, e))
     }
 
     /// Creates a folder and those above it, where they do not exist.
@@ -270,7 +285,10 @@ impl Core {
     pub(super) fn remove_dir(&self, path: &RelPath, lease: &Lease) -> Result<()> {
         let (folder, name) = self.writable(path, lease)?;
         live(lease)?;
-        folder.get(self).remove_dir(name).map_err(|e| FsError::at(path, e))
+        folder
+            .get(self)
+            .remove_dir(name)
+            .map_err(|e| FsError::at(path, e))
     }
 
     /// Renames a file or a folder to a name that is not taken.
@@ -283,12 +301,13 @@ impl Core {
             self.regular(from, &stat)?;
         }
         live(lease)?;
-        old.rename(old_name, new, new_name, Taken::Keep).map_err(|trouble| match trouble {
-            Trouble::Io(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                FsError::NotFound { path: from.clone() }
-            }
-            other => FsError::at(to, other),
-        })
+        old.rename(old_name, new, new_name, Taken::Keep)
+            .map_err(|trouble| match trouble {
+                Trouble::Io(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                    FsError::NotFound { path: from.clone() }
+                }
+                other => FsError::at(to, other),
+            })
     }
 
     /// The folder that a write happens in, opened, and the name in it.
@@ -301,13 +320,19 @@ impl Core {
         if parent.is_root() {
             return Ok((Folder::Root, name));
         }
-        let dir = self.dir.open_dir(&parent).map_err(|e| FsError::at(path, e))?;
+        let dir = self
+            .dir
+            .open_dir(&parent)
+            .map_err(|e| FsError::at(path, e))?;
         Ok((Folder::Below(dir), name))
     }
 
     fn fits(&self, path: &RelPath, bytes: u64) -> Result<()> {
         if bytes > self.limits.max_write {
-            return Err(FsError::TooLarge { path: path.clone(), limit: self.limits.max_write });
+            return Err(FsError::TooLarge {
+                path: path.clone(),
+                limit: self.limits.max_write,
+            });
         }
         Ok(())
     }
@@ -325,7 +350,12 @@ impl Core {
         permit.budget.spend(path, contents.len() as u64)?;
         let name = temp_name().map_err(|e| at(e.into()))?;
         let file = folder.create_new(&name).map_err(at)?;
-        let mut temp = Temp { folder, name, file, kept: false };
+        let mut temp = Temp {
+            folder,
+            name,
+            file,
+            kept: false,
+        };
         temp.file
             .write_all(contents)
             .and_then(|()| temp.file.sync_all())
@@ -386,13 +416,18 @@ impl Drop for Temp<'_> {
 
 /// Reads to the end, but never more than one byte beyond the limit, however the file grows.
 fn bounded(path: &RelPath, mut file: File, len: u64, limit: u64) -> Result<Vec<u8>> {
-    let too_large = || FsError::TooLarge { path: path.clone(), limit };
+    let too_large = || FsError::TooLarge {
+        path: path.clone(),
+        limit,
+    };
     if len > limit {
         return Err(too_large());
     }
     // One byte more than it says, so that the end is seen without growing the buffer.
     let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0).saturating_add(1));
-    let read = (&mut file).take(limit.saturating_add(1)).read_to_end(&mut bytes);
+    let read = (&mut file)
+        .take(limit.saturating_add(1))
+        .read_to_end(&mut bytes);
     read.map_err(|e| FsError::at(path, e.into()))?;
     if bytes.len() as u64 > limit {
         return Err(too_large());
@@ -401,13 +436,21 @@ fn bounded(path: &RelPath, mut file: File, len: u64, limit: u64) -> Result<Vec<u
 }
 
 pub(super) fn live(lease: &Lease) -> Result<()> {
-    if lease.is_live() { Ok(()) } else { Err(FsError::Revoked) }
+    if lease.is_live() {
+        Ok(())
+    } else {
+        Err(FsError::Revoked)
+    }
 }
 
 /// A refusal about what a link leads to, said of the path that was asked for.
 fn about(path: &RelPath, error: FsError) -> FsError {
     match error {
-        FsError::Denied { rule, reason, .. } => FsError::Denied { path: path.clone(), rule, reason },
+        FsError::Denied { rule, reason, .. } => FsError::Denied {
+            path: path.clone(),
+            rule,
+            reason,
+        },
         other => other,
     }
 }

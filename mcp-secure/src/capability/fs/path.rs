@@ -264,14 +264,65 @@ mod tests {
     use super::*;
 
     const GOOD: &[&str] = &[
-        ".", "a", "a/b", "a.md", "..test", "test..", "te..st", "...", "....", "a/...", ".hidden",
-        ".a/.b", "%2e%2e", "%2e%2e/%2f", "my-project (v2)/x", "café", "cafe\u{301}", "report_50%.pdf",
-        "a b/c", "ab:c", "1:x", "x/~", "a~", "日本語/ファイル", "x/c:", "\u{2025}", "\u{ff0e}\u{ff0e}",
+        ".",
+        "a",
+        "a/b",
+        "a.md",
+        "..test",
+        "test..",
+        "te..st",
+        "...",
+        "....",
+        "a/...",
+        ".hidden",
+        ".a/.b",
+        "%2e%2e",
+        "%2e%2e/%2f",
+        "my-project (v2)/x",
+        "café",
+        "cafe\u{301}",
+        "report_50%.pdf",
+        "a b/c",
+        "ab:c",
+        "1:x",
+        "x/~",
+        "a~",
+        "日本語/ファイル",
+        "x/c:",
+        "\u{2025}",
+        "\u{ff0e}\u{ff0e}",
     ];
     const BAD: &[&str] = &[
-        "", "/", "/etc/passwd", "..", "../x", "a/..", "a/../b", "a/./b", "./a", "a/.", "a//b", "a/",
-        "//a", "~", "~/x", "~root/x", "C:", "c:/x", "C:x", "\\\\server\\share", "a\\b", "\\",
-        "a\0b", "\0", "a\nb", "a\u{7f}", "a\u{85}b", "\u{202e}dm.txt", "a/\u{2066}b", "..\\..\\x",
+        "",
+        "/",
+        "/etc/passwd",
+        "..",
+        "../x",
+        "a/..",
+        "a/../b",
+        "a/./b",
+        "./a",
+        "a/.",
+        "a//b",
+        "a/",
+        "//a",
+        "~",
+        "~/x",
+        "~root/x",
+        "C:",
+        "c:/x",
+        "C:x",
+        "\\\\server\\share",
+        "a\\b",
+        "\\",
+        "a\0b",
+        "\0",
+        "a\nb",
+        "a\u{7f}",
+        "a\u{85}b",
+        "\u{202e}dm.txt",
+        "a/\u{2066}b",
+        "..\\..\\x",
     ];
 
     #[test]
@@ -280,7 +331,10 @@ mod tests {
             assert_eq!(RelPath::parse(good).unwrap().as_str(), *good);
         }
         for bad in BAD {
-            assert!(matches!(RelPath::parse(bad), Err(FsError::Invalid { .. })), "{bad:?}");
+            assert!(
+                matches!(RelPath::parse(bad), Err(FsError::Invalid { .. })),
+                "{bad:?}"
+            );
         }
     }
 
@@ -290,7 +344,11 @@ mod tests {
         let validator = jsonschema::validator_for(&schema).unwrap();
         for text in GOOD.iter().chain(BAD) {
             let parsed = RelPath::parse(text).is_ok();
-            assert_eq!(validator.is_valid(&serde_json::json!(text)), parsed, "{text:?}");
+            assert_eq!(
+                validator.is_valid(&serde_json::json!(text)),
+                parsed,
+                "{text:?}"
+            );
         }
     }
 
@@ -316,7 +374,10 @@ mod tests {
         let path = RelPath::parse("a/b.md").unwrap();
         assert_eq!(RelPath::root().join(&path).unwrap(), path);
         assert_eq!(path.join(&RelPath::root()).unwrap(), path);
-        assert_eq!(path.parent().unwrap().join(&path).unwrap().as_str(), "a/a/b.md");
+        assert_eq!(
+            path.parent().unwrap().join(&path).unwrap().as_str(),
+            "a/a/b.md"
+        );
         assert_eq!(path.extension(), Some("md"));
         assert_eq!(RelPath::parse(".md").unwrap().extension(), None);
         assert_eq!(RelPath::parse("a").unwrap().parent(), Some(RelPath::root()));

@@ -202,7 +202,12 @@ impl FsPolicy {
             return Err(not_a_name(pattern));
         }
         // What an author closes holds against every exception, before or after.
-        let rule = Rule { pattern: folded.into(), closes, locked: Some(closes), reason };
+        let rule = Rule {
+            pattern: folded.into(),
+            closes,
+            locked: Some(closes),
+            reason,
+        };
         self.rules.push(rule);
         Ok(self)
     }
@@ -257,8 +262,16 @@ impl Compiled {
                 list.push(Matcher { start, end, rule });
             }
         }
-        let stems = policy.rules().filter_map(|rule| short_stem(&rule.pattern)).collect();
-        Self { policy, by_first, by_last, stems }
+        let stems = policy
+            .rules()
+            .filter_map(|rule| short_stem(&rule.pattern))
+            .collect();
+        Self {
+            policy,
+            by_first,
+            by_last,
+            stems,
+        }
     }
 
     /// The policy it was made from.
@@ -269,11 +282,12 @@ impl Compiled {
     /// Checks every component.
     pub(super) fn check(&self, path: &RelPath, access: Access) -> Result<(), FsError> {
         for name in path.components() {
-            self.check_name(name, access).map_err(|rule| FsError::Denied {
-                path: path.clone(),
-                rule: rule.pattern.clone().into_owned(),
-                reason: rule.reason,
-            })?;
+            self.check_name(name, access)
+                .map_err(|rule| FsError::Denied {
+                    path: path.clone(),
+                    rule: rule.pattern.clone().into_owned(),
+                    reason: rule.reason,
+                })?;
         }
         Ok(())
     }
@@ -283,13 +297,17 @@ impl Compiled {
         let folded = fold(name);
         let exceptions = &self.policy.allowed;
         let allowed = !exceptions.is_empty()
-            && exceptions.get(&*folded).is_some_and(|allowed| access <= *allowed);
+            && exceptions
+                .get(&*folded)
+                .is_some_and(|allowed| access <= *allowed);
         // A rule on writing closes writing only; one on reading closes both.
-        let closes = |rule: &&Rule| {
-            rule.closes <= access && (!allowed || rule.is_locked_for(access))
-        };
+        let closes =
+            |rule: &&Rule| rule.closes <= access && (!allowed || rule.is_locked_for(access));
         let list = |lists: &'a [Vec<Matcher>; LETTERS], letter: Option<u8>| {
-            letter.and_then(|letter| lists.get(usize::from(letter))).into_iter().flatten()
+            letter
+                .and_then(|letter| lists.get(usize::from(letter)))
+                .into_iter()
+                .flatten()
         };
         let found = list(&self.by_first, folded.bytes().next())
             .chain(list(&self.by_last, folded.bytes().next_back()))
@@ -318,15 +336,16 @@ impl Compiled {
     /// for `CLAUDE.local.md`, `GI7EBA~1` once four such names exist.
     fn is_short_name(&self, folded: &str) -> bool {
         let base = folded.split('.').next().unwrap_or_default();
-        let Some((stem, number)) = base.rsplit_once('~') else { return false };
+        let Some((stem, number)) = base.rsplit_once('~') else {
+            return false;
+        };
         if base.len() > 8 || number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) {
             return false;
         }
         let hashed = match stem.split_at_checked(2) {
-            Some((start, hash)) if hash.len() == 4 => hash
-                .bytes()
-                .all(|b| b.is_ascii_hexdigit())
-                .then_some(start),
+            Some((start, hash)) if hash.len() == 4 => {
+                hash.bytes().all(|b| b.is_ascii_hexdigit()).then_some(start)
+            }
             _ => None,
         };
         self.stems.iter().any(|closed| {
@@ -339,9 +358,17 @@ impl Compiled {
 
 /// Up to six letters that start the 8.3 name of a name that needs one.
 fn short_stem(pattern: &str) -> Option<Box<str>> {
-    let name = pattern.split('*').next().unwrap_or_default().trim_start_matches('.');
+    let name = pattern
+        .split('*')
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches('.');
     let base = name.rsplit_once('.').map_or(name, |(base, _)| base);
-    let stem: String = base.chars().filter(|c| !matches!(c, '.' | ' ')).take(6).collect();
+    let stem: String = base
+        .chars()
+        .filter(|c| !matches!(c, '.' | ' '))
+        .take(6)
+        .collect();
     (!stem.is_empty()).then(|| stem.into())
 }
 
@@ -354,8 +381,9 @@ fn single_name(name: &str) -> Result<String> {
 }
 
 fn not_a_name(name: &str) -> Error {
-    Error::new(format!("`{name}` is not a single name"))
-        .help("rules are about one component of a path, such as `.gitignore`; they hold at any depth")
+    Error::new(format!("`{name}` is not a single name")).help(
+        "rules are about one component of a path, such as `.gitignore`; they hold at any depth",
+    )
 }
 
 #[cfg(test)]
@@ -371,10 +399,34 @@ mod tests {
     fn disguises_of_a_closed_name_are_closed() {
         let policy = Compiled::new(FsPolicy::default().allow_dotfiles());
         for name in [
-            ".git", ".GIT", ".Git", ".git.", ".git ", ".git. .", ".g\u{200b}it", ".gi\u{200c}t",
-            "\u{feff}.git", ".git::$INDEX_ALLOCATION", ".git:x", "GIT~1", "git~2", "\u{ff0e}git",
-            ".ｇｉｔ", ".ßh", ".\u{17f}sh", "SSH~1", ".ENV.local", ".env", "ENV~1", "server.PEM",
-            "server.pem.", "x.ke\u{ad}y", "ID_RSA", "id_ed25519.pub", "ID_ED2~1", "GI7EBA~1",
+            ".git",
+            ".GIT",
+            ".Git",
+            ".git.",
+            ".git ",
+            ".git. .",
+            ".g\u{200b}it",
+            ".gi\u{200c}t",
+            "\u{feff}.git",
+            ".git::$INDEX_ALLOCATION",
+            ".git:x",
+            "GIT~1",
+            "git~2",
+            "\u{ff0e}git",
+            ".ｇｉｔ",
+            ".ßh",
+            ".\u{17f}sh",
+            "SSH~1",
+            ".ENV.local",
+            ".env",
+            "ENV~1",
+            "server.PEM",
+            "server.pem.",
+            "x.ke\u{ad}y",
+            "ID_RSA",
+            "id_ed25519.pub",
+            "ID_ED2~1",
+            "GI7EBA~1",
             ".\u{212a}ube",
         ] {
             assert!(closed(&policy, name, Access::Read), "{name:?}");
@@ -386,9 +438,24 @@ mod tests {
     fn what_agents_and_shells_obey_is_readable_but_not_writable() {
         let policy = Compiled::new(FsPolicy::default().allow_dotfiles());
         for name in [
-            "CLAUDE.md", "claude.MD", "CLAUDE.md.", "CLAU\u{200d}DE.md", "AGENTS.md", "GEMINI.md",
-            "mcp.json", ".mcp.json", ".cursor", ".Cursor ", ".vscode", ".claude", ".bashrc",
-            ".clinerules", ".windsurfrules", "copilot-instructions.md", "CLAUDE~1.MD", "x.code-workspace",
+            "CLAUDE.md",
+            "claude.MD",
+            "CLAUDE.md.",
+            "CLAU\u{200d}DE.md",
+            "AGENTS.md",
+            "GEMINI.md",
+            "mcp.json",
+            ".mcp.json",
+            ".cursor",
+            ".Cursor ",
+            ".vscode",
+            ".claude",
+            ".bashrc",
+            ".clinerules",
+            ".windsurfrules",
+            "copilot-instructions.md",
+            "CLAUDE~1.MD",
+            "x.code-workspace",
         ] {
             assert!(closed(&policy, name, Access::Write), "{name:?}");
         }
@@ -400,9 +467,22 @@ mod tests {
     fn ordinary_names_are_open() {
         let policy = Compiled::new(FsPolicy::default());
         for name in [
-            "notes.md", "git", "github", "environment.md", "Makefile", "claude.txt", "a~b", "key",
-            "monkey", "x.md~", "report~draft.md", "2026-05-01T10:00:00.log", "日本語.md", "NOTES~1.MD",
-            "backup~12.txt", "it~1",
+            "notes.md",
+            "git",
+            "github",
+            "environment.md",
+            "Makefile",
+            "claude.txt",
+            "a~b",
+            "key",
+            "monkey",
+            "x.md~",
+            "report~draft.md",
+            "2026-05-01T10:00:00.log",
+            "日本語.md",
+            "NOTES~1.MD",
+            "backup~12.txt",
+            "it~1",
         ] {
             assert!(!closed(&policy, name, Access::Write), "{name:?}");
         }
@@ -413,7 +493,9 @@ mod tests {
 
     #[test]
     fn exceptions_open_one_name_and_never_a_locked_one() {
-        let policy = FsPolicy::default().allow(".gitignore", Access::Write).unwrap();
+        let policy = FsPolicy::default()
+            .allow(".gitignore", Access::Write)
+            .unwrap();
         let policy = Compiled::new(policy.allow(".git", Access::Read).unwrap());
         assert!(!closed(&policy, ".gitignore", Access::Write));
         assert!(!closed(&policy, ".GitIgnore", Access::Write));
@@ -421,7 +503,10 @@ mod tests {
         assert!(closed(&policy, ".git", Access::Write));
         assert!(closed(&policy, ".gitmodules", Access::Write));
         for locked in [".git", "CLAUDE.md", ".BASHRC", "mcp.json", ".envrc"] {
-            assert!(FsPolicy::default().allow(locked, Access::Write).is_err(), "{locked}");
+            assert!(
+                FsPolicy::default().allow(locked, Access::Write).is_err(),
+                "{locked}"
+            );
         }
         assert!(FsPolicy::default().allow("a/b", Access::Read).is_err());
         assert!(FsPolicy::default().allow("*.pem", Access::Read).is_err());
@@ -430,7 +515,11 @@ mod tests {
     #[test]
     fn an_authors_own_rule_holds_against_an_exception() {
         let policy = FsPolicy::default().allow("a.draft", Access::Read).unwrap();
-        let policy = policy.deny("*.Draft", "x").unwrap().deny_write("log", "x").unwrap();
+        let policy = policy
+            .deny("*.Draft", "x")
+            .unwrap()
+            .deny_write("log", "x")
+            .unwrap();
         assert!(policy.clone().allow("b.draft", Access::Read).is_err());
         let policy = Compiled::new(policy);
         assert!(closed(&policy, "a.DRAFT", Access::Read));

@@ -105,19 +105,17 @@ impl OpenRoot {
         self.core.policy.policy()
     }
 
-    fn open_with(
-        given: &Path,
-        policy: FsPolicy,
-        limits: FsLimits,
-        portable: bool,
-    ) -> Result<Self> {
+    fn open_with(given: &Path, policy: FsPolicy, limits: FsLimits, portable: bool) -> Result<Self> {
         let shown = given.display();
         let path = given.canonicalize().map_err(|e| {
             Error::new(format!("cannot grant `{shown}`: {}", e.kind()))
                 .help("create the folder, or grant another one")
         })?;
         grant_check::path(given, &path)?;
-        let options = sys::Options { mounts: policy.mounts, portable };
+        let options = sys::Options {
+            mounts: policy.mounts,
+            portable,
+        };
         let dir = Dir::open_ambient(&path, options).map_err(|e| {
             Error::new(format!("cannot open `{}`: {}", path.display(), e.kind()))
                 .help("grant a folder that the server's user may enter, and that nothing replaces meanwhile")
@@ -127,13 +125,22 @@ impl OpenRoot {
             .map_err(|_| Error::new(format!("cannot look at `{}`", path.display())))?;
         grant_check::folder(&path, &stat)?;
         let policy = Arc::new(Compiled::new(policy));
-        Ok(Self { core: Arc::new(Core { dir, policy, limits }), path })
+        Ok(Self {
+            core: Arc::new(Core {
+                dir,
+                policy,
+                limits,
+            }),
+            path,
+        })
     }
 }
 
 impl fmt::Debug for OpenRoot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The host's path is for `path` alone.
-        f.debug_struct("OpenRoot").field("limits", &self.core.limits).finish_non_exhaustive()
+        f.debug_struct("OpenRoot")
+            .field("limits", &self.core.limits)
+            .finish_non_exhaustive()
     }
 }

@@ -40,7 +40,10 @@ pub(super) enum Trouble {
 impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Self {
         #[cfg(unix)]
-        match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
+        match error
+            .raw_os_error()
+            .map(rustix::io::Errno::from_raw_os_error)
+        {
             Some(rustix::io::Errno::LOOP) => return Self::Link,
             // The answer for a socket, and for a device without a driver.
             Some(rustix::io::Errno::NXIO | rustix::io::Errno::NODEV) => return Self::Special,
@@ -86,7 +89,10 @@ pub(super) struct Options {
     /// Paths may cross into mounts below.
     pub(super) mounts: bool,
     /// Use the portable backend although the kernel's own is there.
-    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "there is no other"))]
+    #[cfg_attr(
+        not(target_os = "linux"),
+        allow(dead_code, reason = "there is no other")
+    )]
     pub(super) portable: bool,
 }
 

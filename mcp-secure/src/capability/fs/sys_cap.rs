@@ -41,10 +41,16 @@ impl Dir {
             let named = std::fs::symlink_metadata(path)?;
             use cap_std::fs::MetadataExt as _;
             if (opened.dev(), opened.ino()) != (named.dev(), named.ino()) {
-                return Err(io::Error::other("the folder was replaced while it was opened"));
+                return Err(io::Error::other(
+                    "the folder was replaced while it was opened",
+                ));
             }
         }
-        let mount = if mounts { None } else { Some(Mount::of_dir(&dir)?) };
+        let mount = if mounts {
+            None
+        } else {
+            Some(Mount::of_dir(&dir)?)
+        };
         Ok(Self { dir, mount })
     }
 
@@ -61,7 +67,10 @@ impl Dir {
         for name in names {
             dir = self.step(&dir, name)?;
         }
-        Ok(Self { dir, mount: self.mount })
+        Ok(Self {
+            dir,
+            mount: self.mount,
+        })
     }
 
     pub(super) fn open_file(&self, path: &RelPath) -> Result<(File, Stat)> {
@@ -73,7 +82,9 @@ impl Dir {
     }
 
     pub(super) fn stat(&self, path: &RelPath) -> Result<Stat> {
-        let Some((parent, name)) = path.split_last() else { return self.own_stat() };
+        let Some((parent, name)) = path.split_last() else {
+            return self.own_stat();
+        };
         let stat = self.open_dir(&parent)?.stat_name(name)?;
         if stat.kind == Kind::Dir {
             // Only an open folder tells its mount.
@@ -109,7 +120,10 @@ impl Dir {
 
     pub(super) fn create_new(&self, name: &str) -> Result<File> {
         let mut options = OpenOptions::new();
-        options.write(true).create_new(true).follow(FollowSymlinks::No);
+        options
+            .write(true)
+            .create_new(true)
+            .follow(FollowSymlinks::No);
         #[cfg(unix)]
         {
             use cap_std::fs::OpenOptionsExt;
@@ -205,7 +219,8 @@ impl Dir {
 }
 
 fn is_link(dir: &cap::Dir, name: &str) -> bool {
-    dir.symlink_metadata(name).is_ok_and(|metadata| metadata.is_symlink())
+    dir.symlink_metadata(name)
+        .is_ok_and(|metadata| metadata.is_symlink())
 }
 
 /// What tells one mount from another, as far as the system says.
@@ -219,14 +234,20 @@ impl Mount {
     fn of_dir(dir: &cap::Dir) -> io::Result<Self> {
         match Self::told(dir) {
             Some(mount) => Ok(mount),
-            None => Ok(Self { device: device(&dir.dir_metadata()?), id: None }),
+            None => Ok(Self {
+                device: device(&dir.dir_metadata()?),
+                id: None,
+            }),
         }
     }
 
     fn of_file(file: &cap::File) -> io::Result<Self> {
         match Self::told(file) {
             Some(mount) => Ok(mount),
-            None => Ok(Self { device: device(&file.metadata()?), id: None }),
+            None => Ok(Self {
+                device: device(&file.metadata()?),
+                id: None,
+            }),
         }
     }
 
@@ -236,7 +257,10 @@ impl Mount {
         let stat = statx(fd, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID).ok()?;
         let device = makedev(stat.stx_dev_major, stat.stx_dev_minor);
         let told = stat.stx_mask & StatxFlags::MNT_ID.bits() != 0;
-        told.then_some(Self { device, id: Some(stat.stx_mnt_id) })
+        told.then_some(Self {
+            device,
+            id: Some(stat.stx_mnt_id),
+        })
     }
 
     #[cfg(not(target_os = "linux"))]
@@ -273,7 +297,10 @@ fn stat(metadata: &cap::Metadata) -> Stat {
         len: metadata.len(),
         names,
         mode,
-        modified: metadata.modified().ok().map(cap_std::time::SystemTime::into_std),
+        modified: metadata
+            .modified()
+            .ok()
+            .map(cap_std::time::SystemTime::into_std),
     }
 }
 

@@ -57,7 +57,10 @@ impl Dir {
 
     pub(super) fn open_dir(&self, path: &RelPath) -> Result<Self> {
         let fd = self.open(path.as_str(), FOLDER)?;
-        Ok(Self { fd, resolve: self.resolve })
+        Ok(Self {
+            fd,
+            resolve: self.resolve,
+        })
     }
 
     pub(super) fn open_file(&self, path: &RelPath) -> Result<(File, Stat)> {
@@ -107,11 +110,16 @@ impl Dir {
     }
 
     pub(super) fn stat_name(&self, name: &str) -> Result<Stat> {
-        Ok(stat(&rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)?))
+        Ok(stat(&rustix::fs::statat(
+            &self.fd,
+            name,
+            AtFlags::SYMLINK_NOFOLLOW,
+        )?))
     }
 
     pub(super) fn create_new(&self, name: &str) -> Result<File> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR)?;
         Ok(File::from(fd))
     }
@@ -182,7 +190,11 @@ fn stat(stat: &rustix::fs::Stat) -> Stat {
     Stat {
         kind: kind(FileType::from_raw_mode(stat.st_mode)),
         len: u64::try_from(stat.st_size).unwrap_or(0),
-        #[allow(clippy::unnecessary_cast, clippy::useless_conversion, reason = "its width differs by target")]
+        #[allow(
+            clippy::unnecessary_cast,
+            clippy::useless_conversion,
+            reason = "its width differs by target"
+        )]
         names: u64::from(stat.st_nlink),
         mode: Some(stat.st_mode),
         modified,
@@ -197,6 +209,5 @@ fn kind(kind: FileType) -> Kind {
         _ => Kind::Other,
     }
 }
-
 
 const RETRIES: usize = 32;

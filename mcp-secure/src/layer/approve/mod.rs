@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tower::Layer;
 
-use super::{commit::ROUND_TTL, Enclosed, forward_ready, load_shed::overloaded, take_ready};
+use super::{Enclosed, commit::ROUND_TTL, forward_ready, load_shed::overloaded, take_ready};
 use crate::{
     call::{is_modern, nonce},
     limits::Limits,
@@ -50,7 +50,10 @@ impl<S> Layer<S> for ApproveLayer {
     type Service = ApproveService<S>;
 
     fn layer(&self, inner: S) -> ApproveService<S> {
-        ApproveService { inner, shared: Arc::clone(&self.0) }
+        ApproveService {
+            inner,
+            shared: Arc::clone(&self.0),
+        }
     }
 }
 
@@ -85,9 +88,12 @@ where
 
     fn call(&mut self, request: Checked) -> ReplyFuture {
         let needed = match request.op() {
-            CheckedOp::Tool { index, .. } => {
-                self.shared.registry.tools.get(*index).is_none_or(|entry| entry.needs_approval)
-            }
+            CheckedOp::Tool { index, .. } => self
+                .shared
+                .registry
+                .tools
+                .get(*index)
+                .is_none_or(|entry| entry.needs_approval),
             _ => false,
         };
         if !needed && request.rounds().carried.is_none() && request.rounds().responses.is_none() {
@@ -96,7 +102,11 @@ where
         let mut inner = take_ready(&mut self.inner);
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
-            match shared.settle(request, needed).await.map_err(Refusal::boxed)? {
+            match shared
+                .settle(request, needed)
+                .await
+                .map_err(Refusal::boxed)?
+            {
                 Settled::GoOn(request) => inner.call(request).await,
                 Settled::Ask(reply) => Ok(reply),
             }
@@ -158,14 +168,17 @@ impl Shared {
             rounds.responses = None;
             return Ok(None);
         };
-        let round: Round = self.sealer.open(&carried, &principal, purpose).map_err(|_| {
-            Refusal::denied(
-                "approve/state",
-                ErrorCode::INVALID_PARAMS,
-                "the request state is not valid",
-                "sealed state did not open for this principal, operation and arguments",
-            )
-        })?;
+        let round: Round = self
+            .sealer
+            .open(&carried, &principal, purpose)
+            .map_err(|_| {
+                Refusal::denied(
+                    "approve/state",
+                    ErrorCode::INVALID_PARAMS,
+                    "the request state is not valid",
+                    "sealed state did not open for this principal, operation and arguments",
+                )
+            })?;
         rounds.nonce = Some(round.nonce.clone());
         rounds.answers = round.answers.clone();
         if let Some(responses) = &mut rounds.responses {
@@ -198,7 +211,10 @@ impl Shared {
     async fn ask_at_once(&self, request: &Checked) -> Result<(), Refusal> {
         let question = self.question(request)?;
         let Ok(_waiting) = Arc::clone(&self.waiting).try_acquire_owned() else {
-            return Err(overloaded("approve/waiting", "too many calls wait for a person"));
+            return Err(overloaded(
+                "approve/waiting",
+                "too many calls wait for a person",
+            ));
         };
         let peer = request.context().peer.clone();
         let answer = peer
@@ -280,11 +296,16 @@ fn describe(
         )
         .into_tool_result());
     }
-    Ok(format!("Allow the tool `{tool}` to run once? It may: {rights}. Its arguments:\n{shown}"))
+    Ok(format!(
+        "Allow the tool `{tool}` to run once? It may: {rights}. Its arguments:\n{shown}"
+    ))
 }
 
 fn agreed(answer: &ElicitResult) -> Result<(), Refusal> {
-    let yes = answer.content.as_ref().and_then(|content| content.get("approve"));
+    let yes = answer
+        .content
+        .as_ref()
+        .and_then(|content| content.get("approve"));
     match (&answer.action, yes) {
         (ElicitationAction::Accept, Some(Value::Bool(true))) => Ok(()),
         _ => Err(declined("the person did not agree")),
@@ -292,15 +313,22 @@ fn agreed(answer: &ElicitResult) -> Result<(), Refusal> {
 }
 
 fn declined(reason: &'static str) -> Refusal {
-    Refusal::denied("approve/declined", code::NOT_APPROVED, "a person did not agree to this call", reason)
-        .verdict(Verdict::Denied)
-        .into_tool_result()
+    Refusal::denied(
+        "approve/declined",
+        code::NOT_APPROVED,
+        "a person did not agree to this call",
+        reason,
+    )
+    .verdict(Verdict::Denied)
+    .into_tool_result()
 }
 
 /// -32021 belongs to the newer revision; older peers get an invalid request in words.
 fn missing_elicitation(request: &Checked) -> ErrorData {
     if is_modern(request.context()) {
-        let needed = rmcp::model::ClientCapabilities::builder().enable_elicitation().build();
+        let needed = rmcp::model::ClientCapabilities::builder()
+            .enable_elicitation()
+            .build();
         ErrorData::missing_required_client_capability(needed)
     } else {
         ErrorData::invalid_request(

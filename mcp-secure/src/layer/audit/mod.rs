@@ -24,7 +24,10 @@ impl<S> Layer<S> for AuditLayer {
     type Service = AuditService<S>;
 
     fn layer(&self, inner: S) -> AuditService<S> {
-        AuditService { inner, audit: Arc::clone(&self.0) }
+        AuditService {
+            inner,
+            audit: Arc::clone(&self.0),
+        }
     }
 }
 
@@ -38,8 +41,21 @@ impl<S: Enclosed<McpRequest>> tower::Service<McpRequest> for AuditService<S> {
     forward_ready!();
 
     fn call(&mut self, request: McpRequest) -> ReplyFuture {
-        let mut record =
-            Record { audit: Arc::clone(&self.audit), journey: Arc::clone(request.journey()), written: false };
+        // The HTTP ring counts what has no record here.
+        #[cfg(feature = "http")]
+        if let Some(recorded) = request
+            .context()
+            .extensions
+            .get::<http::request::Parts>()
+            .and_then(|parts| parts.extensions.get::<crate::server::http::Recorded>())
+        {
+            recorded.set();
+        }
+        let mut record = Record {
+            audit: Arc::clone(&self.audit),
+            journey: Arc::clone(request.journey()),
+            written: false,
+        };
         let future = self.inner.call(request);
         Box::pin(async move {
             match future.await {

@@ -9,6 +9,7 @@ use tower::Layer;
 
 use super::{Enclosed, forward_ready, refuse};
 use crate::{
+    call::is_modern,
     definition::{About, Target},
     pipeline::{McpOp, McpRequest, Refusal, Registry, ReplyFuture, Subject, allows},
 };
@@ -26,7 +27,10 @@ impl<S> Layer<S> for AuthorizeLayer {
     type Service = AuthorizeService<S>;
 
     fn layer(&self, inner: S) -> AuthorizeService<S> {
-        AuthorizeService { inner, registry: Arc::clone(&self.0) }
+        AuthorizeService {
+            inner,
+            registry: Arc::clone(&self.0),
+        }
     }
 }
 
@@ -61,15 +65,24 @@ impl<S> AuthorizeService<S> {
             | McpOp::ListResourceTemplates(_) => Ok(()),
 
             McpOp::CallTool(params) => {
-                let found = self.registry.tool(&params.name).map(|(_, entry)| &entry.about);
+                let found = self
+                    .registry
+                    .tool(&params.name)
+                    .map(|(_, entry)| &entry.about);
                 self.about(request, found, &params.name, || unknown("unknown tool"))
             }
             McpOp::GetPrompt(params) => {
-                let found = self.registry.prompt(&params.name).map(|(_, entry)| &entry.about);
+                let found = self
+                    .registry
+                    .prompt(&params.name)
+                    .map(|(_, entry)| &entry.about);
                 self.about(request, found, &params.name, || unknown("unknown prompt"))
             }
             McpOp::ReadResource(params) => {
-                let found = self.registry.resource(&params.uri).map(|(_, entry, _)| &entry.about);
+                let found = self
+                    .registry
+                    .resource(&params.uri)
+                    .map(|(_, entry, _)| &entry.about);
                 self.about(request, found, &params.uri, || {
                     ErrorData::resource_not_found("unknown resource", None)
                 })
@@ -77,11 +90,15 @@ impl<S> AuthorizeService<S> {
             McpOp::Complete(params) => {
                 let (found, claimed) = match &params.r#ref {
                     Reference::Prompt(reference) => (
-                        self.registry.prompt(&reference.name).map(|(_, entry)| &entry.about),
+                        self.registry
+                            .prompt(&reference.name)
+                            .map(|(_, entry)| &entry.about),
                         reference.name.as_str(),
                     ),
                     Reference::Resource(reference) => (
-                        self.registry.template(&reference.uri).map(|(_, entry)| &entry.about),
+                        self.registry
+                            .template(&reference.uri)
+                            .map(|(_, entry)| &entry.about),
                         reference.uri.as_str(),
                     ),
                     _ => (None, ""),
@@ -91,8 +108,11 @@ impl<S> AuthorizeService<S> {
 
             // `rmcp` delivers malformed parameters of a known method as a custom request.
             McpOp::Custom(custom) => {
-                let known = McpOp::is_known_method(&custom.method);
-                let _ = request.journey().subject.set(Subject::claimed(&custom.method));
+                let known = McpOp::is_served(&custom.method, is_modern(request.context()));
+                let _ = request
+                    .journey()
+                    .subject
+                    .set(Subject::claimed(&custom.method));
                 Err(if known {
                     Refusal::denied(
                         "authorize/malformed",
@@ -128,14 +148,25 @@ impl<S> AuthorizeService<S> {
         let journey = request.journey();
         let Some(about) = found else {
             let _ = journey.subject.set(Subject::claimed(claimed));
-            return Err(refusal("authorize/unknown", unknown(), "there is no such name"));
+            return Err(refusal(
+                "authorize/unknown",
+                unknown(),
+                "there is no such name",
+            ));
         };
         let _ = journey.subject.set(Subject::Known(about.name));
         match request.principal() {
             Some(principal) if allows(about, principal) => Ok(()),
             // The same answer as for a name that does not exist; the log knows better.
-            Some(_) => Err(refusal("authorize/scope", unknown(), "the principal lacks a scope")),
-            None => Err(Refusal::failed("authorize/principal", "no principal to decide on")),
+            Some(_) => Err(refusal(
+                "authorize/scope",
+                unknown(),
+                "the principal lacks a scope",
+            )),
+            None => Err(Refusal::failed(
+                "authorize/principal",
+                "no principal to decide on",
+            )),
         }
     }
 }
@@ -143,13 +174,13 @@ impl<S> AuthorizeService<S> {
 /// What a reference of `completion/complete` points to.
 pub(crate) fn target_of(reference: &Reference, registry: &Registry) -> Option<Target> {
     match reference {
-        Reference::Prompt(prompt) => {
-            registry.prompt(&prompt.name).map(|(_, entry)| Target::Prompt(entry.about.name))
-        }
-        Reference::Resource(resource) => {
-            registry.template(&resource.uri).and_then(|(_, entry)| entry.template_uri())
-                .map(Target::Resource)
-        }
+        Reference::Prompt(prompt) => registry
+            .prompt(&prompt.name)
+            .map(|(_, entry)| Target::Prompt(entry.about.name)),
+        Reference::Resource(resource) => registry
+            .template(&resource.uri)
+            .and_then(|(_, entry)| entry.template_uri())
+            .map(Target::Resource),
         _ => None,
     }
 }
@@ -167,5 +198,8 @@ fn not_served() -> Refusal {
 }
 
 fn refusal(control: &'static str, error: ErrorData, reason: &'static str) -> Refusal {
-    Refusal { error, ..Refusal::denied(control, ErrorCode::INVALID_PARAMS, "", reason) }
+    Refusal {
+        error,
+        ..Refusal::denied(control, ErrorCode::INVALID_PARAMS, "", reason)
+    }
 }

@@ -50,5 +50,7 @@ fn refusal(panic: &(dyn std::any::Any + Send)) -> Refusal {
         .map(|s| (*s).to_owned())
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic without words".to_owned());
-    Refusal::failed("catch_panic", words).verdict(Verdict::Panicked).into_tool_result()
+    Refusal::failed("catch_panic", words)
+        .verdict(Verdict::Panicked)
+        .into_tool_result()
 }

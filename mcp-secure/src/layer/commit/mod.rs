@@ -25,7 +25,11 @@ pub(crate) struct CommitLayer {
 
 impl CommitLayer {
     pub(crate) fn new(registry: Arc<Registry>, audit: Arc<Audit>, store: Arc<dyn Store>) -> Self {
-        Self { registry, audit, store }
+        Self {
+            registry,
+            audit,
+            store,
+        }
     }
 }
 
@@ -33,7 +37,10 @@ impl<S> Layer<S> for CommitLayer {
     type Service = CommitService<S>;
 
     fn layer(&self, inner: S) -> CommitService<S> {
-        CommitService { inner, shared: self.clone() }
+        CommitService {
+            inner,
+            shared: self.clone(),
+        }
     }
 }
 
@@ -51,9 +58,12 @@ where
 
     fn call(&mut self, request: Checked) -> ReplyFuture {
         let writes = match request.op() {
-            CheckedOp::Tool { index, .. } => {
-                self.shared.registry.tools.get(*index).is_none_or(|entry| entry.writes)
-            }
+            CheckedOp::Tool { index, .. } => self
+                .shared
+                .registry
+                .tools
+                .get(*index)
+                .is_none_or(|entry| entry.writes),
             _ => false,
         };
         if !writes && request.rounds().nonce.is_none() {

@@ -20,7 +20,10 @@ impl<S> Layer<S> for ConcurrencyLayer {
     type Service = ConcurrencyService<S>;
 
     fn layer(&self, inner: S) -> ConcurrencyService<S> {
-        ConcurrencyService { inner, registry: Arc::clone(&self.0) }
+        ConcurrencyService {
+            inner,
+            registry: Arc::clone(&self.0),
+        }
     }
 }
 
@@ -37,7 +40,10 @@ impl<S: Enclosed<Checked>> tower::Service<Checked> for ConcurrencyService<S> {
         let permit = match request.op() {
             CheckedOp::Tool { index, .. } => {
                 let Some(entry) = self.registry.tools.get(*index) else {
-                    return refuse(overloaded("concurrency/tool", "the tool is busy; try again later"));
+                    return refuse(overloaded(
+                        "concurrency/tool",
+                        "the tool is busy; try again later",
+                    ));
                 };
                 match Arc::clone(&entry.permits).try_acquire_owned() {
                     Ok(permit) => Some(permit),

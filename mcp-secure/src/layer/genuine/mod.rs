@@ -21,7 +21,10 @@ impl<S> Layer<S> for GenuineLayer {
     type Service = GenuineService<S>;
 
     fn layer(&self, inner: S) -> GenuineService<S> {
-        GenuineService { inner, registry: Arc::clone(&self.0) }
+        GenuineService {
+            inner,
+            registry: Arc::clone(&self.0),
+        }
     }
 }
 
@@ -56,15 +59,20 @@ fn is_genuine(registry: &Registry, reply: &McpReply) -> bool {
     use crate::pipeline::ResourceKind;
     match reply {
         McpReply::ListTools(list) => list.tools.iter().all(|served| {
-            registry.tool(&served.name).is_some_and(|(_, entry)| entry.model == *served)
+            registry
+                .tool(&served.name)
+                .is_some_and(|(_, entry)| entry.model == *served)
         }),
         McpReply::ListPrompts(list) => list.prompts.iter().all(|served| {
-            registry.prompt(&served.name).is_some_and(|(_, entry)| entry.model == *served)
+            registry
+                .prompt(&served.name)
+                .is_some_and(|(_, entry)| entry.model == *served)
         }),
         McpReply::ListResources(list) => list.resources.iter().all(|served| {
-            registry.resources.iter().any(
-                |entry| matches!(&entry.kind, ResourceKind::One(model) if model == served),
-            )
+            registry
+                .resources
+                .iter()
+                .any(|entry| matches!(&entry.kind, ResourceKind::One(model) if model == served))
         }),
         McpReply::ListResourceTemplates(list) => list.resource_templates.iter().all(|served| {
             registry.resources.iter().any(

@@ -34,7 +34,10 @@ impl<S> Layer<S> for GuardLayer {
     type Service = GuardService<S>;
 
     fn layer(&self, inner: S) -> GuardService<S> {
-        GuardService { inner, shared: self.clone() }
+        GuardService {
+            inner,
+            shared: self.clone(),
+        }
     }
 }
 
@@ -88,9 +91,15 @@ impl GuardLayer {
         let mut meter = Meter { left: max, used: 0 };
         let reply = match reply {
             McpReply::CallTool(CallToolResponse::Complete(mut result)) => {
-                result.content = meter.blocks(result.content).map_err(Refusal::into_tool_result)?;
+                result.content = meter
+                    .blocks(result.content)
+                    .map_err(Refusal::into_tool_result)?;
                 result.structured_content = self
-                    .structured(&result, entry.and_then(|entry| entry.output.as_ref()), &mut meter)
+                    .structured(
+                        &result,
+                        entry.and_then(|entry| entry.output.as_ref()),
+                        &mut meter,
+                    )
                     .map_err(Refusal::into_tool_result)?;
                 McpReply::CallTool(result.into())
             }
@@ -103,8 +112,10 @@ impl GuardLayer {
             }
             McpReply::ReadResource(ReadResourceResponse::Complete(mut result)) => {
                 let contents = std::mem::take(&mut result.contents);
-                result.contents =
-                    contents.into_iter().map(|c| meter.contents(c)).collect::<Result<_, _>>()?;
+                result.contents = contents
+                    .into_iter()
+                    .map(|c| meter.contents(c))
+                    .collect::<Result<_, _>>()?;
                 McpReply::ReadResource(result.into())
             }
             McpReply::Complete(mut result) => {
@@ -131,13 +142,17 @@ impl GuardLayer {
             };
         };
         if !is_within(&value, self.limits.max_depth) {
-            return Err(broken("guard/depth", "a structured answer nests too deeply"));
+            return Err(broken(
+                "guard/depth",
+                "a structured answer nests too deeply",
+            ));
         }
         let value = meter.value(value)?;
         match schema {
-            Some(schema) if !schema.is_valid(&value) => {
-                Err(broken("guard/schema", "a structured answer does not match its schema"))
-            }
+            Some(schema) if !schema.is_valid(&value) => Err(broken(
+                "guard/schema",
+                "a structured answer does not match its schema",
+            )),
             _ => Ok(Some(value)),
         }
     }
@@ -200,21 +215,51 @@ impl Meter {
                 link.description = link.description.map(|d| self.text(d)).transpose()?;
                 ContentBlock::ResourceLink(link)
             }
-            _ => return Err(broken("guard/content", "a kind of content that is not known")),
+            _ => {
+                return Err(broken(
+                    "guard/content",
+                    "a kind of content that is not known",
+                ));
+            }
         })
     }
 
     fn contents(&mut self, contents: ResourceContents) -> Result<ResourceContents, Refusal> {
         Ok(match contents {
-            ResourceContents::TextResourceContents { uri, mime_type, text, meta } => {
+            ResourceContents::TextResourceContents {
+                uri,
+                mime_type,
+                text,
+                meta,
+            } => {
                 let text = self.text(text)?;
-                ResourceContents::TextResourceContents { uri, mime_type, text, meta }
+                ResourceContents::TextResourceContents {
+                    uri,
+                    mime_type,
+                    text,
+                    meta,
+                }
             }
-            ResourceContents::BlobResourceContents { uri, mime_type, blob, meta } => {
+            ResourceContents::BlobResourceContents {
+                uri,
+                mime_type,
+                blob,
+                meta,
+            } => {
                 self.count(blob.len())?;
-                ResourceContents::BlobResourceContents { uri, mime_type, blob, meta }
+                ResourceContents::BlobResourceContents {
+                    uri,
+                    mime_type,
+                    blob,
+                    meta,
+                }
             }
-            _ => return Err(broken("guard/content", "a kind of content that is not known")),
+            _ => {
+                return Err(broken(
+                    "guard/content",
+                    "a kind of content that is not known",
+                ));
+            }
         })
     }
 
@@ -223,7 +268,10 @@ impl Meter {
         Ok(match value {
             Value::String(text) => Value::String(self.text(text)?),
             Value::Array(items) => Value::Array(
-                items.into_iter().map(|item| self.value(item)).collect::<Result<_, _>>()?,
+                items
+                    .into_iter()
+                    .map(|item| self.value(item))
+                    .collect::<Result<_, _>>()?,
             ),
             Value::Object(members) => {
                 let mut out = serde_json::Map::new();

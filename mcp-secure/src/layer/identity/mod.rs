@@ -23,6 +23,7 @@ pub(crate) enum IdentitySource {
 }
 
 impl IdentitySource {
+    #[cfg_attr(not(feature = "http"), allow(unused_variables))]
     fn of(&self, request: &McpRequest) -> Option<Arc<Principal>> {
         match self {
             Self::Declared(principal) => Some(Arc::clone(principal)),
@@ -52,7 +53,10 @@ impl<S> Layer<S> for IdentityLayer {
     type Service = IdentityService<S>;
 
     fn layer(&self, inner: S) -> IdentityService<S> {
-        IdentityService { inner, source: self.0.clone() }
+        IdentityService {
+            inner,
+            source: self.0.clone(),
+        }
     }
 }
 
@@ -67,7 +71,10 @@ impl<S: Enclosed<McpRequest>> tower::Service<McpRequest> for IdentityService<S> 
 
     fn call(&mut self, request: McpRequest) -> ReplyFuture {
         let Some(principal) = self.source.of(&request) else {
-            return refuse(Refusal::failed("identity/none", "no principal reached the stack"));
+            return refuse(Refusal::failed(
+                "identity/none",
+                "no principal reached the stack",
+            ));
         };
         let owned = request.connection().is_owned_by(&principal.key());
         let _ = request.journey().principal.set(principal);

@@ -22,7 +22,10 @@ impl<S> Layer<S> for LoadShedLayer {
     type Service = LoadShedService<S>;
 
     fn layer(&self, inner: S) -> LoadShedService<S> {
-        LoadShedService { inner, permits: Arc::clone(&self.0) }
+        LoadShedService {
+            inner,
+            permits: Arc::clone(&self.0),
+        }
     }
 }
 
@@ -37,7 +40,10 @@ impl<S: Enclosed<Checked>> tower::Service<Checked> for LoadShedService<S> {
 
     fn call(&mut self, request: Checked) -> ReplyFuture {
         let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
-            return refuse(overloaded("load_shed/server", "the server is busy; try again later"));
+            return refuse(overloaded(
+                "load_shed/server",
+                "the server is busy; try again later",
+            ));
         };
         let future = self.inner.call(request);
         Box::pin(async move {

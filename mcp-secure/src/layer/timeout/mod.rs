@@ -24,7 +24,10 @@ impl<S> Layer<S> for TimeoutLayer {
     type Service = TimeoutService<S>;
 
     fn layer(&self, inner: S) -> TimeoutService<S> {
-        TimeoutService { inner, shared: self.clone() }
+        TimeoutService {
+            inner,
+            shared: self.clone(),
+        }
     }
 }
 

@@ -1,13 +1,18 @@
 //! Whether what is asked has the published shape. Yields the [`Checked`] request, which
 //! nothing can change any more.
 
+#[cfg(feature = "http")]
+pub(crate) mod mirror;
+
 use std::sync::Arc;
 
+#[cfg(feature = "http")]
+use rmcp::model::ErrorData;
 use rmcp::model::{ErrorCode, JsonObject, PaginatedRequestParams};
 use serde_json::Value;
 use tower::Layer;
 
-use super::{authorize::target_of, Enclosed, refuse};
+use super::{Enclosed, authorize::target_of, refuse};
 use crate::{
     auth::Principal,
     call::cursor_purpose,
@@ -28,7 +33,11 @@ pub(crate) struct ValidateLayer {
 
 impl ValidateLayer {
     pub(crate) fn new(registry: Arc<Registry>, limits: Arc<Limits>, sealer: Sealer) -> Self {
-        Self { registry, limits, sealer }
+        Self {
+            registry,
+            limits,
+            sealer,
+        }
     }
 }
 
@@ -36,7 +45,10 @@ impl<S> Layer<S> for ValidateLayer {
     type Service = ValidateService<S>;
 
     fn layer(&self, inner: S) -> ValidateService<S> {
-        ValidateService { inner, shared: self.clone() }
+        ValidateService {
+            inner,
+            shared: self.clone(),
+        }
     }
 }
 
@@ -68,10 +80,16 @@ impl<S: Enclosed<Checked>> tower::Service<McpRequest> for ValidateService<S> {
 
 impl ValidateLayer {
     fn check(&self, request: McpRequest) -> Result<Checked, Refusal> {
-        let inner = request.into_inner();
+        let mut inner = request.into_inner();
         let Some(principal) = inner.journey.principal.get().cloned() else {
-            return Err(Refusal::failed("validate/principal", "no principal to check for"));
+            return Err(Refusal::failed(
+                "validate/principal",
+                "no principal to check for",
+            ));
         };
+        if let Some(level) = inner.connection.log_floor() {
+            inner.context.extensions.insert(level);
+        }
         let mut rounds = Rounds::default();
         let op = match inner.op {
             McpOp::CallTool(params) => {
@@ -80,6 +98,8 @@ impl ValidateLayer {
                 rounds.carried = params.request_state;
                 let given = params.arguments.unwrap_or_default();
                 let _ = inner.journey.arguments.set(crate::audit::shape(&given));
+                #[cfg(feature = "http")]
+                mirrors(&inner.context, &entry.mirrored, &given)?;
                 let arguments = self
                     .object(given, &entry.input)
                     // The model reads what is wrong and can correct itself (SEP-1303).
@@ -92,7 +112,10 @@ impl ValidateLayer {
                 rounds.carried = params.request_state;
                 let given = params.arguments.unwrap_or_default();
                 let _ = inner.journey.arguments.set(crate::audit::shape(&given));
-                CheckedOp::Prompt { index, arguments: self.object(given, &entry.input)? }
+                CheckedOp::Prompt {
+                    index,
+                    arguments: self.object(given, &entry.input)?,
+                }
             }
             McpOp::ReadResource(params) => {
                 if params.uri.len() > MAX_URI {
@@ -103,34 +126,50 @@ impl ValidateLayer {
                 rounds.responses = params.input_responses;
                 rounds.carried = params.request_state;
                 let arguments = self.object(variables, &entry.input)?;
-                CheckedOp::Resource { index, uri: params.uri, arguments }
+                CheckedOp::Resource {
+                    index,
+                    uri: params.uri,
+                    arguments,
+                }
             }
             McpOp::Complete(params) => {
                 if params.argument.value.len() > MAX_PREFIX {
-                    return Err(bad("validate/completion", "the text is too long to complete"));
+                    return Err(bad(
+                        "validate/completion",
+                        "the text is too long to complete",
+                    ));
                 }
                 let target = target_of(&params.r#ref, &self.registry).ok_or_else(gone)?;
                 match self.registry.completion(&target, &params.argument.name) {
-                    Some(index) => {
-                        CheckedOp::Completion { index, prefix: params.argument.value }
-                    }
+                    Some(index) => CheckedOp::Completion {
+                        index,
+                        prefix: params.argument.value,
+                    },
                     None => return Err(bad("validate/completion", "unknown completion")),
                 }
             }
-            McpOp::ListTools(page) => self.list(McpOp::ListTools(None), page, "tools", &principal)?,
+            McpOp::ListTools(page) => {
+                self.list(McpOp::ListTools(None), page, "tools", &principal)?
+            }
             McpOp::ListPrompts(page) => {
                 self.list(McpOp::ListPrompts(None), page, "prompts", &principal)?
             }
             McpOp::ListResources(page) => {
                 self.list(McpOp::ListResources(None), page, "resources", &principal)?
             }
-            McpOp::ListResourceTemplates(page) => {
-                self.list(McpOp::ListResourceTemplates(None), page, "templates", &principal)?
-            }
+            McpOp::ListResourceTemplates(page) => self.list(
+                McpOp::ListResourceTemplates(None),
+                page,
+                "templates",
+                &principal,
+            )?,
             op @ (McpOp::Ping | McpOp::Initialize(_) | McpOp::Discover) => {
                 CheckedOp::Builtin { op, offset: 0 }
             }
-            op @ McpOp::SetLevel(_) if self.registry.info.capabilities.logging.is_some() => {
+            McpOp::SetLevel(params) if self.registry.info.capabilities.logging.is_some() => {
+                #[allow(deprecated, reason = "clients of the older revision still set it")]
+                inner.connection.set_log_floor(params.level);
+                let op = McpOp::SetLevel(params);
                 CheckedOp::Builtin { op, offset: 0 }
             }
             _ => {
@@ -142,7 +181,13 @@ impl ValidateLayer {
                 ));
             }
         };
-        Ok(Checked::new(op, inner.context, inner.journey, principal, rounds))
+        Ok(Checked::new(
+            op,
+            inner.context,
+            inner.journey,
+            principal,
+            rounds,
+        ))
     }
 
     /// Depth first: a validator walks recursively.
@@ -182,17 +227,44 @@ impl ValidateLayer {
     }
 }
 
+/// Whether the `Mcp-Param-*` headers say what the arguments say: over HTTP, in the revision
+/// that has them.
+#[cfg(feature = "http")]
+fn mirrors(
+    context: &rmcp::service::RequestContext<rmcp::RoleServer>,
+    mirrored: &[mirror::Mirrored],
+    given: &JsonObject,
+) -> Result<(), Refusal> {
+    if mirrored.is_empty() || !crate::call::is_modern(context) {
+        return Ok(());
+    }
+    let Some(parts) = context.extensions.get::<http::request::Parts>() else {
+        return Ok(());
+    };
+    mirror::check(mirrored, &parts.headers, given).map_err(|message| Refusal {
+        error: ErrorData::header_mismatch(message.clone(), None),
+        ..Refusal::denied("validate/header", ErrorCode::HEADER_MISMATCH, "", message)
+    })
+}
+
 /// What is wrong, by place and rule: values are never quoted (spec TOOLS-10).
 fn explain(value: &Value, validator: &jsonschema::Validator) -> Refusal {
     let mut message = String::from("the arguments do not match the schema");
     for error in validator.iter_errors(value).take(3) {
         let place = error.instance_path().to_string();
-        let place = if place.is_empty() { "the arguments" } else { place.as_str() };
+        let place = if place.is_empty() {
+            "the arguments"
+        } else {
+            place.as_str()
+        };
         message.push_str("; at ");
         message.extend(place.chars().take(128).filter(|c| !c.is_control()));
         message.push_str(": ");
         // A pattern says nothing to a person, and little to a model; its description does.
-        if matches!(error.kind(), jsonschema::error::ValidationErrorKind::Pattern { .. }) {
+        if matches!(
+            error.kind(),
+            jsonschema::error::ValidationErrorKind::Pattern { .. }
+        ) {
             message.push_str("value does not have the required form");
         } else {
             let words = error.masked().to_string();

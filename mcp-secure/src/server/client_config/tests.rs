@@ -11,7 +11,7 @@ fn rendered(client: Client, line: &str) -> Result<Rendered> {
     let Ok(Invocation::Serve(options)) = cli::parse("notes", "0", words.map(Into::into)) else {
         panic!("{line}")
     };
-    let cwd = Path::new("/work");
+    let cwd = Path::new("/srv/app");
     with_declared((true, true, true), |declared| {
         let resolved = declared.resolve(&options, cwd)?;
         render(
@@ -36,7 +36,7 @@ fn each_client_starts_the_server_in_its_own_words() {
         "serve",
         "--stdio",
         "--grant",
-        "notes=/work/n",
+        "notes=/srv/app/n",
         "--audit",
         "stderr"
     ]);
@@ -75,13 +75,13 @@ fn all_paths_are_whole() {
             "serve",
             "--stdio",
             "--grant",
-            "notes=/work/n",
+            "notes=/srv/app/n",
             "--config",
             config,
             "--lock",
-            "/work/l",
+            "/srv/app/l",
             "--audit",
-            "/work/a"
+            "/srv/app/a"
         ])
     );
 }
@@ -100,8 +100,9 @@ fn the_token_is_referred_to_and_never_printed() {
         } } })
     );
     assert!(
-        code.hint
-            .ends_with("set the variable `MCP_SECURE_UNIT_TEST_TOKEN` to the content of `/work/t`")
+        code.hint.ends_with(
+            "set the variable `MCP_SECURE_UNIT_TEST_TOKEN` to the content of `/srv/app/t`"
+        )
     );
     assert_eq!(
         json_of(Client::Vscode, line),

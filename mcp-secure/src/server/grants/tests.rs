@@ -37,7 +37,7 @@ fn config(text: &str) -> Config {
 }
 
 fn bound(options: &[GrantOption], config: Option<&Config>) -> Result<Vec<BoundGrant>> {
-    bind(&declared(), options, config, Path::new("/work"))
+    bind(&declared(), options, config, Path::new("/srv/app"))
 }
 
 fn refused(options: &[GrantOption], config: Option<&Config>) -> String {
@@ -47,7 +47,7 @@ fn refused(options: &[GrantOption], config: Option<&Config>) -> String {
 #[test]
 fn the_command_line_binds_relative_to_where_it_was_typed() {
     let bound = bound(&[option("notes", "my/notes")], None).unwrap();
-    assert_eq!(bound[0].path, Path::new("/work/my/notes"));
+    assert_eq!(bound[0].path, Path::new("/srv/app/my/notes"));
     assert_eq!(bound[0].bound_by, BoundBy::CommandLine);
     assert_eq!(bound[1].path, Path::new("/srv/fixed"));
     assert_eq!(bound[1].bound_by, BoundBy::Code);

@@ -46,7 +46,7 @@ pub(crate) enum Auth {
     /// The kernel named the peer of this connection.
     Peer(Principal),
     /// Several people, for tests.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     Table(Vec<(&'static str, Principal)>),
 }
 
@@ -120,7 +120,7 @@ impl Authenticator for Auth {
                 bearer(&head.headers).and_then(|presented| token.verify(presented))
             }
             Self::Peer(principal) => Ok(principal.clone()),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "testing"))]
             Self::Table(people) => bearer(&head.headers).and_then(|presented| {
                 people
                     .iter()

@@ -50,7 +50,7 @@ enum Declared {
         path: Option<PathBuf>,
         scopes: Vec<String>,
     },
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     Table(Vec<(&'static str, crate::auth::Principal)>),
 }
 
@@ -99,6 +99,22 @@ impl Http<NoAuth> {
             path: Some(path.into()),
             scopes: strings(scopes),
         })
+    }
+
+    /// Several users, each with a constant token, a subject and scopes: for tests of what
+    /// one user of a server can do to another. Only with the feature `testing`.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn test_users<'a>(
+        self,
+        users: impl IntoIterator<Item = (&'static str, &'a str, &'a [&'a str])>,
+    ) -> Http<Authenticated> {
+        use crate::auth::{Assurance, Principal};
+        let user = |(token, subject, scopes): (_, &str, &[&str])| {
+            let principal = Principal::minted("test", subject, Assurance::LocalToken);
+            (token, principal.scopes(scopes.iter().copied()))
+        };
+        self.with(Declared::Table(users.into_iter().map(user).collect()))
     }
 
     #[cfg(test)]
@@ -192,7 +208,7 @@ impl Http<Authenticated> {
                 *path = Some(file);
                 true
             }
-            #[cfg(test)]
+            #[cfg(any(test, feature = "testing"))]
             Declared::Table(_) => false,
         }
     }
@@ -232,7 +248,7 @@ impl Http<Authenticated> {
                     Some(path),
                 )
             }
-            #[cfg(test)]
+            #[cfg(any(test, feature = "testing"))]
             Declared::Table(people) => (Auth::Table(people), None),
         };
         Ok(Bound {

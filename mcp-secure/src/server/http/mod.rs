@@ -29,6 +29,7 @@ mod shutdown;
 #[cfg(test)]
 mod tests;
 mod unix;
+mod unrecorded;
 
 pub use builder::{Authenticated, Http, NoAuth};
 pub use limits::HttpLimits;
@@ -37,3 +38,4 @@ pub use unix::Unix;
 pub(crate) use listener::Bound;
 pub(crate) use refusal::PreAuthSink;
 pub(crate) use shutdown::on_signal;
+pub(crate) use unrecorded::Recorded;

@@ -127,6 +127,8 @@ refusals! {
     BODY_TOO_LARGE: "http/body-size", PAYLOAD_TOO_LARGE, -32600, "Payload Too Large";
     BODY_TOO_SLOW: "http/body-time", REQUEST_TIMEOUT, -32600, "Request Timeout";
     BODY_BROKEN: "http/body", BAD_REQUEST, -32700, "Parse error";
+    ODD_KEY: "http/keys", BAD_REQUEST, -32700,
+        "Parse error: a key occurs twice or holds a NUL";
     SESSION: "http/session", NOT_FOUND, -32600, "Session not found";
     SESSIONS_FULL: "http/session-cap", SERVICE_UNAVAILABLE, -32603, "Too many sessions",
         "retry-after" => "30";

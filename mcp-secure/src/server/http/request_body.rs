@@ -26,8 +26,9 @@ use tower::{Layer, Service};
 
 use super::{
     body::Body,
-    refusal::{BODY_BROKEN, BODY_TOO_LARGE, BODY_TOO_SLOW, Refusal, Tally},
+    refusal::{BODY_BROKEN, BODY_TOO_LARGE, BODY_TOO_SLOW, ODD_KEY, Refusal, Tally},
 };
+use crate::server::keys::Keys;
 
 /// Limits the size of a request's body and the time it takes to arrive.
 #[derive(Clone)]
@@ -45,10 +46,12 @@ pub(crate) struct BodyLimit<S> {
 }
 
 pin_project! {
-    /// A body that counts and times itself.
+    /// A body that counts and times itself, and looks at the keys that pass by: rmcp reads
+    /// the whole of it at once, so nobody else could.
     pub(crate) struct LimitedBody<B> {
         #[pin]
         inner: B,
+        keys: Keys,
         remaining: u64,
         time: Duration,
         // Made when the body is first waited for: one that came with its head costs no timer.
@@ -75,6 +78,7 @@ pub(crate) struct BodyRefused;
 const TOO_LARGE: u8 = 1;
 const TOO_SLOW: u8 = 2;
 const BROKEN: u8 = 3;
+const ODD: u8 = 4;
 
 impl BodyLimitLayer {
     pub(crate) fn new(bytes: usize, time: Duration, tally: &Tally) -> Self {
@@ -119,6 +123,7 @@ where
         let failure = Arc::new(AtomicU8::new(0));
         let request = request.map(|inner| LimitedBody {
             inner,
+            keys: Keys::default(),
             remaining: *bytes,
             time: *time,
             deadline: None,
@@ -147,6 +152,7 @@ where
             0 => return Poll::Ready(Ok(response)),
             TOO_LARGE => &BODY_TOO_LARGE,
             TOO_SLOW => &BODY_TOO_SLOW,
+            ODD => &ODD_KEY,
             _ => &BODY_BROKEN,
         };
         Poll::Ready(Ok(this.tally.refuse(refusal, *this.version)))
@@ -175,6 +181,9 @@ impl<B: http_body::Body<Data = Bytes>> http_body::Body for LimitedBody<B> {
                 match this.remaining.checked_sub(data.len() as u64) {
                     Some(rest) => *this.remaining = rest,
                     None => return fail(TOO_LARGE),
+                }
+                if this.keys.feed(&data).is_err() {
+                    return fail(ODD);
                 }
                 Poll::Ready(Some(Ok(Frame::data(data))))
             }

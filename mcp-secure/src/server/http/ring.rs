@@ -25,6 +25,7 @@ use super::{
     rmcp_leaf::Leaf,
     sealed_sessions::SealedSessionsLayer,
     session_cap::{BoundedSessions, SessionCapLayer},
+    unrecorded::UnrecordedLayer,
 };
 use crate::state::Sealer;
 
@@ -74,6 +75,7 @@ where
         BodyLimitLayer::new(limits.body_bytes, limits.body_time, tally),
         SealedSessionsLayer::new(sealer, limits.session_lifetime, tally),
         SessionCapLayer::new(sessions.table(), tally),
+        UnrecordedLayer::new(tally),
     )
         .layer(leaf.clone())
 }

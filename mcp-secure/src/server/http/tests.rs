@@ -30,8 +30,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Authenticated, Http, HttpLimits, sealed_sessions::SessionKey,
+    Authenticated, Http, HttpLimits,
     refusal::{PreAuthSink, Tally},
+    sealed_sessions::SessionKey,
 };
 use crate::{
     auth::{Assurance, Principal},

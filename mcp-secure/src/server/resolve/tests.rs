@@ -58,7 +58,7 @@ fn options(line: &str) -> ServeOptions {
 fn resolve(declared: (bool, bool, bool), line: &str, toml: &str) -> Result<Resolved> {
     let config = config_file::parse("notes.toml", Path::new("/etc"), toml)?;
     with_declared(declared, |declared| {
-        declared.resolve_with(&options(line), Some(config), Path::new("/work"))
+        declared.resolve_with(&options(line), Some(config), Path::new("/srv/app"))
     })
 }
 
@@ -107,7 +107,7 @@ fn the_command_line_goes_before_the_file_and_the_file_before_the_code() {
     );
     assert_eq!(
         transport(ALL, "--unix s", toml).unwrap(),
-        Transport::Unix(Some("/work/s".into()))
+        Transport::Unix(Some("/srv/app/s".into()))
     );
 }
 
@@ -146,8 +146,11 @@ fn what_runs_is_the_code_narrowed_by_the_file_and_the_command_line() {
     assert_eq!(resolved.manifest.limits.concurrency, 3);
 
     let resolved = resolve(ALL, "--audit a --token-file u", toml).unwrap();
-    assert_eq!(resolved.audit, Some(AuditTarget::File("/work/a".into())));
-    assert_eq!(resolved.token_file.as_deref(), Some(Path::new("/work/u")));
+    assert_eq!(resolved.audit, Some(AuditTarget::File("/srv/app/a".into())));
+    assert_eq!(
+        resolved.token_file.as_deref(),
+        Some(Path::new("/srv/app/u"))
+    );
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn run_with(line: &str, probe: impl FnOnce(&Resolved) -> Result<()>) -> Ran {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let mut around = Surroundings {
         exe: Path::new("/opt/notes"),
-        cwd: Path::new("/work"),
+        cwd: Path::new("/srv/app"),
         out: &mut out,
         err: &mut err,
     };
@@ -77,7 +77,7 @@ fn check_says_what_would_run_and_asks_the_builder() {
         [
             "mcp-secure-unit-test 0.1.0 would serve http on 127.0.0.1:8443",
             "  config    none",
-            "  grant     notes = /work/n (by --grant)",
+            "  grant     notes = /srv/app/n (by --grant)",
             "  audit     the server's own place",
             "  offers    0 tools, 0 prompts, 0 resources",
         ]

@@ -527,3 +527,16 @@ fn a_stuck_tool_does_not_keep_the_process_from_ending() {
         }
     }
 }
+
+#[test]
+fn what_rmcp_refuses_by_itself_leaves_a_trace() {
+    refused(
+        "http/protocol",
+        &[
+            (&[("Mcp-Name", "write")], 400),
+            (&[("Mcp-Method", "tools/list")], 400),
+            (&[("MCP-Protocol-Version", "1999-01-01")], 400),
+            (&[("Accept", "text/html")], 406),
+        ],
+    );
+}

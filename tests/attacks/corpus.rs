@@ -1,0 +1,108 @@
+//! The rows of `data/cve-dev.json`, and the promise that none of the six classes is left out
+//! without a word.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::{harness::Trial, report::Attack};
+
+/// One public advisory.
+#[derive(Deserialize, Debug, Clone)]
+pub struct Advisory {
+    id: String,
+    ghsa: String,
+    pub product: String,
+    pub cls: String,
+    pub cause: String,
+}
+
+/// What is played here. The other classes come with the part that stops them.
+const CLASSES: [&str; 6] = ["PATH", "LINK", "REBIND", "DOS", "SESS", "PARSER"];
+
+/// Rows of these classes that nothing of today can play, and why.
+pub const NOT_YET: &[(&str, &str)] = &[(
+    "CVE-2026-4270",
+    "the hole is in the arguments of a child process (`--cli-input-json file:///…`); there is no \
+     handle that starts one yet",
+)];
+
+impl Advisory {
+    /// The CVE or RUSTSEC number; else the GHSA number; else the product.
+    pub fn key(&self) -> &str {
+        match (self.id.as_str(), self.ghsa.as_str()) {
+            ("-", "-") => &self.product,
+            ("-", ghsa) => ghsa,
+            (id, _) => id,
+        }
+    }
+}
+
+/// All rows of the six classes.
+pub fn advisories() -> Vec<Advisory> {
+    let all: Vec<Advisory> = serde_json::from_str(include_str!("data/cve-dev.json")).unwrap();
+    all.into_iter()
+        .filter(|row| CLASSES.contains(&row.cls.as_str()))
+        .collect()
+}
+
+/// The row with this key.
+pub fn advisory(key: &str) -> Advisory {
+    let mut found = advisories().into_iter().filter(|row| row.key() == key);
+    let row = found
+        .next()
+        .unwrap_or_else(|| panic!("no advisory `{key}`"));
+    assert!(found.next().is_none(), "two advisories `{key}`");
+    row
+}
+
+/// That every row is played or explained, and that the README says so in numbers.
+pub fn trials(attacks: &[Attack]) -> Vec<Trial> {
+    let mut played: BTreeMap<String, String> = BTreeMap::new();
+    for attack in attacks {
+        played.insert(
+            attack.advisory.key().to_owned(),
+            attack.advisory.cls.clone(),
+        );
+    }
+    vec![Trial {
+        name: "corpus::every_advisory_of_the_six_classes_is_played_or_explained".to_owned(),
+        run: Box::new(move || {
+            let mut lines = Vec::new();
+            let mut sums = [0; 3];
+            for class in CLASSES {
+                let rows = advisories().into_iter().filter(|row| row.cls == class);
+                let mut counts = [0; 3];
+                for row in rows {
+                    let key = row.key();
+                    let explained = NOT_YET.iter().any(|(id, _)| *id == key);
+                    assert!(
+                        played.contains_key(key) != explained,
+                        "`{key}` must be either played or explained"
+                    );
+                    counts[0] += 1;
+                    counts[if explained { 2 } else { 1 }] += 1;
+                }
+                lines.push(line(class, counts));
+                for (sum, count) in sums.iter_mut().zip(counts) {
+                    *sum += count;
+                }
+            }
+            lines.push(line("all", sums));
+            let readme = include_str!("README.md");
+            for line in lines {
+                assert!(readme.contains(&line), "README.md has no row `{line}`");
+            }
+            for (key, why) in NOT_YET {
+                assert!(
+                    readme.contains(key),
+                    "README.md does not explain `{key}`: {why}"
+                );
+            }
+        }),
+    }]
+}
+
+fn line(class: &str, [all, played, not_yet]: [usize; 3]) -> String {
+    format!("| {class} | {all} | {played} | {not_yet} |\n")
+}

@@ -1,0 +1,78 @@
+//! Public attacks, replayed: each against a naive server that has the hole, where it must
+//! succeed, and against a server built with `mcp-secure`, where it must not.
+//!
+//! The attacks are the rows of `data/cve-dev.json`. Both servers are child processes behind a
+//! real transport, and both get the same bytes. Nothing leaves the loopback interface.
+//!
+//! One file, one class. A file begins with its twin, the smallest server that is really
+//! exploited, and ends with the attacks. `cargo test -p mcp-secure-tests-attacks -- --list`
+//! shows them; with `MCP_SECURE_ATTACKS=FILE` each appends its result to the file, one JSON
+//! line an attack.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    unreachable_pub,
+    reason = "a test may fail loudly, and prints what libtest prints"
+)]
+
+mod corpus;
+mod harness;
+mod ours;
+mod report;
+mod scene;
+mod twin;
+mod wire;
+
+mod dos;
+mod link;
+mod parser;
+mod path;
+mod rebind;
+mod sess;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // As a child this process is the server that is attacked.
+    match std::env::var(wire::ROLE).as_deref() {
+        Ok("ours") => return ended(ours::serve_one_user()),
+        Ok("ours, several users") => return ended(ours::serve_several_users()),
+        Ok("twin path") => path::twin(),
+        Ok("twin link") => link::twin(),
+        Ok("twin rebind") => rebind::twin(),
+        Ok("twin dos stdio") => dos::twin_stdio(),
+        Ok("twin dos http") => dos::twin_http(),
+        Ok("twin sess") => sess::twin(),
+        Ok("twin parser") => parser::twin(),
+        Ok(role) => panic!("no role `{role}`"),
+        Err(_) => {
+            let classes = [
+                path::attacks(),
+                link::attacks(),
+                rebind::attacks(),
+                dos::attacks(),
+                sess::attacks(),
+                parser::attacks(),
+            ];
+            let attacks: Vec<_> = classes.into_iter().flatten().collect();
+            let mut trials = corpus::trials(&attacks);
+            trials.extend(attacks.into_iter().map(report::Attack::into_trial));
+            return harness::run(trials);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn ended(result: mcp_secure::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
