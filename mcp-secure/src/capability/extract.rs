@@ -11,6 +11,7 @@ use crate::{call::Call, error::ToolResult};
 /// ```
 /// use mcp_secure::prelude::*;
 ///
+/// /// The folder with the user's notes.
 /// #[capability(fs, private)]
 /// pub struct Notes;
 ///
