@@ -4,12 +4,12 @@
 //! reader, so a message that has one means nothing and is refused.
 //!
 //! A pass over the bytes as they arrive, beside the parser and not in its place: whatever
-//! is not JSON is left to the parser to refuse. It remembers 12 bytes for each key of the
+//! is not JSON is left to the parser to refuse. It remembers 8 bytes for each key of the
 //! message, whose size is capped.
 
 use std::{
     collections::{HashSet, hash_map::RandomState},
-    hash::BuildHasher,
+    hash::{BuildHasher, BuildHasherDefault, Hasher},
 };
 
 /// Watches the keys of one JSON text.
@@ -18,8 +18,8 @@ pub(crate) struct Keys {
     /// The open objects and arrays, innermost last.
     open: Vec<Container>,
     objects: u32,
-    /// Which key was seen in which object.
-    seen: HashSet<(u32, u64)>,
+    /// Which key was seen in which object, as keyed hashes of both.
+    seen: HashSet<u64, BuildHasherDefault<Hashed>>,
     hasher: RandomState,
     state: State,
     /// The key that is being read, unescaped.
@@ -59,8 +59,24 @@ impl Keys {
     ///
     /// When a key in it is odd; the rest need not be fed.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<(), OddKey> {
-        for &byte in bytes {
-            self.step(byte)?;
+        let mut rest = bytes;
+        while let Some((&byte, tail)) = rest.split_first() {
+            // Most of a message is the inside of strings: over it in one go.
+            let plain = match self.state {
+                State::Text => run(rest, |byte| !matches!(byte, b'"' | b'\\')),
+                State::Key => run(rest, |byte| !matches!(byte, b'"' | b'\\' | 0)),
+                _ => 0,
+            };
+            if plain == 0 {
+                self.step(byte)?;
+                rest = tail;
+                continue;
+            }
+            let (inside, tail) = rest.split_at(plain);
+            if matches!(self.state, State::Key) {
+                self.key.extend_from_slice(inside);
+            }
+            rest = tail;
         }
         Ok(())
     }
@@ -180,12 +196,45 @@ impl Keys {
         let Some(Container::Object { number, .. }) = self.open.last() else {
             return Ok(());
         };
-        let entry = (*number, self.hasher.hash_one(&*self.key));
-        if self.seen.insert(entry) {
+        if self.seen.capacity() == 0 {
+            self.seen.reserve(24);
+        }
+        if self
+            .seen
+            .insert(self.hasher.hash_one((*number, &*self.key)))
+        {
             Ok(())
         } else {
             Err(OddKey)
         }
+    }
+}
+
+/// How many bytes at the start are `plain`.
+fn run(bytes: &[u8], plain: impl Fn(u8) -> bool) -> usize {
+    bytes
+        .iter()
+        .position(|byte| !plain(*byte))
+        .unwrap_or(bytes.len())
+}
+
+/// What is stored is a keyed hash already; hashing it again would add nothing.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
     }
 }
 
