@@ -7,10 +7,7 @@
 //! is not JSON is left to the parser to refuse. It remembers 8 bytes for each key of the
 //! message, whose size is capped.
 
-use std::{
-    collections::{HashSet, hash_map::RandomState},
-    hash::{BuildHasher, BuildHasherDefault, Hasher},
-};
+use std::collections::HashSet;
 
 /// Watches the keys of one JSON text.
 #[derive(Default)]
@@ -18,12 +15,13 @@ pub(crate) struct Keys {
     /// The open objects and arrays, innermost last.
     open: Vec<Container>,
     objects: u32,
-    /// Which key was seen in which object, as keyed hashes of both.
-    seen: HashSet<u64, BuildHasherDefault<Hashed>>,
-    hasher: RandomState,
+    /// Which key was seen in which object, as digests of both. The set hashes them again
+    /// with a key of its own, so nobody can choose what collides in it.
+    seen: HashSet<u64>,
     state: State,
-    /// The key that is being read, unescaped.
-    key: Vec<u8>,
+    /// The digest of the key that is being read, unescaped. Who finds two keys with one
+    /// digest gets his own message refused.
+    key: u64,
     /// What a `\u` escape has collected, and the first half of a surrogate pair.
     unit: u16,
     high: Option<u16>,
@@ -63,20 +61,17 @@ impl Keys {
         while let Some((&byte, tail)) = rest.split_first() {
             // Most of a message is the inside of strings: over it in one go.
             let plain = match self.state {
-                State::Text => run(rest, |byte| !matches!(byte, b'"' | b'\\')),
-                State::Key => run(rest, |byte| !matches!(byte, b'"' | b'\\' | 0)),
-                _ => 0,
-            };
+                State::Text => rest.iter().position(|byte| matches!(byte, b'"' | b'\\')),
+                State::Key => self.plain_of_key(rest),
+                _ => Some(0),
+            }
+            .unwrap_or(rest.len());
             if plain == 0 {
                 self.step(byte)?;
                 rest = tail;
-                continue;
+            } else {
+                rest = rest.get(plain..).unwrap_or_default();
             }
-            let (inside, tail) = rest.split_at(plain);
-            if matches!(self.state, State::Key) {
-                self.key.extend_from_slice(inside);
-            }
-            rest = tail;
         }
         Ok(())
     }
@@ -124,9 +119,9 @@ impl Keys {
             }
 
             (State::Between, b'"') => match self.open.last_mut() {
-                Some(Container::Object { key_next, .. }) if *key_next => {
+                Some(Container::Object { key_next, number }) if *key_next => {
                     *key_next = false;
-                    self.key.clear();
+                    self.key = fold(SEED, *number);
                     State::Key
                 }
                 _ => State::Text,
@@ -164,8 +159,22 @@ impl Keys {
     }
 
     fn part_of_key(&mut self, byte: u8) -> State {
-        self.key.push(byte);
+        self.key = fold(self.key, u32::from(byte));
         State::Key
+    }
+
+    /// Takes the bytes of a key that stand for themselves; where they end.
+    fn plain_of_key(&mut self, bytes: &[u8]) -> Option<usize> {
+        let mut key = self.key;
+        let end = bytes.iter().position(|byte| {
+            let ends = matches!(byte, b'"' | b'\\' | 0);
+            if !ends {
+                key = fold(key, u32::from(*byte));
+            }
+            ends
+        });
+        self.key = key;
+        end
     }
 
     /// `"meth\u006fd"` is `"method"`.
@@ -186,23 +195,18 @@ impl Keys {
         };
         // Half a pair is no JSON for the parser, so it does not matter how it is spelt.
         for char in char::decode_utf16(units.iter().copied()).flatten() {
-            self.key
-                .extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
+            for byte in char.encode_utf8(&mut [0; 4]).bytes() {
+                self.key = fold(self.key, u32::from(byte));
+            }
         }
         Ok(State::Key)
     }
 
     fn end_of_key(&mut self) -> Result<(), OddKey> {
-        let Some(Container::Object { number, .. }) = self.open.last() else {
-            return Ok(());
-        };
         if self.seen.capacity() == 0 {
             self.seen.reserve(24);
         }
-        if self
-            .seen
-            .insert(self.hasher.hash_one((*number, &*self.key)))
-        {
+        if self.seen.insert(self.key) {
             Ok(())
         } else {
             Err(OddKey)
@@ -210,33 +214,12 @@ impl Keys {
     }
 }
 
-/// How many bytes at the start are `plain`.
-fn run(bytes: &[u8], plain: impl Fn(u8) -> bool) -> usize {
-    bytes
-        .iter()
-        .position(|byte| !plain(*byte))
-        .unwrap_or(bytes.len())
+/// One step of FNV-1a, 64 bits.
+fn fold(digest: u64, part: u32) -> u64 {
+    (digest ^ u64::from(part)).wrapping_mul(0x0000_0100_0000_01b3)
 }
 
-/// What is stored is a keyed hash already; hashing it again would add nothing.
-#[derive(Default)]
-struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-}
+const SEED: u64 = 0xcbf2_9ce4_8422_2325;
 
 /// `serde_json` refuses what nests deeper.
 const DEEPEST: usize = 128;
