@@ -22,6 +22,9 @@ use crate::{
 };
 
 fn main() -> mcp_secure::Result<()> {
+    if !std::env::args().any(|argument| argument == "--stdio") {
+        end_with_the_test();
+    }
     match setting("SERVER").as_deref() {
         Some("init") => {
             let server = SecureServer::<Late>::from_init();
@@ -30,6 +33,15 @@ fn main() -> mcp_secure::Result<()> {
         Some("quadratic") => finish(SecureServer::new(Quadratic)),
         _ => target(),
     }
+}
+
+/// A server on a socket does not hear that its test is gone, but for its standard input.
+fn end_with_the_test() {
+    std::thread::spawn(|| {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        std::thread::sleep(Duration::from_secs(3));
+        std::process::exit(0);
+    });
 }
 
 fn target() -> mcp_secure::Result<()> {
