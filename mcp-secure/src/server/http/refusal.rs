@@ -26,6 +26,10 @@ pub(crate) struct Tally {
     peer: Option<IpAddr>,
 }
 
+/// Marks an answer that has been counted, for the layer that counts the others.
+#[derive(Clone)]
+pub(crate) struct Counted;
+
 /// One constant answer.
 #[derive(Debug)]
 pub(crate) struct Refusal {
@@ -45,6 +49,7 @@ impl Tally {
     pub(crate) fn refuse(&self, refusal: &Refusal, version: Version) -> Response<Body> {
         self.count(refusal.control);
         let mut response = refusal.response();
+        response.extensions_mut().insert(Counted);
         // Whoever is turned away at the door starts over with a new connection, so an
         // anonymous peer cannot hold one open by asking again. HTTP/2 has no such header.
         if version < Version::HTTP_2 {

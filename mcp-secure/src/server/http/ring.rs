@@ -71,11 +71,11 @@ where
         GateLayer::new(origins, tally),
         GateLayer::new(endpoint, tally),
         AuthenticateLayer::new(authenticator, tally),
+        UnrecordedLayer::new(tally),
         GateLayer::new(headers, tally),
         BodyLimitLayer::new(limits.body_bytes, limits.body_time, tally),
         SealedSessionsLayer::new(sealer, limits.session_lifetime, tally),
         SessionCapLayer::new(sessions.table(), tally),
-        UnrecordedLayer::new(tally),
     )
         .layer(leaf.clone())
 }

@@ -16,7 +16,10 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
-use super::{body::Body, refusal::Tally};
+use super::{
+    body::Body,
+    refusal::{Counted, Tally},
+};
 
 /// Travels with the request; set by the audit layer, which has a record of its own.
 #[derive(Clone, Default)]
@@ -98,7 +101,8 @@ where
         if let Ok(response) = &answer {
             let status = response.status();
             let refused = status.is_client_error() || status.is_server_error();
-            if refused && !this.recorded.0.load(Ordering::Relaxed) {
+            let counted = response.extensions().get::<Counted>().is_some();
+            if refused && !counted && !this.recorded.0.load(Ordering::Relaxed) {
                 this.tally.count(PROTOCOL);
             }
         }
