@@ -10,12 +10,13 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rmcp::model::{
     CacheScope, CallToolResult, CompleteResult, CompletionInfo, DiscoverResult, ErrorCode,
     GetPromptResult, InputRequiredResult, ListPromptsResult, ListResourceTemplatesResult,
-    ListResourcesResult, ListToolsResult, ProtocolVersion, ReadResourceResult, ResourceContents,
+    ListResourcesResult, ListToolsResult, ReadResourceResult, ResourceContents,
 };
 
 use super::{
     BoxError, Checked, CheckedOp, McpOp, McpReply, Refusal, Registry, ReplyFuture, Rounds, Shape,
     Verdict,
+    hardened::{HANDSHAKE, VERSIONS},
     registry::{ResourceKind, allows},
 };
 use crate::{
@@ -265,14 +266,12 @@ impl<S: SecureService> Shared<S> {
             McpOp::Initialize(request) => {
                 context.peer.set_peer_info(request);
                 let mut info = registry.info.clone();
-                info.protocol_version = ProtocolVersion::V_2025_11_25;
+                info.protocol_version = HANDSHAKE;
                 Ok(McpReply::Initialize(info))
             }
             McpOp::Discover => {
-                let mut result = DiscoverResult::from_server_info(
-                    vec![ProtocolVersion::V_2025_11_25, ProtocolVersion::V_2026_07_28],
-                    registry.info.clone(),
-                );
+                let mut result =
+                    DiscoverResult::from_server_info(VERSIONS.to_vec(), registry.info.clone());
                 result.ttl_ms = 0;
                 result.cache_scope = CacheScope::Private;
                 Ok(McpReply::Discover(result))

@@ -24,8 +24,10 @@ pub(crate) struct Hardened {
 
 /// The revisions that are served. Older ones are off: each is a downgrade that a client
 /// could choose (spec BASE-21).
-const VERSIONS: &[ProtocolVersion] =
-    &[ProtocolVersion::V_2025_11_25, ProtocolVersion::V_2026_07_28];
+pub(crate) const VERSIONS: &[ProtocolVersion] = &[HANDSHAKE, ProtocolVersion::V_2026_07_28];
+
+/// The one of them that has a handshake, and so all that `initialize` can agree on.
+pub(crate) const HANDSHAKE: ProtocolVersion = ProtocolVersion::V_2025_11_25;
 
 /// The revisions that are served, for the manifest.
 pub(crate) fn protocol_versions() -> Vec<String> {
@@ -337,7 +339,7 @@ impl ServerHandler for Hardened {
         let mut info = self.registry.info.clone();
         // The legacy handshake can only agree on the one legacy revision that is served.
         let _ = request;
-        info.protocol_version = ProtocolVersion::V_2025_11_25;
+        info.protocol_version = HANDSHAKE;
         Ok(info)
     }
 
