@@ -1,8 +1,7 @@
 //! Taking hidden characters out.
 
-use alloc::borrow::Cow;
-use alloc::string::String;
-use core::fmt::{self, Write as _};
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
 
 use crate::report::Field;
 use crate::rule;

@@ -1,6 +1,6 @@
 //! A character in plain ASCII words.
 
-use core::fmt;
+use std::fmt;
 
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory as _};
 use unicode_script::{Script, UnicodeScript as _};

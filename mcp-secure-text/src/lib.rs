@@ -40,15 +40,10 @@
 //! It removes the invisible channel, and says nothing of what visible words ask for.
 
 #![forbid(unsafe_code)]
-#![no_std]
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)
 )]
-
-extern crate alloc;
-#[cfg(test)]
-extern crate std;
 
 mod clean;
 mod describe;
@@ -61,7 +56,9 @@ mod tests;
 
 pub use clean::{Clean, Policy, sanitize, sanitize_field};
 pub use name::{MAX_NAME_LEN, NameError, check_name};
-pub use report::{Field, Finding, MAX_FINDINGS, Report, Severity, inspect};
+pub use report::{
+    Evidence, Field, Finding, MAX_FINDINGS, Report, Severity, Verdict, View, inspect,
+};
 
 /// The version of the Unicode Character Database behind the rules: 18.0.0.
 pub const UNICODE_VERSION: (u64, u64, u64) = unicode_properties::UNICODE_VERSION;

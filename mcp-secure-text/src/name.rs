@@ -1,6 +1,6 @@
 //! The grammar of names.
 
-use core::fmt;
+use std::fmt;
 
 use crate::describe::Described;
 
@@ -79,4 +79,4 @@ impl fmt::Display for NameError {
     }
 }
 
-impl core::error::Error for NameError {}
+impl std::error::Error for NameError {}

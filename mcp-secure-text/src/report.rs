@@ -1,8 +1,7 @@
 //! What is looked for, where, and what was found.
 
-use alloc::vec::Vec;
-use core::fmt;
-use core::ops::Range;
+use std::fmt;
+use std::ops::Range;
 
 use crate::describe::Described;
 use crate::scan::{Hit, Scan, is_plain};
@@ -105,7 +104,80 @@ impl fmt::Display for Severity {
     }
 }
 
-/// One hidden character, or several of one rule in a row.
+/// Which reading of a text showed a finding.
+///
+/// Text is read in more than one way, because a model does: it understands look-alike letters,
+/// spaced-out words and Base64 as well as the words themselves. Such readings are for matching
+/// only; none of them is ever sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum View {
+    /// The text as it stands.
+    Text,
+    /// Compatibility forms, case, marks and look-alikes folded (NFKC, UTS #39 skeletons).
+    Folded,
+    /// Digits and signs read as the letters they stand for.
+    Leet,
+    /// Spaces or signs between single letters taken out.
+    Joined,
+    /// Base64 or its URL-safe form, decoded.
+    Base64,
+    /// Base32, decoded.
+    Base32,
+    /// Hexadecimal, decoded.
+    Hex,
+    /// HTML entities, decoded.
+    Entities,
+    /// Percent encoding, decoded.
+    Percent,
+    /// `\u0041` and `\x41` escapes, decoded.
+    Escapes,
+    /// Letters turned by thirteen places.
+    Rot13,
+    /// The letters from last to first.
+    Reversed,
+    /// Braille cells as letters.
+    Braille,
+}
+
+impl fmt::Display for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Text => "the text",
+            Self::Folded => "look-alikes",
+            Self::Leet => "digits for letters",
+            Self::Joined => "spaced-out letters",
+            Self::Base64 => "Base64",
+            Self::Base32 => "Base32",
+            Self::Hex => "hexadecimal",
+            Self::Entities => "HTML entities",
+            Self::Percent => "percent encoding",
+            Self::Escapes => "character escapes",
+            Self::Rot13 => "ROT13",
+            Self::Reversed => "reversed letters",
+            Self::Braille => "Braille",
+        })
+    }
+}
+
+/// What a rule saw, in words that are safe to print: never the text itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Evidence {
+    /// Characters that a person does not see.
+    Characters {
+        /// The first of them.
+        first: char,
+        /// How many there are.
+        count: usize,
+    },
+    /// Words and signs, as they stand in the lists of this crate.
+    Words(Vec<&'static str>),
+    /// The shape of the text, in words.
+    Shape(&'static str),
+}
+
+/// One thing in a text that a rule objects to.
 ///
 /// Its `Display` is ASCII and never repeats what it found: a report must not carry the attack on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,14 +185,14 @@ impl fmt::Display for Severity {
 pub struct Finding {
     /// The stable name of the rule, one of those in [`rule`](crate::rule).
     pub rule: &'static str,
-    /// Where it stands, in bytes.
+    /// Where it stands, in bytes of the text that was inspected.
     pub span: Range<usize>,
     /// How bad it is.
     pub severity: Severity,
-    /// The first character of the span.
-    pub character: char,
-    /// How many characters the span has.
-    pub count: usize,
+    /// Which reading of the text showed it.
+    pub view: View,
+    /// What the rule saw.
+    pub evidence: Evidence,
     /// What the author of the text should do.
     pub advice: &'static str,
 }
@@ -131,8 +203,11 @@ impl From<Hit> for Finding {
             rule: hit.rule,
             span: hit.span,
             severity: hit.severity,
-            character: hit.character,
-            count: hit.count,
+            view: View::Text,
+            evidence: Evidence::Characters {
+                first: hit.character,
+                count: hit.count,
+            },
             advice: crate::rule::advice(hit.rule),
         }
     }
@@ -140,9 +215,30 @@ impl From<Hit> for Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", Described(self.character))?;
-        if self.count > 1 {
-            write!(f, " (the first of {} characters)", self.count)?;
+        match &self.evidence {
+            Evidence::Characters { first, count } => {
+                write!(f, "{}", Described(*first))?;
+                if *count > 1 {
+                    write!(f, " (the first of {count} characters)")?;
+                }
+            }
+            Evidence::Words(words) => {
+                for (index, word) in words.iter().enumerate() {
+                    f.write_str(if index == 0 { "`" } else { " ... " })?;
+                    for c in word.chars() {
+                        if c.is_ascii() {
+                            write!(f, "{c}")?;
+                        } else {
+                            write!(f, "{}", c.escape_unicode())?;
+                        }
+                    }
+                }
+                f.write_str("`")?;
+            }
+            Evidence::Shape(shape) => f.write_str(shape)?,
+        }
+        if !matches!(self.view, View::Text) {
+            write!(f, " (read as {})", self.view)?;
         }
         write!(
             f,
@@ -173,5 +269,43 @@ impl Report {
     /// The worst severity of all findings, the omitted ones included; none if the text is clean.
     pub fn worst(&self) -> Option<Severity> {
         self.worst
+    }
+
+    /// The verdict on the whole text.
+    ///
+    /// ```
+    /// use mcp_secure_text::{Field, Verdict, inspect};
+    ///
+    /// let report = inspect("Adds two numbers.\u{202E}", Field::Description);
+    /// assert_eq!(report.verdict(), Verdict::Reject);
+    /// assert_eq!(report.verdict().to_string(), "reject");
+    /// ```
+    pub fn verdict(&self) -> Verdict {
+        match self.worst {
+            None => Verdict::Clean,
+            Some(Severity::Warn) => Verdict::Warn,
+            Some(Severity::Deny) => Verdict::Reject,
+        }
+    }
+}
+
+/// What to do with a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// Nothing was found.
+    Clean,
+    /// Something was found that a person should look at, or that is taken out in passing.
+    Warn,
+    /// Something was found that has no honest use.
+    Reject,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Clean => "clean",
+            Self::Warn => "warn",
+            Self::Reject => "reject",
+        })
     }
 }

@@ -6,7 +6,7 @@
 mod context;
 mod escape;
 
-use core::ops::Range;
+use std::ops::Range;
 
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 

@@ -1,5 +1,3 @@
-use alloc::string::String;
-
 use crate::{Field, Policy, inspect, sanitize};
 
 #[track_caller]

@@ -5,7 +5,15 @@ mod benign;
 mod laws;
 mod names;
 
-use crate::{Field, Finding, Severity, inspect};
+use crate::{Evidence, Field, Finding, Severity, inspect};
+
+/// How many hidden characters a finding is about.
+fn count(finding: &Finding) -> usize {
+    match finding.evidence {
+        Evidence::Characters { count, .. } => count,
+        _ => panic!("{finding} is about no characters"),
+    }
+}
 
 /// The only finding in a description.
 fn only(text: &str) -> Finding {

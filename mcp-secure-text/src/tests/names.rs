@@ -1,4 +1,4 @@
-use alloc::string::ToString as _;
+use std::string::ToString as _;
 
 use crate::{MAX_NAME_LEN, NameError, check_name};
 
