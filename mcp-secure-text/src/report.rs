@@ -65,6 +65,10 @@ pub enum Field {
     Example,
     /// A text inside annotations. One line.
     Annotation,
+    /// The name of a parameter, in a schema that somebody else may have written. One line.
+    ParameterName,
+    /// Any other string of a schema: comments, extensions, patterns.
+    SchemaText,
     /// The server's `instructions`.
     Instructions,
     /// A message of a prompt.
@@ -82,7 +86,10 @@ impl Field {
     /// assert!(!Field::Title.is_multiline());
     /// ```
     pub const fn is_multiline(self) -> bool {
-        !matches!(self, Self::Name | Self::Title | Self::Annotation)
+        !matches!(
+            self,
+            Self::Name | Self::Title | Self::Annotation | Self::ParameterName
+        )
     }
 }
 
@@ -269,6 +276,23 @@ impl Report {
     /// The worst severity of all findings, the omitted ones included; none if the text is clean.
     pub fn worst(&self) -> Option<Severity> {
         self.worst
+    }
+
+    /// The report without the findings of `rules`: exceptions that a person has reviewed.
+    ///
+    /// Rules that weigh words add up, so that taking one away may clear others.
+    ///
+    /// ```
+    /// use mcp_secure_text::{Field, inspect, rule};
+    ///
+    /// let report = inspect("Prints in \u{1B}[1mbold\u{1B}[0m.", Field::Description);
+    /// assert!(report.without(&[rule::ESCAPE_SEQUENCE]).is_clean());
+    /// ```
+    pub fn without(mut self, rules: &[&str]) -> Self {
+        self.findings
+            .retain(|finding| !rules.contains(&finding.rule));
+        self.worst = self.findings.iter().map(|finding| finding.severity).max();
+        self
     }
 
     /// The verdict on the whole text.

@@ -81,6 +81,38 @@ pub const LINE_BREAK: &str = "hidden/line-break";
 /// More than eight combining marks on one character.
 pub const COMBINING_RUN: &str = "hidden/combining-run";
 
+/// All rules.
+///
+/// ```
+/// use mcp_secure_text::rule;
+/// assert!(rule::ALL.contains(&rule::ZERO_WIDTH));
+/// ```
+pub const ALL: &[&str] = &[
+    TAG_CHARACTER,
+    VARIATION_SELECTOR,
+    ZERO_WIDTH,
+    BIDI_CONTROL,
+    DIRECTION_MARK,
+    FILLER,
+    BRAILLE_BLANK,
+    GRAPHEME_JOINER,
+    SOFT_HYPHEN,
+    MATH_OPERATOR,
+    DEPRECATED_FORMAT,
+    FORMAT_CHARACTER,
+    ANNOTATION,
+    OBJECT_REPLACEMENT,
+    IGNORABLE,
+    NONCHARACTER,
+    PRIVATE_USE,
+    CONTROL,
+    ESCAPE_SEQUENCE,
+    CARRIAGE_RETURN,
+    LINE_SEPARATOR,
+    LINE_BREAK,
+    COMBINING_RUN,
+];
+
 /// What to do about a finding of `rule`, in one sentence for the author of the text.
 pub(crate) fn advice(rule: &'static str) -> &'static str {
     match rule {
