@@ -32,16 +32,20 @@ pub fn inspect(text: &str, field: Field) -> Report {
         omitted: 0,
         worst: None,
     };
-    if is_plain(text, field) {
-        return report;
-    }
-    for hit in Scan::new(text, field) {
-        report.worst = report.worst.max(Some(hit.severity));
-        if report.findings.len() < MAX_FINDINGS {
-            report.findings.push(hit.into());
-        } else {
-            report.omitted += 1;
+    if !is_plain(text, field) {
+        for hit in Scan::new(text, field) {
+            report.worst = report.worst.max(Some(hit.severity));
+            if report.findings.len() < MAX_FINDINGS {
+                report.findings.push(hit.into());
+            } else {
+                report.omitted += 1;
+            }
         }
+    }
+    let hidden = report.findings.len();
+    crate::wording::inspect(text, field, &mut report.findings);
+    if let Some(words) = report.findings.get(hidden..) {
+        report.worst = report.worst.max(words.iter().map(|f| f.severity).max());
     }
     report
 }
