@@ -80,7 +80,10 @@ impl Engine {
                     continue;
                 }
                 known.insert(key, lexemes.len());
-                let edge = |c: Option<char>, open: bool| !open && c.is_some_and(is_word);
+                // `.env` is a file, and the end of `process.env` is not.
+                let edge = |c: Option<char>, open: bool| {
+                    !open && c.is_some_and(|c| is_word(c) || c == '.')
+                };
                 lexemes.push(Lexeme {
                     word,
                     classes,

@@ -34,6 +34,8 @@ pub(super) type Pattern = &'static [(usize, Classes)];
 /// What a stranger is after, by its own name.
 /// What a stranger is after, by its own name.
 /// What a stranger is after, by its own name.
+/// What a stranger is after, by its own name.
+/// What a stranger is after, by its own name.
 const DATA: Classes = SECRET_FILE | SECRET_PATH | CONVERSATION;
 /// The same, in words that honest texts use as well.
 const ANY_DATA: Classes = DATA | CREDENTIAL | PERSONAL;
@@ -207,6 +209,7 @@ pub(super) const RULES: &[Rule] = &[
             &[(0, TAKE | SEND | INCLUDE), (40, SECRET_FILE)],
             &[(0, TAKE), (16, CREDENTIAL)],
             &[(0, SECRET_FILE), (24, SEND | TAKE)],
+            &[(0, TAKES), (30, SECRET_PATH | CREDENTIAL)],
         ],
         attacks: &[],
         honest: &[],
@@ -235,7 +238,7 @@ pub(super) const RULES: &[Rule] = &[
                 (30, SEND | INCLUDE),
                 (50, CONVERSATION | SECRET_PATH),
             ],
-            &[(0, HARM), (24, ANY_DATA)],
+            &[(0, HARM), (24, ANY_DATA | SYSTEM_PROMPT)],
             &[(0, SEND), (24, PERSONAL), (40, CONVERSATION)],
             &[(0, TAKE), (40, ANY_DATA), (40, SEND), (50, OUT)],
         ],
@@ -255,10 +258,11 @@ pub(super) const RULES: &[Rule] = &[
         id: "wording/conversation",
         advice: "do not ask for the conversation",
         source: "Trail of Bits, Line jumping (2025)",
-        weight: (60, 50),
+        weight: (100, 50),
         patterns: &[
             &[(0, SEND), (60, CONVERSATION)],
             &[(0, INCLUDE), (30, WHOLE), (20, CONVERSATION)],
+            &[(0, MUST), (60, CONVERSATION), (60, INCLUDE | SEND | SLOT)],
         ],
         attacks: &[],
         honest: &[],
@@ -326,12 +330,11 @@ pub(super) const RULES: &[Rule] = &[
         id: "wording/prefer",
         advice: "let the model choose: say what the tool is good at",
         source: "MPMA, preference manipulation (2025)",
-        weight: (60, 0),
+        weight: (100, 0),
         patterns: &[
             &[(0, PREFER)],
             &[(0, INSTEAD), (24, TOOLS), (60, THIS_TOOL)],
             &[(0, INSTEAD), (40, TOOL_WORD), (40, PREFER)],
-            &[(0, THIS_TOOL), (40, INSTEAD), (24, TOOLS)],
         ],
         attacks: &[],
         honest: &[],
@@ -525,6 +528,41 @@ pub(super) const RULES: &[Rule] = &[
         source: "AgentDojo (2024)",
         weight: (0, 40),
         patterns: &[&[(0, MUST), (40, DESTROY)], &[(0, DESTROY), (40, NOT)]],
+        attacks: &[],
+        honest: &[],
+    },
+    Rule {
+        id: "wording/unasked",
+        advice: "leave consent to the person",
+        source: "OWASP ASI09 Human-Agent Trust Exploitation",
+        weight: (50, 50),
+        patterns: &[
+            &[(0, SEND | APPROVE | RUN), (60, WITHOUT), (40, CONSENT)],
+            &[(0, WITHOUT), (40, CONSENT), (60, SEND | APPROVE)],
+        ],
+        attacks: &[],
+        honest: &[],
+    },
+    Rule {
+        id: "wording/send-elsewhere",
+        advice: "name the place in the code, not in the text",
+        source: "CyberArk, full-schema poisoning (2025)",
+        weight: (60, 20),
+        patterns: &[&[(0, SEND), (60, ELSEWHERE)]],
+        attacks: &[],
+        honest: &[],
+    },
+    Rule {
+        id: "wording/step",
+        advice: "tell what the tool does, not what must come first",
+        source: "Trail of Bits, Line jumping (2025)",
+        weight: (60, 50),
+        patterns: &[
+            &[(0, STEP), (60, MUST | RUN | MODEL)],
+            &[(0, MUST), (40, STEP)],
+            &[(0, RUN), (60, STEP)],
+            &[(0, STEP), (60, SECRET_PATH)],
+        ],
         attacks: &[],
         honest: &[],
     },

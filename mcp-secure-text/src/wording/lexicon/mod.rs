@@ -157,6 +157,8 @@ classes! {
     TOOL_WORD = 66,
     /// Requires nobody.
     STEP = 68,
+    /// Gets at something, said of the tool itself.
+    TAKES = 69,
 }
 
 /// Classes whose words stand in many honest texts: no rule may wait for these alone.
@@ -178,7 +180,8 @@ pub(super) const COMMON: Classes = PRIOR
     | WHOLE
     | TASK
     | WITHOUT
-    | BECOME;
+    | BECOME
+    | TAKES;
 
 /// Words of one class.
 pub(super) type Words = (Classes, &'static [&'static str]);
