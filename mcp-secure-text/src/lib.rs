@@ -53,6 +53,8 @@ pub mod rule;
 mod scan;
 #[cfg(test)]
 mod tests;
+#[allow(dead_code)]
+mod view;
 
 pub use clean::{Clean, Policy, sanitize, sanitize_field};
 pub use name::{MAX_NAME_LEN, NameError, check_name};
