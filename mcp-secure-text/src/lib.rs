@@ -53,6 +53,7 @@ pub mod rule;
 mod scan;
 #[cfg(test)]
 mod tests;
+#[allow(dead_code)]
 mod view;
 mod wording;
 
