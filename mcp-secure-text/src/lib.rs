@@ -51,6 +51,7 @@ mod name;
 mod report;
 pub mod rule;
 mod scan;
+mod structure;
 #[cfg(test)]
 mod tests;
 #[allow(dead_code)]

@@ -43,9 +43,11 @@ pub fn inspect(text: &str, field: Field) -> Report {
         }
     }
     let hidden = report.findings.len();
+    crate::structure::inspect(text, field, &mut report.findings);
     crate::wording::inspect(text, field, &mut report.findings);
-    if let Some(words) = report.findings.get(hidden..) {
-        report.worst = report.worst.max(words.iter().map(|f| f.severity).max());
+    if let Some(visible) = report.findings.get(hidden..).filter(|v| !v.is_empty()) {
+        report.worst = report.worst.max(visible.iter().map(|f| f.severity).max());
+        report.findings.sort_by_key(|finding| finding.span.start);
     }
     report
 }
@@ -264,7 +266,8 @@ impl fmt::Display for Finding {
 #[non_exhaustive]
 #[must_use]
 pub struct Report {
-    /// The first [`MAX_FINDINGS`] findings. Spans do not overlap.
+    /// The first [`MAX_FINDINGS`] hidden characters and everything else that was found. Spans of
+    /// hidden characters do not overlap one another.
     pub findings: Vec<Finding>,
     /// How many findings came after those.
     pub omitted: usize,

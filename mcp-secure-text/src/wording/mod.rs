@@ -142,7 +142,7 @@ impl Scales {
                 continue;
             }
             let mut finding = weighed.finding;
-            if weighed.weight >= ENOUGH && self.field != Field::ToolOutput {
+            if weighed.weight > ENOUGH && self.field != Field::ToolOutput {
                 finding.severity = Severity::Deny;
             }
             findings.push(finding);

@@ -159,6 +159,44 @@ classes! {
     STEP = 68,
     /// Gets at something, said of the tool itself.
     TAKES = 69,
+    /// Praise of itself, or blame of others.
+    CLAIM = 70,
+    /// To be preferred.
+    CHOOSE = 71,
+    /// Another call than this one.
+    OTHER_CALL = 72,
+    /// To make it do something else.
+    CHANGE = 73,
+    /// What the person wants.
+    USER_WILL = 74,
+    /// Consent that nobody gave.
+    AGREED = 75,
+    /// To keep from the person.
+    KEEP_HIDDEN = 76,
+    /// Text taken for instructions.
+    AS_ORDERS = 77,
+    /// The model spoken to by name.
+    CALL_MODEL = 78,
+    /// Rights handed out by a text.
+    PRIVILEGE = 79,
+    /// More weight than other words.
+    PRECEDENCE = 80,
+    /// The value of a secret.
+    VALUE_OF = 81,
+    /// To hand over, as an argument.
+    GIVE = 82,
+    /// What only the model has.
+    INNER = 83,
+    /// What a model keeps.
+    MEMORY = 84,
+    /// To move money.
+    SPEND = 85,
+    /// To fetch and run.
+    REMOTE_RUN = 86,
+    /// Without a word, of an act that may be honest.
+    SILENTLY = 90,
+    /// By way of this tool.
+    THROUGH = 91,
 }
 
 /// Classes whose words stand in many honest texts: no rule may wait for these alone.
@@ -181,7 +219,10 @@ pub(super) const COMMON: Classes = PRIOR
     | TASK
     | WITHOUT
     | BECOME
-    | TAKES;
+    | TAKES
+    | OTHER_CALL
+    | CHANGE
+    | GIVE;
 
 /// Words of one class.
 pub(super) type Words = (Classes, &'static [&'static str]);
