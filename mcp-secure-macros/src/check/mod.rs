@@ -14,29 +14,53 @@ use syn::{ItemImpl, Type};
 
 use crate::{
     errors::Errors,
-    model::{Function, Kind, Server, unraw},
+    model::{Access, Exceptions, Function, Kind, Server, Target, unraw},
 };
 
 /// Everything; what is wrong with one function is noted there, and the rest in `errors`.
 pub(crate) fn server(server: &mut Server, errors: &mut Errors) {
     impl_block(&server.item, errors);
-    if can_serve(&server.item) {
-        text::name(&server.name, true, errors);
-    }
-    if let Some(version) = &server.version {
-        text::visible(version, Field::Annotation, errors);
-    }
-    if let Some(instructions) = &server.instructions {
-        text::visible(instructions, Field::Instructions, errors);
-    }
+    about_itself(server, errors);
     for function in &mut server.functions {
         let mut found = Errors::default();
+        let mut exceptions = std::mem::take(&mut function.exceptions);
         signature::check(function, &mut found);
-        primitive(function, &mut found);
-        params::check(function, &server.item.generics, &mut found);
+        primitive(function, &mut exceptions, &mut found);
+        params::check(function, &server.item.generics, &mut exceptions, &mut found);
+        for literal in &function.literals {
+            text::visible(literal, Field::PromptText, &mut exceptions, &mut found);
+        }
+        text::reasons(&exceptions, &mut found);
         function.errors.append(found);
+        // What has a mistake may hold the text that an exception is for, and what has a type
+        // of the author's own may have it in its schema: that is seen when the server starts.
+        if !function.errors_found() && params::shows_its_schemas(function) {
+            let mut found = Errors::default();
+            text::unspent(&exceptions, &function.ident.to_string(), &mut found);
+            function.errors.append(found);
+        }
+        function.exceptions = exceptions;
     }
     across::check(&mut server.functions);
+}
+
+/// The texts of the server as a whole.
+fn about_itself(server: &mut Server, errors: &mut Errors) {
+    let before = errors.count();
+    let exceptions = &mut server.exceptions;
+    if can_serve(&server.item) {
+        text::name(&server.name, true, exceptions, errors);
+    }
+    if let Some(version) = &server.version {
+        text::visible(version, Field::Annotation, exceptions, errors);
+    }
+    if let Some(instructions) = &server.instructions {
+        text::visible(instructions, Field::Instructions, exceptions, errors);
+    }
+    text::reasons(exceptions, errors);
+    if errors.count() == before {
+        text::unspent(exceptions, &server.name.value, errors);
+    }
 }
 
 fn impl_block(item: &ItemImpl, errors: &mut Errors) {
@@ -80,15 +104,24 @@ fn borrows(ty: &Type) -> bool {
     false
 }
 
-fn primitive(function: &Function, errors: &mut Errors) {
+fn primitive(function: &Function, exceptions: &mut Exceptions, errors: &mut Errors) {
     let noun = function.kind.noun();
     match &function.kind {
         Kind::Init => return,
-        Kind::Completion { .. } => return,
+        Kind::Completion { target, argument } => {
+            match target {
+                Target::Prompt(name) => text::visible(name, Field::Name, exceptions, errors),
+                Target::Resource(uri) => {
+                    text::visible(uri, Field::Annotation, exceptions, errors);
+                }
+            }
+            text::visible(argument, Field::ParameterName, exceptions, errors);
+            return;
+        }
         Kind::Resource { uri, mime } => {
-            uri::check(function, uri, errors);
+            uri::check(function, uri, exceptions, errors);
             if let Some(mime) = mime {
-                text::media_type(mime, errors);
+                text::media_type(mime, exceptions, errors);
             }
         }
         Kind::Tool(hints) => {
@@ -107,16 +140,17 @@ fn primitive(function: &Function, errors: &mut Errors) {
     text::name(
         &function.name,
         function.name.value == unraw(&function.ident),
+        exceptions,
         errors,
     );
     if let Some(title) = &function.title {
-        text::visible(title, Field::Title, errors);
+        text::visible(title, Field::Title, exceptions, errors);
         if title.value.trim().is_empty() {
             errors.at(title.span(), "this title is empty: write one, or remove it");
         }
     }
     match &function.description {
-        Some(description) => text::visible(description, Field::Description, errors),
+        Some(description) => text::visible(description, Field::Description, exceptions, errors),
         None => errors.at(
             function.ident.span(),
             format_args!(
@@ -129,7 +163,12 @@ fn primitive(function: &Function, errors: &mut Errors) {
         .into_iter()
         .flatten()
     {
-        text::visible(&reason.why, Field::Annotation, errors);
+        text::visible(&reason.why, Field::Annotation, exceptions, errors);
+    }
+    if let Some(Access::Scopes(scopes)) = &function.policy.access {
+        for scope in scopes {
+            text::visible(scope, Field::Annotation, exceptions, errors);
+        }
     }
 }
 

@@ -33,6 +33,7 @@ fn about(name: &'static str, policy: Policy, handles: Vec<&'static [Facts]>) -> 
         title: None,
         description: "Does something with a note.",
         policy,
+        exceptions: &[],
         handles,
     }
 }
@@ -73,6 +74,7 @@ fn definition() -> Definition<()> {
         name: "notes",
         version: "0.1.0",
         instructions: Some("Keep notes."),
+        exceptions: &[],
         // Not in order: the manifest sorts.
         tools: vec![tool(write), tool(read)],
         prompts: vec![definition::Prompt {
@@ -98,6 +100,7 @@ fn definition() -> Definition<()> {
         completions: vec![definition::Completion {
             target: Target::Prompt("summary"),
             argument: "topic",
+            exceptions: &[],
             handles: Vec::new(),
             call: |(), _| Box::pin(async { Err(crate::ToolError::new("")) }),
         }],

@@ -26,6 +26,7 @@ pub(in crate::server) fn with_declared<T>(
         name: "mcp-secure-unit-test",
         version: "0.1.0",
         instructions: None,
+        exceptions: &[],
         tools: Vec::new(),
         prompts: Vec::new(),
         resources: Vec::new(),
@@ -34,7 +35,9 @@ pub(in crate::server) fn with_declared<T>(
     let grants = [Grant::fs_from_operator::<Notes>()];
     let limits = Limits::default();
     let transports = Declared::transports(stdio, http, unix);
+    let manifest = Manifest::compiled(&definition, &grants, &limits, &transports);
     f(&Declared {
+        texts: manifest.texts_with(&definition),
         grants: &grants,
         limits: &limits,
         stdio,
@@ -43,7 +46,7 @@ pub(in crate::server) fn with_declared<T>(
             path: "/mcp".into(),
         }),
         unix: unix.then(|| Some("/run/in-code.sock".into())),
-        manifest: Manifest::compiled(&definition, &grants, &limits, &transports),
+        manifest,
     })
 }
 

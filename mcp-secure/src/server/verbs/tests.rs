@@ -17,6 +17,7 @@ fn run_with(line: &str, probe: impl FnOnce(&Resolved) -> Result<()>) -> Ran {
     let mut around = Surroundings {
         exe: Path::new("/opt/notes"),
         cwd: Path::new("/srv/app"),
+        now: SystemTime::UNIX_EPOCH,
         out: &mut out,
         err: &mut err,
     };
