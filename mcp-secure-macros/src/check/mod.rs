@@ -177,15 +177,19 @@ mod tests {
     use super::*;
 
     fn mistakes(block: &str) -> Vec<String> {
+        told("", block).messages()
+    }
+
+    fn told(attr: &str, block: &str) -> Errors {
         let mut errors = Errors::default();
-        let attr = proc_macro2::TokenStream::new();
+        let attr = attr.parse().unwrap_or_default();
         let item: ItemImpl = syn::parse_str(block).unwrap_or_else(|_| syn::parse_quote!(impl X {}));
         let mut read = crate::parse::server::server(attr, item, &mut errors);
         server(&mut read, &mut errors);
         for function in read.functions {
             errors.append(function.errors);
         }
-        errors.messages()
+        errors
     }
 
     #[test]
@@ -198,6 +202,118 @@ mod tests {
     fn every_mistake_is_told_in_one_run() {
         let block = "impl S { #[tool] fn a(self, s: &str) {} }";
         assert_eq!(mistakes(block).len(), 5, "{:?}", mistakes(block));
+    }
+
+    /// An `A` that only a model reads.
+    const HIDDEN: char = '\u{E0041}';
+
+    #[test]
+    fn every_kind_of_literal_is_inspected() {
+        let server = "impl S {}";
+        for option in [
+            "name = \"s@\"",
+            "version = \"1@\"",
+            "instructions = \"Do.@\"",
+        ] {
+            let with = |c: &str| told(&option.replace('@', c), server).messages();
+            assert!(with("").is_empty(), "{option}: {:?}", with(""));
+            assert_eq!(with(&HIDDEN.to_string()).len(), 1, "{option}");
+        }
+        for block in [
+            "/** Do.@ */ impl S {}",
+            "impl S { /** A.@ */ #[tool(public)] async fn a(&self) {} }",
+            "impl S { /** A. */ #[tool(public, name = \"b@\")] async fn a(&self) {} }",
+            "impl S { /** A. */ #[tool(public, title = \"A@\")] async fn a(&self) {} }",
+            "impl S { /** A. */ #[tool(scope = \"a@\")] async fn a(&self) {} }",
+            "impl S { /** A. */ #[tool(scope = [\"a\", \"b@\"])] async fn a(&self) {} }",
+            "impl S { /** A. */ #[tool(public, unapproved = \"why@\")] async fn a(&self, x: Fs<A, B>) {} }",
+            "impl S { /** A. */ #[tool(public, allow_flow = \"why@\")] async fn a(&self, x: Fs<A, B>) {} }",
+            "impl S { /** A. */ #[tool(public)] async fn a(&self, /** One.@ */ s: String) {} }",
+            "impl S { /** A. */ #[tool(public)] async fn a(&self, #[arg(pattern = \"^a@$\")] s: String) {} }",
+            "impl S { /** A. */ #[tool(public)] async fn a(&self, #[arg(header = \"A@\")] s: String) {} }",
+            "impl S { /** A.@ */ #[prompt(public)] async fn a(&self) -> String { x } }",
+            "impl S { /** A. */ #[prompt(public)] async fn a(&self) -> String { f(\"Be.@\") } }",
+            "impl S { /** A. */ #[prompt(public)] async fn a(&self) -> String { format!(\"{x} is.@\") } }",
+            "impl S { /** A. */ #[prompt(public)] async fn a(&self) -> String { m!([b\"Be.@\"]) } }",
+            "impl S { /** A.@ */ #[resource(public, uri = \"x:y\")] async fn a(&self) -> String { x } }",
+            "impl S { /** A. */ #[resource(public, uri = \"x:y@\")] async fn a(&self) -> String { x } }",
+            "impl S { /** A. */ #[resource(public, uri = \"x:y\", mime = \"a/b@\")] async fn a(&self) -> String { x } }",
+        ] {
+            // Bytes have no such character as it is.
+            let hidden = if block.contains("b\"") {
+                "\\xF3\\xA0\\x81\\x81".to_owned()
+            } else {
+                HIDDEN.to_string()
+            };
+            let with = |c: &str| mistakes(&block.replace('@', c));
+            assert!(with("").is_empty(), "{block}: {:?}", with(""));
+            assert_eq!(with(&hidden).len(), 1, "{block}: {:?}", with(&hidden));
+        }
+        let completion = |target: &str, arg: &str| {
+            mistakes(&format!(
+                "impl S {{ #[completion({target}, arg = \"{arg}\")] async fn a(&self, prefix: String) {{}} }}"
+            ))
+        };
+        for (target, arg) in [
+            ("prompt = \"p@\"", "a"),
+            ("resource = \"x:{a}@\"", "a"),
+            ("prompt = \"p\"", "a@"),
+        ] {
+            let hidden = HIDDEN.to_string();
+            let found = completion(&target.replace('@', &hidden), &arg.replace('@', &hidden));
+            assert!(
+                found.iter().any(|m| m.contains("hidden/tag-character")),
+                "{found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_only_deserves_a_look_is_a_warning_and_the_worst_of_a_line_is_told() {
+        let told = told(
+            "",
+            "impl S { #[doc = \"Add\u{AD}ing.\\nTwo\u{AD}.\\nTh\u{AD}ree\u{E0041}.\"] #[tool(public)] async fn a(&self) {} }",
+        );
+        assert_eq!(told.messages().len(), 1, "{:?}", told.messages());
+        assert!(told.messages().concat().contains("hidden/tag-character"));
+        assert_eq!(told.warnings().len(), 2, "{:?}", told.warnings());
+    }
+
+    #[test]
+    fn an_exception_excuses_its_rule_in_its_entry_and_nothing_else() {
+        let excused = |rule: &str, attr: &str, text: &str| {
+            let block = format!(
+                "impl S {{ /** A{text}. */ #[tool(public, allow_text(\"{rule}\", \
+                 reason = \"A good reason{attr}.\", until = \"2027-06-30\"))] async fn a(&self) {{}} \
+                 /** B. */ #[tool(public)] async fn b(&self) {{}} }}"
+            );
+            mistakes(&block)
+        };
+        assert!(excused("hidden/tag-character", "", "\u{E0041}").is_empty());
+        assert_eq!(excused("hidden/bidi-control", "", "\u{E0041}").len(), 1);
+        // The reason is no reason for itself.
+        assert_eq!(excused("hidden/tag-character", "\u{E0041}", "").len(), 1);
+        // Elsewhere it holds.
+        let block = "impl S { /** A\u{E0041}. */ #[tool(public)] async fn a(&self) {} }";
+        let attr = "instructions = \"Do\u{E0041}.\", allow_text(\"hidden/tag-character\", \
+                    reason = \"A good reason.\", until = \"2027-06-30\")";
+        assert_eq!(told(attr, block).messages().len(), 1);
+        // A text that breaks a rule too often to be listed is not excused for what is listed.
+        let many = "\u{202A}x".repeat(mcp_secure_text::MAX_FINDINGS + 1);
+        assert_eq!(excused("hidden/bidi-control", "", &many).len(), 1);
+    }
+
+    #[test]
+    fn an_exception_for_a_schema_is_left_to_the_start() {
+        let block = |argument: &str| {
+            mistakes(&format!(
+                "impl S {{ /** A. */ #[tool(public, allow_text(\"hidden/zero-width\", \
+                 reason = \"A good reason.\", until = \"2027-06-30\"))] async fn a(&self, x: {argument}) {{}} }}"
+            ))
+        };
+        assert!(block("Args<Search>").is_empty());
+        assert!(block("Vec<Colour>").is_empty());
+        assert_eq!(block("Option<Vec<String>>").len(), 1);
     }
 
     #[test]

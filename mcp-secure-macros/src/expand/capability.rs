@@ -152,3 +152,25 @@ impl quote::ToTokens for Head<'_> {
         }).take(2));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_literal_is_inspected() {
+        let errors = |attr: &str, item: &str| {
+            let read = |text: &str| text.parse().unwrap_or_default();
+            let out = capability(read(attr), read(item)).to_string();
+            out.matches("compile_error").count()
+        };
+        let item = "/** Notes. */ struct Notes;";
+        assert_eq!(errors("fs, name = \"n\"", item), 0);
+        assert_eq!(errors("fs, name = \"n\u{E0041}\"", item), 1);
+        assert_eq!(errors("fs", "/** Notes.\u{E0041} */ struct Notes;"), 1);
+        let allowed = "fs, allow_text(\"hidden/tag-character\", reason = \"A good reason.\", \
+                       until = \"2027-06-30\")";
+        assert_eq!(errors(allowed, "/** Notes.\u{E0041} */ struct Notes;"), 0);
+        assert_eq!(errors(allowed, item), 1);
+    }
+}

@@ -260,3 +260,37 @@ fn is_closed(item: &DeriveInput) -> bool {
 fn path_text(path: &TokenStream) -> String {
     path.to_string().replace(' ', "")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn errors(item: &str) -> usize {
+        let item = item.parse().unwrap_or_default();
+        let out = data(Way::In, TokenStream::new(), item).to_string();
+        out.matches("compile_error").count()
+    }
+
+    #[test]
+    fn every_kind_of_literal_is_inspected() {
+        for item in [
+            "/** A.@ */ struct A;",
+            "struct A { /** One.@ */ a: u8 }",
+            "enum A { /** One.@ */ B }",
+            "enum A { B { /** One.@ */ a: u8 } }",
+            "#[serde(rename = \"a@\")] struct A;",
+            "#[schemars(title = \"a@\")] struct A;",
+            "struct A { #[serde(rename(serialize = \"a@\", deserialize = \"b\"))] a: u8 }",
+            "struct A { #[serde(alias = \"a@\")] a: u8 }",
+            "struct A { #[schemars(description = \"a@\")] a: u8 }",
+            "struct A { #[schemars(example = f(\"a@\"))] a: u8 }",
+            "struct A { #[schemars(regex(pattern = r\"^a@$\"))] a: u8 }",
+            "struct A { #[schemars(extend(\"x-a\" = {\"b\": [\"a@\"]}))] a: u8 }",
+            "enum A { #[serde(rename = \"a@\")] B }",
+            "#[serde(tag = \"a@\")] enum A { B }",
+        ] {
+            assert_eq!(errors(&item.replace('@', "")), 0, "{item}");
+            assert_eq!(errors(&item.replace('@', "\u{E0041}")), 1, "{item}");
+        }
+    }
+}
