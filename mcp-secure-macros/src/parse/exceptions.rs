@@ -34,7 +34,8 @@ fn exception(given: Bracketed, errors: &mut Errors) -> Option<Exception> {
     let mut name = None;
     let mut rest = proc_macro2::TokenStream::new();
     let parse = |input: ParseStream<'_>| {
-        if !input.is_empty() && !(input.peek(syn::Ident) && input.peek2(Token![=])) {
+        let is_option = input.peek(syn::Ident) && input.peek2(Token![=]);
+        if !input.is_empty() && !is_option {
             name = Some(input.parse::<Expr>()?);
             if !input.is_empty() {
                 input.parse::<Token![,]>()?;
