@@ -115,7 +115,7 @@ impl S {
         allow_text("hidden/bidi-control", reason = "in a value", until = "2027-06-30")
     )]
     async fn out_of_sight(&self, colour: Colour) {
-        drop(colour);
+        let _ = colour;
     }
 
     /// Speaks.
