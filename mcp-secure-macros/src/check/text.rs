@@ -21,6 +21,11 @@ pub(crate) fn visible(text: &Text, field: Field, exceptions: &mut Exceptions, er
             Evidence::Characters { .. } => "this text has a hidden character",
             _ => "this text does not pass",
         };
+        // A stable compiler marks whole literals only, so the words point at the character.
+        let what = match text.place_of(finding.span.start) {
+            Some((line, column)) => format!("{what} in line {line}, column {column}"),
+            None => what.to_owned(),
+        };
         match finding.severity {
             Severity::Deny => errors.at(span, format_args!("{what}: {finding}")),
             Severity::Warn => errors.warn(span, format_args!("{what}: {finding}")),

@@ -7,6 +7,7 @@ use syn::{Attribute, Ident, ItemImpl, Path, ReturnType, Signature, Type};
 use crate::errors::Errors;
 
 mod exception;
+mod place;
 mod text;
 
 pub(crate) use exception::{Exception, Exceptions};
