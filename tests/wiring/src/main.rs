@@ -16,7 +16,7 @@ use mcp_secure::{prelude::*, server::http::HttpLimits};
 
 use crate::{
     layers::{Count, Meddle, Meddler},
-    others::{Late, Quadratic},
+    others::{Hidden, Late, Quadratic},
     target::{Files, Spare, Target},
     traces::Traces,
 };
@@ -31,6 +31,7 @@ fn main() -> mcp_secure::Result<()> {
             finish(server.grant(Files::from_operator()))
         }
         Some("quadratic") => finish(SecureServer::new(Quadratic)),
+        Some("hidden") => finish(SecureServer::new(Hidden)),
         _ => target(),
     }
 }
