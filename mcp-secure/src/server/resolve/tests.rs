@@ -37,6 +37,7 @@ pub(in crate::server) fn with_declared<T>(
     f(&Declared {
         grants: &grants,
         limits: &limits,
+        text: crate::TextPolicy::default(),
         stdio,
         http: http.then(|| DeclaredHttp {
             addr: "127.0.0.1:8443".into(),
