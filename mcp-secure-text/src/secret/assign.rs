@@ -197,7 +197,18 @@ fn named(view: &View<'_>, at: usize, byte: u8) -> Option<Hit> {
     let class = if quote.is_some() { QUOTED } else { VALUE };
     let mut end = view.run(start, MAX_VALUE, class);
     if end - start == MAX_VALUE {
-        return None;
+        // Session tokens may be longer: they are judged by their beginning.
+        if name != Name::Key {
+            return None;
+        }
+        let end = view.run(start, MAX_VALUE, BASE64URL | BASE64 | DOT);
+        let long = end - start == MAX_VALUE;
+        return (long && is_key(view.slice(start, end)?) && !token::starts_at(view, start)).then(
+            || Hit {
+                tail: Some(Tail::Run(TOKEN68)),
+                ..Hit::new(KEY, start, end)
+            },
+        );
     }
     match (quote, view.at(end)) {
         // A call, a list, a type, a placeholder; not the end of an element.
@@ -210,8 +221,7 @@ fn named(view: &View<'_>, at: usize, byte: u8) -> Option<Hit> {
             }
         }
         (None, _) => {
-            while end > start && matches!(view.at(end - 1), Some(b'.' | b':' | b'!' | b'?' | b'*'))
-            {
+            while end > start && matches!(view.at(end - 1), Some(b'.' | b':')) {
                 end -= 1;
             }
         }
@@ -411,10 +421,12 @@ fn is_password(value: &[u8], quoted: bool) -> bool {
 
 /// A key that a machine has made.
 fn is_key(value: &[u8]) -> bool {
+    let end = value.iter().position(|&b| b == b'=');
+    let padding = end.and_then(|end| value.get(end..)).unwrap_or_default();
     if !(16..=MAX_VALUE).contains(&value.len())
-        || !value
-            .iter()
-            .all(|&b| is(b, TOKEN68) || matches!(b, b'!' | b'@' | b'#' | b'%' | b'^' | b'*' | b':'))
+        || !value.iter().all(|&b| is(b, QUOTED))
+        || !padding.iter().all(|&b| b == b'=')
+        || value.first() == Some(&b'$')
     {
         return false;
     }

@@ -37,8 +37,8 @@
 //!   access key of AWS, a key of thirty-two hexadecimal digits in a table.
 //! * Secrets that are written in another way: in base64 or hexadecimal, split over lines, with
 //!   hidden characters in between (run [`sanitize`](crate::sanitize) first), as words.
-//! * Named values with spaces or brackets, without a digit, of words only, or longer than 512
-//!   bytes; arguments of commands (`--password x`); elements of XML.
+//! * Named values with spaces or brackets, without a digit, of words only; passwords longer than
+//!   128 bytes; arguments of commands (`--password x`); elements of XML.
 //! * PuTTY and SSH2 key files, cookies, and the tokens of vendors that are not in the table.
 //! * Telephone numbers, names and postal addresses: nothing in them can be checked.
 //!

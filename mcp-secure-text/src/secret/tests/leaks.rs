@@ -289,6 +289,17 @@ fn named_values_are_found_in_every_notation() {
             value,
         );
     }
+    // A mark at the end belongs to the password, a full stop to the sentence.
+    leaks("Password=Summer2024!;", "secret/password", "Summer2024!");
+    leaks("password: 7hX-q0Zr2m.", "secret/password", "7hX-q0Zr2m");
+    let key = "dj-2k#p9!x@v7w$z&q3m^r8t*y5u1i0o4a6";
+    leaks(&format!("SECRET_KEY = '{key}'"), "secret/api-key", key);
+    // Session tokens of AWS have runs of one character, and may be long.
+    for count in [1, 2, 30] {
+        let token = format!("IQoJb3JpZ2luX2VjEJr//////////wEa{}==", RANDOM.repeat(count));
+        let text = format!("AWS_SESSION_TOKEN={token}\\n");
+        leaks(&text, "secret/api-key", &token);
+    }
     leaks(
         "PGPASSWORD=7hX-q0Zr2m psql",
         "secret/password",
