@@ -67,7 +67,7 @@ fn unfolded(value: &Value) -> String {
 /// Base64 of text, if it is that.
 fn decoded(text: &str) -> Option<String> {
     const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    if text.len() < 8 || text.len() % 4 != 0 {
+    if text.len() < 8 || !text.len().is_multiple_of(4) {
         return None;
     }
     let (mut bits, mut count, mut out) = (0_u32, 0, Vec::new());
