@@ -191,9 +191,14 @@ impl Scan<'_> {
         if hits == 0 && !at_end {
             return;
         }
-        for at in (start..end).step_by(4) {
+        for (index, four) in block.chunks(4).enumerate() {
+            let known = four.try_into().map(u32::from_le_bytes);
+            if known.is_ok_and(|four| turned::hint(four) == 0) {
+                continue;
+            }
+            let at = start + 4 * index;
             let around = self.bytes.get(at.saturating_sub(3)..).unwrap_or_default();
-            let around = around.get(..around.len().min(12)).unwrap_or_default();
+            let around = around.get(..around.len().min(9)).unwrap_or_default();
             match turned::find(around) {
                 Some(View::Rot13) => self.signs.rot13 = true,
                 Some(_) => self.signs.reversed = true,
