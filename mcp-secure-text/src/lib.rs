@@ -61,6 +61,26 @@ mod tests;
 mod view;
 mod wording;
 
+/// For fuzz targets; no part of the interface.
+#[doc(hidden)]
+pub mod fuzzing {
+    use std::ops::Range;
+
+    use crate::View;
+
+    /// All readings of a text, and where each of them came from.
+    pub fn readings(text: &str) -> Vec<(View, String, Range<usize>)> {
+        let mut readings = Vec::new();
+        let mut keep = |reading: crate::view::Reading| {
+            let span = reading.span(0..reading.text.len());
+            readings.push((reading.view, reading.text, span));
+        };
+        keep(crate::view::fold(text));
+        crate::view::others(text, &mut keep);
+        readings
+    }
+}
+
 pub use clean::{Clean, Policy, sanitize, sanitize_field};
 pub use name::{MAX_NAME_LEN, NameError, check_name};
 pub use report::{

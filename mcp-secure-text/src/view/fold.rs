@@ -8,8 +8,8 @@ use unicode_normalization::char::decompose_canonical;
 use unicode_normalization::{IsNormalized, is_nfkc_quick};
 
 use super::letters::{
-    Kind, enclosed, is_hidden, is_line_break, is_mark, is_never_attached, is_own_letter, is_stable,
-    kind, look_alike, plain, sheds_marks, stand_in, tag,
+    Kind, enclosed, is_alike, is_hidden, is_line_break, is_mark, is_never_attached, is_own_letter,
+    is_stable, kind, look_alike, plain, sheds_marks, stand_in, tag,
 };
 use super::map::{Builder, Map};
 
@@ -154,6 +154,10 @@ impl Walk<'_> {
     fn run(&mut self) {
         let mut at = 0;
         while at < self.text.len() {
+            if let Some(end) = self.skip(at) {
+                at = end;
+                continue;
+            }
             let sheds = self.sheds;
             let mut start = self.out.text.len();
             let mut end = self.step(at, false);
@@ -175,6 +179,55 @@ impl Walk<'_> {
         {
             self.respell(pending.start, at);
         }
+    }
+
+    /// Copies what stays as it is, if it starts at `at`: whole ASCII words, or a run of letters of
+    /// which none is changed by another.
+    fn skip(&mut self, at: usize) -> Option<usize> {
+        let rest = self.text.get(at..)?;
+        if rest.starts_with(|c: char| c.is_ascii()) {
+            if self.word.is_some() || self.out.text.ends_with([' ', '\n']) && rest.starts_with(' ')
+            {
+                return None;
+            }
+            let bytes = rest.as_bytes();
+            let run = bytes
+                .iter()
+                .zip(bytes.iter().skip(1))
+                .take_while(|(a, b)| {
+                    matches!(a, b' '..=b'~') && matches!(b, b' '..=b'~') && **a | **b != b' '
+                })
+                .count();
+            let run = rest.get(..run)?;
+            let end = run.rfind(|c: char| !c.is_ascii_alphanumeric())? + 1;
+            let run = run.get(..end)?;
+            if run.bytes().any(|b| b.is_ascii_alphabetic()) {
+                self.end_neighbours(Kind::Latin, at);
+            }
+            let start = self.out.text.len();
+            self.out.copy(at, run);
+            if self.case == Case::Lower
+                && let Some(copied) = self.out.text.get_mut(start..)
+            {
+                copied.make_ascii_lowercase();
+            }
+            self.sheds = true;
+            return Some(at + end);
+        }
+        let mut end = 0;
+        let mut chars = rest.char_indices().peekable();
+        while let Some((i, _)) = chars.next_if(|(_, c)| is_stable(*c)) {
+            // The last one may have something attached to it.
+            end = i;
+        }
+        if end == 0 {
+            return None;
+        }
+        self.end_word(at);
+        self.end_neighbours(Kind::Other, at);
+        self.out.copy(at, rest.get(..end)?);
+        self.sheds = false;
+        Some(at + end)
     }
 
     fn leaves_word(&self, start: usize) -> bool {
@@ -208,7 +261,7 @@ impl Walk<'_> {
                 Kind::Alike if word.foreign => {}
                 Kind::Alike => {
                     let source = self.text.get(at..).and_then(|s| s.chars().next());
-                    if source.is_some_and(|c| look_alike(c).is_some()) {
+                    if source.is_some_and(is_alike) {
                         word.alike += 1;
                     } else {
                         word.foreign = true;
@@ -300,12 +353,28 @@ impl Walk<'_> {
             return next;
         }
         let start = self.out.text.len();
-        if end > next {
-            self.changed = true;
+        if end == next && !alike && matches!(c, '\u{410}'..='\u{44F}') {
+            // Letters of Russian: no other case, and none that is composed of others.
+            let lower = if c < '\u{430}' && self.case == Case::Lower {
+                char::from_u32(u32::from(c) + 0x20).unwrap_or(c)
+            } else {
+                c
+            };
+            self.out.text.push(lower);
+            self.sheds = true;
+        } else if end > next {
             let cluster = self.text.get(at..end).unwrap_or_default();
-            for c in cluster.chars().filter(|&c| !is_hidden(c)).nfkc() {
-                self.write(c, alike);
+            if is_nfkc_quick(cluster.chars()) == IsNormalized::Yes {
+                for c in cluster.chars().filter(|&c| !is_hidden(c)) {
+                    self.write(c, alike);
+                }
+            } else {
+                for c in cluster.chars().filter(|&c| !is_hidden(c)).nfkc() {
+                    self.write(c, alike);
+                }
             }
+            self.changed =
+                self.changed || self.out.text.get(start..).unwrap_or_default() != cluster;
         } else if is_stable(c) {
             self.sheds = false;
             self.out.text.push(c);
@@ -327,7 +396,8 @@ impl Walk<'_> {
 
     /// Where the marks and other attachments end that may start at `next`.
     fn cluster_end(&self, next: usize) -> usize {
-        if self.text.as_bytes().get(next).is_none_or(u8::is_ascii) {
+        let ends = |b: &u8| matches!(b, b'\t'..=b'\r' | b' '..=b'~');
+        if self.text.as_bytes().get(next).is_none_or(ends) {
             return next;
         }
         let rest = self.text.get(next..).unwrap_or_default();
@@ -370,7 +440,8 @@ impl Walk<'_> {
             self.sheds = sheds_marks(c);
             if alike && kind(c) == Kind::Alike {
                 let latin = look_alike(c).or_else(|| {
-                    c.to_lowercase()
+                    bare(c)
+                        .to_lowercase()
                         .next()
                         .and_then(stand_in)
                         .map(str::to_owned)
@@ -384,14 +455,7 @@ impl Walk<'_> {
     }
 
     fn spell(&mut self, c: char) {
-        let mut base = c;
-        if self.sheds && !c.is_ascii() && !is_own_letter(c) {
-            let mut first = None;
-            decompose_canonical(c, |part| {
-                first.get_or_insert(part);
-            });
-            base = first.unwrap_or(c);
-        }
+        let base = if self.sheds { bare(c) } else { c };
         let mut lower = base.to_lowercase();
         let ascii = lower
             .next()
@@ -420,6 +484,18 @@ impl Walk<'_> {
             Case::Kept => c,
         }
     }
+}
+
+/// `c` without its marks, if it is no letter of its own with them.
+fn bare(c: char) -> char {
+    if c.is_ascii() || is_own_letter(c) {
+        return c;
+    }
+    let mut first = None;
+    decompose_canonical(c, |part| {
+        first.get_or_insert(part);
+    });
+    first.unwrap_or(c)
 }
 
 /// Whether `c` may become one with what stands before it.

@@ -66,8 +66,8 @@ pub(super) fn is_never_attached(c: char) -> bool {
 pub(super) fn is_mark(c: char) -> bool {
     use GeneralCategory as C;
     !is_never_attached(c)
-        && (matches!(c.general_category(), C::NonspacingMark | C::EnclosingMark)
-            || unicode_normalization::char::canonical_combining_class(c) != 0)
+        && (unicode_normalization::char::canonical_combining_class(c) != 0
+            || matches!(c.general_category(), C::NonspacingMark | C::EnclosingMark))
 }
 
 /// Whether marks on `c` change no word: letters of the scripts of Europe, signs and symbols. In
@@ -104,7 +104,8 @@ pub(super) fn kind(c: char) -> Kind {
         'a'..='z' | 'A'..='Z' => Kind::Latin,
         '0'..='9' => Kind::Neutral,
         '\0'..='\u{7F}' => Kind::Between,
-        '\u{4E00}'..='\u{9FFF}' | '\u{3041}'..='\u{30FA}' | '\u{AC00}'..='\u{D7A3}' => Kind::Other,
+        '\u{400}'..='\u{45F}' => Kind::Alike,
+        _ if is_stable(c) => Kind::Other,
         _ if !c.is_alphanumeric() => {
             if is_mark(c) {
                 Kind::Neutral
@@ -130,36 +131,49 @@ pub(super) fn kind(c: char) -> Kind {
 
 /// The Latin letters that `c` looks like by UTS #39, in lower case.
 pub(super) fn look_alike(c: char) -> Option<String> {
-    match u32::from(c).checked_sub(0x370).map(usize::try_from) {
-        Some(Ok(at)) if at < COMMON => {
-            let latin = ALIKE.get(at).copied().unwrap_or_default();
-            (latin != 0).then(|| char::from(latin).to_string())
-        }
-        _ => search_alike(c),
+    match common(c) {
+        Some((latin, _)) => (latin != 0).then(|| char::from(latin).to_string()),
+        None => search_alike(c).map(|(latin, _)| latin),
     }
 }
 
-/// Greek and Cyrillic, of which whole texts are written.
-const COMMON: usize = 0x530 - 0x370;
+/// Whether `c` cannot be told from a Latin letter: т looks like a small capital, and that can.
+pub(super) fn is_alike(c: char) -> bool {
+    match common(c) {
+        Some((_, exact)) => exact,
+        None => search_alike(c).is_some_and(|(_, exact)| exact),
+    }
+}
 
-/// Their look-alikes, looked up once.
-static ALIKE: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    ('\u{370}'..'\u{530}')
-        .map(|c| match search_alike(c).as_deref().map(str::as_bytes) {
-            Some(&[latin]) => latin,
-            _ => 0,
-        })
-        .collect()
-});
+/// Greek and Cyrillic, of which whole texts are written, looked up once.
+fn common(c: char) -> Option<(u8, bool)> {
+    static COMMON: LazyLock<Vec<(u8, bool)>> = LazyLock::new(|| {
+        ('\u{370}'..'\u{530}')
+            .map(|c| match search_alike(c) {
+                Some((latin, exact)) if latin.len() == 1 => {
+                    (latin.bytes().next().unwrap_or_default(), exact)
+                }
+                _ => (0, false),
+            })
+            .collect()
+    });
+    let at = u32::from(c).checked_sub(0x370)?;
+    COMMON.get(usize::try_from(at).ok()?).copied()
+}
 
-fn search_alike(c: char) -> Option<String> {
+fn search_alike(c: char) -> Option<(String, bool)> {
     // The table maps I and l to one letter: which of the two it was, the case tells.
-    match c {
-        '\u{406}' | '\u{399}' | '\u{13C6}' => return Some("i".to_owned()),
-        '\u{4C0}' | '\u{4CF}' => return Some("l".to_owned()),
+    let known = match c {
+        '\u{406}' | '\u{399}' | '\u{13C6}' => Some(("i", true)),
+        '\u{4C0}' | '\u{4CF}' => Some(("l", true)),
         // Its skeleton is a turned w.
-        '\u{43C}' => return Some("m".to_owned()),
-        _ => {}
+        '\u{43C}' => Some(("m", false)),
+        // One letter with sigma once it is folded.
+        '\u{3C2}' => Some(("o", true)),
+        _ => None,
+    };
+    if let Some((latin, exact)) = known {
+        return Some((latin.to_owned(), exact));
     }
     if c.is_uppercase()
         && let Some(latin) = latin_skeleton(c)
@@ -173,20 +187,25 @@ fn search_alike(c: char) -> Option<String> {
     }
 }
 
-fn latin_skeleton(c: char) -> Option<String> {
+fn latin_skeleton(c: char) -> Option<(String, bool)> {
     let mut utf8 = [0; 4];
     let mut latin = String::new();
+    let mut exact = true;
     for c in skeleton(c.encode_utf8(&mut utf8)) {
         match c {
             'a'..='z' | 'A'..='Z' => latin.push(c.to_ascii_lowercase()),
             _ if is_mark(c) => {}
-            _ => latin.push_str(plain(c)?),
+            _ => {
+                latin.push_str(plain(c)?);
+                // Dotless i and j and the one-storeyed a differ in nothing that is noticed.
+                exact &= matches!(c, 'ı' | 'ȷ' | 'ɑ' | 'ɡ');
+            }
         }
     }
     match latin.as_str() {
         "" => None,
-        "rn" => Some("m".to_owned()),
-        _ if latin.bytes().all(|b| b.is_ascii_lowercase()) => Some(latin),
+        "rn" => Some(("m".to_owned(), exact)),
+        _ if latin.bytes().all(|b| b.is_ascii_lowercase()) => Some((latin, exact)),
         _ => None,
     }
 }

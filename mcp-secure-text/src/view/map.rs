@@ -19,11 +19,53 @@ struct Piece {
 pub(super) struct Map {
     pieces: Vec<Piece>,
     source_len: usize,
+    mirrored: bool,
 }
 
 impl Map {
+    /// All of the text came from all of `span`.
+    pub(super) fn whole(span: Range<usize>) -> Self {
+        Self {
+            source_len: span.end,
+            pieces: vec![Piece {
+                at: 0,
+                source: span.start,
+                from: span.end.saturating_sub(span.start),
+                to: usize::MAX,
+            }],
+            mirrored: false,
+        }
+    }
+
+    /// The text is its source from last character to first.
+    pub(super) fn mirrored(source_len: usize) -> Self {
+        Self {
+            pieces: Vec::new(),
+            source_len,
+            mirrored: true,
+        }
+    }
+
+    /// The text is its source, byte by byte.
+    pub(super) fn same(source_len: usize) -> Self {
+        Self {
+            source_len,
+            pieces: vec![Piece {
+                at: 0,
+                source: 0,
+                from: 1,
+                to: 1,
+            }],
+            mirrored: false,
+        }
+    }
+
     /// The bytes of the source that `range` of the text came from.
     pub(super) fn span(&self, range: Range<usize>) -> Range<usize> {
+        if self.mirrored {
+            let start = self.source_len.saturating_sub(range.end);
+            return start..self.source_len.saturating_sub(range.start).max(start);
+        }
         let Some((piece, units)) = self.find(range.start) else {
             return 0..self.source_len;
         };
@@ -57,12 +99,21 @@ pub(super) struct Builder {
 }
 
 impl Builder {
+    /// For a text of about the length of its source.
     pub(super) fn new(source_len: usize) -> Self {
+        let mut builder = Self::of(source_len);
+        builder.text.reserve(source_len);
+        builder
+    }
+
+    /// For what is found here and there in a source.
+    pub(super) fn of(source_len: usize) -> Self {
         Self {
-            text: String::with_capacity(source_len),
+            text: String::new(),
             map: Map {
                 pieces: Vec::new(),
                 source_len,
+                mirrored: false,
             },
         }
     }

@@ -3,18 +3,26 @@
 //! Nothing made here is ever sent. Readings know where in the text they came from, and nothing of
 //! rules. Time and memory are linear in the text, whatever is hidden in what.
 
+mod blobs;
+mod escapes;
 mod fold;
+mod joined;
+mod leet;
 mod letters;
 mod map;
+mod signs;
 #[cfg(test)]
 mod tests;
+mod turned;
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::report::View;
 use fold::Case;
+use letters::selector_byte;
 use map::Map;
+use signs::Signs;
 
 /// One way to read a text.
 #[derive(Clone, Debug)]
@@ -56,6 +64,193 @@ pub(crate) fn fold(text: &str) -> Reading {
     }
 }
 
+/// Whether [`others`] could have anything to read in `text`.
+pub(crate) fn is_suspect(text: &str) -> bool {
+    !text.is_ascii() || Signs::has_any(text)
+}
+
+/// All other readings of `text`: what it says when it is decoded, put together or turned.
+///
+/// There are at most [`MAX_BLOBS`] decoded blobs with [`MAX_DECODED`] bytes in all, and a few
+/// readings as long as the text.
+pub(crate) fn others(text: &str, each: &mut dyn FnMut(Reading)) {
+    if !is_suspect(text) {
+        return;
+    }
+    let mut others = Others {
+        each,
+        blobs: MAX_BLOBS,
+        bytes: MAX_DECODED,
+    };
+    if text.is_ascii() {
+        others.read(text, &[], None);
+    } else {
+        if let Some((text, map)) = selectors(text) {
+            others.give(View::Folded, &text, &[Arc::new(map)]);
+        }
+        let folded = fold::fold(text, Case::Kept);
+        let maps = [Arc::new(folded.map)];
+        if let Some((braille, map)) = turned::braille(text) {
+            others.give(View::Braille, &braille, &[Arc::new(map)]);
+        }
+        others.read(&folded.text, &maps, None);
+    }
+}
+
+/// How many blobs of a text are decoded.
+const MAX_BLOBS: usize = 64;
+
+/// How many bytes of blobs are decoded in a text, those inside of others included.
+const MAX_DECODED: usize = 64 * 1024;
+
+/// How often what was decoded is decoded again.
+const MAX_DEPTH: usize = 2;
+
+/// Makes a text of parts of another, if it has any.
+type Part = fn(&str) -> Option<(String, Map)>;
+
+/// Makes a text of a whole other.
+type Whole = fn(&str) -> (String, Map);
+
+struct Others<'e> {
+    each: &'e mut dyn FnMut(Reading),
+    blobs: usize,
+    bytes: usize,
+}
+
+impl Others<'_> {
+    /// Reads `text`, which came from the original by `maps`; inside of what was `decoded` before,
+    /// and how often, only decoders go on.
+    fn read(&mut self, text: &str, maps: &[Arc<Map>], decoded: Option<(View, usize)>) {
+        let signs = Signs::of(text);
+        if decoded.is_none() {
+            self.rearrange(text, maps, signs);
+        }
+        let depth = decoded.map_or(0, |(_, depth)| depth);
+        if depth == MAX_DEPTH {
+            return;
+        }
+        let named = |view| decoded.map_or(view, |(first, _)| first);
+        if signs.escapes {
+            for view in escapes::VIEWS {
+                if let Some((out, map)) = escapes::decode(text, view) {
+                    self.deeper(&out, maps, map, (named(view), depth + 1));
+                }
+            }
+        }
+        let mut found = Vec::new();
+        let (blobs, bytes) = (&mut self.blobs, &mut self.bytes);
+        let mut keep = |view, span, decoded: String| {
+            let fits = *blobs > 0 && decoded.len() <= *bytes;
+            if fits {
+                *blobs -= 1;
+                *bytes -= decoded.len();
+                found.push((view, span, decoded));
+            }
+            fits
+        };
+        if signs.blobs {
+            blobs::decode(text, &mut keep);
+        }
+        if signs.bytes {
+            blobs::decode_bytes(text, &mut keep);
+        }
+        for (view, span, decoded) in found {
+            self.deeper(&decoded, maps, Map::whole(span), (named(view), depth + 1));
+        }
+    }
+
+    fn rearrange(&mut self, text: &str, maps: &[Arc<Map>], signs: Signs) {
+        if signs.leet {
+            self.leet(View::Leet, text, maps);
+        }
+        let pieces: [(bool, Part); 3] = [
+            (signs.singles, joined::join_singles),
+            (signs.groups, joined::join_pieces),
+            (signs.unbroken, joined::unbroken),
+        ];
+        for (_, join) in pieces.into_iter().filter(|(sign, _)| *sign) {
+            if let Some((joined, map)) = join(text) {
+                let maps = with(maps, map);
+                self.give(View::Joined, &joined, &maps);
+                if joined.bytes().any(|b| b.is_ascii_digit()) {
+                    self.leet(View::Joined, &joined, &maps);
+                }
+            }
+        }
+        let turns: [(bool, View, Whole); 3] = [
+            (signs.rot13, View::Rot13, turned::rot13),
+            (signs.reversed, View::Reversed, turned::reversed),
+            (signs.reversed, View::Reversed, turned::reversed_words),
+        ];
+        for (_, view, turn) in turns.into_iter().filter(|(sign, ..)| *sign) {
+            let (turned, map) = turn(text);
+            self.give(view, &turned, &with(maps, map));
+        }
+    }
+
+    fn leet(&mut self, view: View, text: &str, maps: &[Arc<Map>]) {
+        for one in ['i', 'l'] {
+            if one == 'i' || leet::has_one(text) {
+                let (read, map) = leet::read(text, one);
+                self.give(view, &read, &with(maps, map));
+            }
+        }
+    }
+
+    /// Gives what was decoded, and decodes what is in it.
+    fn deeper(&mut self, text: &str, maps: &[Arc<Map>], map: Map, decoded: (View, usize)) {
+        let maps = with(maps, map);
+        self.give(decoded.0, text, &maps);
+        if text.is_ascii() {
+            self.read(text, &maps, Some(decoded));
+        } else {
+            let folded = fold::fold(text, Case::Kept);
+            self.read(&folded.text, &with(&maps, folded.map), Some(decoded));
+        }
+    }
+
+    fn give(&mut self, view: View, text: &str, maps: &[Arc<Map>]) {
+        let folded = fold::fold(text, Case::Lower);
+        (self.each)(Reading {
+            view,
+            text: folded.text,
+            maps: with(maps, folded.map),
+        });
+    }
+}
+
+fn with(maps: &[Arc<Map>], map: Map) -> Vec<Arc<Map>> {
+    let mut maps = maps.to_vec();
+    maps.push(Arc::new(map));
+    maps
+}
+
+/// The text that variation selectors carry as bytes, wherever they stand.
+fn selectors(text: &str) -> Option<(String, Map)> {
+    let mut bytes = Vec::new();
+    let mut span = None;
+    for (at, c) in text.char_indices() {
+        if let Some(byte) = selector_byte(c) {
+            let (start, _) = *span.get_or_insert((at, at));
+            span = Some((start, at + c.len_utf8()));
+            bytes.push(byte);
+            if bytes.len() == blobs::MAX_DECODED {
+                break;
+            }
+        }
+    }
+    let (start, end) = span.filter(|_| bytes.len() >= 4)?;
+    let (pairs, _) = bytes.as_chunks::<2>();
+    let halves = bytes.iter().all(|byte| *byte < 16);
+    let bytes = if halves {
+        pairs.iter().map(|[high, low]| high << 4 | low).collect()
+    } else {
+        bytes
+    };
+    Some((blobs::readable(bytes)?, Map::whole(start..end)))
+}
+
 fn floor(text: &str, mut at: usize) -> usize {
     while !text.is_char_boundary(at) {
         at -= 1;
@@ -69,11 +264,3 @@ fn ceil(text: &str, mut at: usize) -> usize {
     }
     at
 }
-
-/// Whether [`others`] has anything to read in `text`.
-pub(crate) fn is_suspect(_text: &str) -> bool {
-    false
-}
-
-/// All other readings of `text`.
-pub(crate) fn others(_text: &str, _each: &mut dyn FnMut(Reading)) {}
