@@ -57,7 +57,6 @@ pub mod secret;
 mod structure;
 #[cfg(test)]
 mod tests;
-#[allow(dead_code)]
 mod view;
 mod wording;
 

@@ -44,6 +44,7 @@ pub(super) type Pattern = &'static [(usize, Classes)];
 /// What a stranger is after, by its own name.
 /// What a stranger is after, by its own name.
 /// What a stranger is after, by its own name.
+/// What a stranger is after, by its own name.
 const DATA: Classes = SECRET_FILE | SECRET_PATH | CONVERSATION;
 /// The same, in words that honest texts use as well.
 const ANY_DATA: Classes = DATA | CREDENTIAL | PERSONAL;
