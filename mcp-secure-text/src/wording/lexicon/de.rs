@@ -494,7 +494,6 @@ pub(super) const WORDS: &[Words] = &[
             "private schlüssel",
             "ssh-schlüssel",
             "ssh-key…",
-            "umgebungsvariable…",
             "passwortdatei…",
             "passwort-datei…",
             "zugangsdatendatei…",
@@ -522,6 +521,7 @@ pub(super) const WORDS: &[Words] = &[
     (
         CREDENTIAL,
         &[
+            "umgebungsvariable…",
             "api-schlüssel…",
             "api-key…",
             "zugangsdaten",

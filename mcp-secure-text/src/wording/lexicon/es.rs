@@ -435,7 +435,6 @@ pub(super) const WORDS: &[Words] = &[
             "llave privada",
             "llaves privadas",
             "llaves ssh",
-            "variables de entorno",
             "archivo de credenciales",
             "fichero de credenciales",
             "archivos de credenciales",
@@ -460,6 +459,7 @@ pub(super) const WORDS: &[Words] = &[
     (
         CREDENTIAL,
         &[
+            "variables de entorno",
             "clave api",
             "claves api",
             "clave de api",

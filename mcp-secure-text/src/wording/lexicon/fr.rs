@@ -475,7 +475,6 @@ pub(super) const WORDS: &[Words] = &[
             "clés ssh",
             "clé privée",
             "clés privées",
-            "variables d'environnement",
             "fichier d'identifiants",
             "fichier de mots de passe",
             "gestionnaire de mots de passe",
@@ -500,6 +499,7 @@ pub(super) const WORDS: &[Words] = &[
     (
         CREDENTIAL,
         &[
+            "variables d'environnement",
             "clé api",
             "clés api",
             "clé d'api",

@@ -388,7 +388,6 @@ pub(super) const WORDS: &[Words] = &[
             "ssh鍵",
             "ssh キー",
             "sshキー",
-            "環境変数",
             "認証情報ファイル",
             "パスワードファイル",
             "キーチェーン",
@@ -413,6 +412,7 @@ pub(super) const WORDS: &[Words] = &[
     (
         CREDENTIAL,
         &[
+            "環境変数",
             "apiキー",
             "api キー",
             "apiトークン",

@@ -333,8 +333,6 @@ pub(super) const WORDS: &[Words] = &[
             "비밀키",
             "ssh 키",
             "ssh키",
-            "환경 변수",
-            "환경변수",
             "자격 증명 파일",
             "비밀번호 파일",
             "키체인",
@@ -362,6 +360,8 @@ pub(super) const WORDS: &[Words] = &[
     (
         CREDENTIAL,
         &[
+            "환경변수",
+            "환경 변수",
             "api 키",
             "api키",
             "api 토큰",

@@ -422,7 +422,6 @@ pub(super) const WORDS: &[Words] = &[
             "chaves ssh",
             "chave privada",
             "chaves privadas",
-            "variáveis de ambiente",
             "arquivo de credenciais",
             "ficheiro de credenciais",
             "arquivo de senhas",
@@ -448,6 +447,7 @@ pub(super) const WORDS: &[Words] = &[
     (
         CREDENTIAL,
         &[
+            "variáveis de ambiente",
             "chave de api",
             "chaves de api",
             "chave api",

@@ -548,8 +548,6 @@ pub(super) const WORDS: &[Words] = &[
             "ssh密鑰",
             "ssh 密鑰",
             "ssh金鑰",
-            "环境变量",
-            "環境變數",
             "凭证文件",
             "憑證檔案",
             "密码文件",
@@ -589,6 +587,8 @@ pub(super) const WORDS: &[Words] = &[
     (
         CREDENTIAL,
         &[
+            "環境變數",
+            "环境变量",
             "api密钥",
             "api 密钥",
             "api密鑰",
