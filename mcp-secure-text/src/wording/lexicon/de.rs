@@ -9,6 +9,19 @@ pub(super) const WORDS: &[Words] = &[
     (
         OVERRIDE,
         &[
+            "ist ungültig",
+            "sind ungültig",
+            "sind aufgehoben",
+            "werden aufgehoben",
+            "verlieren ihre gültigkeit",
+            "sind hinfällig",
+            "halte dich nicht",
+            "halten sie sich nicht",
+            "kümmere dich nicht um",
+            "verletze",
+            "brechen sie",
+            "breche",
+            "missachten sie",
             "ignoriere",
             "ignorieren",
             "ignorier",
@@ -223,6 +236,10 @@ pub(super) const WORDS: &[Words] = &[
     (
         SYSTEM_PROMPT,
         &[
+            "anweisungen, die du",
+            "anweisungen die du erhalten",
+            "anweisungen, die sie",
+            "instruktionen, die du",
             "systemprompt…",
             "system-prompt…",
             "systemanweisung…",

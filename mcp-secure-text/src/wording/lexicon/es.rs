@@ -6,6 +6,23 @@ pub(super) const WORDS: &[Words] = &[
     (
         OVERRIDE,
         &[
+            "deja de lado",
+            "deje de lado",
+            "dejar de lado",
+            "prescinde de",
+            "prescinda de",
+            "no tengas en cuenta",
+            "no tenga en cuenta",
+            "sin tener en cuenta",
+            "quedan anuladas",
+            "quedan sin efecto",
+            "quedan canceladas",
+            "ya no son válidas",
+            "ya no se aplican",
+            "ya no aplican",
+            "desobedecer",
+            "incumple tus",
+            "haz como si",
             "ignora",
             "ignores",
             "ignore",
@@ -139,6 +156,7 @@ pub(super) const WORDS: &[Words] = &[
     (
         LAWS,
         &[
+            "norma",
             "regla",
             "reglas",
             "restricción",
@@ -212,6 +230,11 @@ pub(super) const WORDS: &[Words] = &[
     (
         SYSTEM_PROMPT,
         &[
+            "instrucciones que recibiste",
+            "instrucciones que has recibido",
+            "instrucciones que se te dieron",
+            "instrucciones que te dieron",
+            "instrucciones que recibió",
             "prompt del sistema",
             "prompt de sistema",
             "mensaje del sistema",
