@@ -182,6 +182,8 @@ pub(super) const WORDS: &[Words] = &[
     (
         SAFETY,
         &[
+            "previas de seguridad",
+            "normas previas de",
             "medidas de seguridad",
             "normas de seguridad",
             "reglas de seguridad",
