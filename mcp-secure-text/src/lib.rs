@@ -51,8 +51,12 @@ mod name;
 mod report;
 pub mod rule;
 mod scan;
+mod structure;
 #[cfg(test)]
 mod tests;
+#[allow(dead_code)]
+mod view;
+mod wording;
 
 pub use clean::{Clean, Policy, sanitize, sanitize_field};
 pub use name::{MAX_NAME_LEN, NameError, check_name};
