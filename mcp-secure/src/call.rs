@@ -16,6 +16,7 @@ use crate::{
     auth::Principal,
     capability::{Grants, Lease},
     error::{ToolError, ToolErrorKind, ToolResult},
+    layer::guard::{Outlet, TextPolicy},
     schema::ToolArg,
     state::Sealer,
 };
@@ -47,6 +48,8 @@ pub(crate) struct ClientSide {
     /// The questions that this call has asked so far. A call that runs again asks them in the
     /// same order, so its number names a question that the author did not name.
     pub(crate) questions: Arc<Mutex<Vec<String>>>,
+    /// Cleans what is said beside the answer.
+    pub(crate) outlet: Outlet,
 }
 
 impl ClientSide {
@@ -57,6 +60,7 @@ impl ClientSide {
         sealer: Sealer,
         purpose: String,
         principal: Arc<Principal>,
+        outlet: Outlet,
     ) -> Self {
         Self {
             context: Some(context),
@@ -66,6 +70,7 @@ impl ClientSide {
             purpose: purpose.into(),
             principal,
             questions: Arc::default(),
+            outlet,
         }
     }
 }
@@ -112,6 +117,7 @@ impl Call {
                 purpose: "".into(),
                 principal,
                 questions: Arc::default(),
+                outlet: Outlet::new(TextPolicy::default(), None),
             },
         }
     }

@@ -43,6 +43,7 @@
 //! | [`audit`] | what happened |
 //! | [`manifest`] | what the server can do, for an auditor |
 //! | [`state`] | what is remembered between requests |
+//! | [`dangerous`] | what weakens a default |
 //!
 //! # What it cannot do
 //!
@@ -54,6 +55,7 @@ pub mod audit;
 pub mod auth;
 mod call;
 pub mod capability;
+pub mod dangerous;
 #[doc(hidden)]
 pub mod definition;
 mod error;
@@ -70,6 +72,7 @@ pub mod state;
 pub mod testing;
 
 pub use error::{Error, Result, ToolError, ToolResult};
+pub use layer::guard::{Hidden, Secret, TextPolicy};
 pub use limits::Limits;
 pub use mcp_secure_macros::{args, capability, output, secure_server};
 pub use output::{

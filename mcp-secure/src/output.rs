@@ -133,9 +133,9 @@ impl<T: Serialize + JsonSchema> ToolOutput for Json<T> {
 
     fn into_reply(self) -> ToolResult<ToolReply> {
         let value = serde_json::to_value(&self.0).map_err(ToolError::internal)?;
-        // The spec asks for the same as text, for clients that predate structured content.
+        // The same as text is written by the guard, from what it has cleaned.
         Ok(ToolReply {
-            content: vec![ContentBlock::text(value.to_string())],
+            content: Vec::new(),
             structured: Some(value),
         })
     }

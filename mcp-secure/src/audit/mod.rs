@@ -15,7 +15,10 @@ use std::{
     time::Instant,
 };
 
-use crate::pipeline::Journey;
+use crate::{
+    layer::guard::{cut, for_log},
+    pipeline::Journey,
+};
 use record::{Intent, Outcome, Refused, Who};
 
 /// Writes records. Shared by all connections.
@@ -50,7 +53,7 @@ impl Audit {
                     verdict,
                     decision,
                     Some(refusal.control),
-                    Some(refusal.reason.as_ref()),
+                    Some(for_log(cut(&refusal.reason, MAX_REASON))),
                 )
             }
             Ending::Dropped => ("dropped", "allow", Some("transport/disconnect"), None),
@@ -67,10 +70,12 @@ impl Audit {
             decision,
             outcome,
             control,
-            reason,
+            reason: reason.as_deref(),
             arguments: journey.arguments.get().map(String::as_str),
             approval: journey.approval.get().copied(),
             bytes_out: journey.bytes_out.load(Ordering::Relaxed),
+            text: journey.text_tally(),
+            taint: journey.taint.names(),
             duration_us: micros(journey.started),
             manifest: &self.manifest,
         };
@@ -113,6 +118,9 @@ impl Audit {
         }
     }
 }
+
+/// The words of an error may be as long as what it is about.
+const MAX_REASON: usize = 16 * 1024;
 
 fn now() -> chrono::DateTime<chrono::Utc> {
     chrono::Utc::now()

@@ -1,10 +1,16 @@
 //! The records. Values of arguments are not in them: only names, types and sizes.
 
+use std::borrow::Cow;
+
 use rmcp::model::JsonObject;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{auth::Principal, pipeline::Refusal};
+use crate::{
+    auth::Principal,
+    layer::guard::{TextTally, for_log},
+    pipeline::Refusal,
+};
 
 /// How a request ended.
 pub(crate) enum Ending<'a> {
@@ -57,6 +63,12 @@ pub(crate) struct Outcome<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) approval: Option<&'static str>,
     pub(crate) bytes_out: u64,
+    /// What was found in text that left, by rule and kind: never the text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) text: Option<TextTally>,
+    /// What the session's client has been sent, this answer included.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) taint: Vec<&'static str>,
     pub(crate) duration_us: u64,
     pub(crate) manifest: &'a str,
 }
@@ -117,5 +129,8 @@ pub(crate) fn shape(arguments: &JsonObject) -> String {
     if arguments.len() > 32 {
         out.push_str(" …");
     }
-    out
+    match for_log(&out) {
+        Cow::Borrowed(_) => out,
+        Cow::Owned(clean) => clean,
+    }
 }

@@ -12,12 +12,15 @@ use std::{
 
 use rmcp::model::{LoggingLevel, RequestId};
 
+use super::Taint;
+
 /// State of one session (or of one request, where there are no sessions).
 #[derive(Default)]
 pub(crate) struct Connection {
     owner: OnceLock<String>,
     running: Mutex<HashSet<RequestId>>,
     log_floor: Mutex<Option<LoggingLevel>>,
+    taint: Taint,
 }
 
 /// A request id while it is in use.
@@ -39,6 +42,11 @@ impl Connection {
             connection: Arc::clone(self),
             id: id.clone(),
         })
+    }
+
+    /// What has been sent in this session.
+    pub(crate) fn taint(&self) -> &Taint {
+        &self.taint
     }
 
     /// What `logging/setLevel` asked for in this session.

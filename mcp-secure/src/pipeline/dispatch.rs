@@ -25,6 +25,7 @@ use crate::{
     capability::{Grants, Lease, LeaseGuard},
     definition::{About, Definition, Handler, SecureService},
     error::{ToolError, ToolErrorKind, ToolResult},
+    layer::guard::{Outlet, TextPolicy},
     output::{Completions, PromptReply, ResourceBody, ToolReply},
     state::Sealer,
 };
@@ -59,6 +60,7 @@ struct Shared<S> {
     registry: Arc<Registry>,
     grants: Arc<Grants>,
     sealer: Sealer,
+    text: TextPolicy,
 }
 
 impl<S> Clone for Dispatch<S> {
@@ -76,6 +78,7 @@ impl<S: SecureService> Dispatch<S> {
         registry: Arc<Registry>,
         grants: Arc<Grants>,
         sealer: Sealer,
+        text: TextPolicy,
     ) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -84,6 +87,7 @@ impl<S: SecureService> Dispatch<S> {
                 registry,
                 grants,
                 sealer,
+                text,
             }),
         }
     }
@@ -112,12 +116,15 @@ impl<S: SecureService> Shared<S> {
         } else {
             String::new()
         };
-        let (op, context, _, principal, rounds, approved) = request.into_parts();
+        let (op, context, journey, principal, rounds, approved) = request.into_parts();
+        let outlet = Outlet::new(self.text, Some(journey));
         match op {
             CheckedOp::Builtin { op, offset } => self.builtin(op, offset, &principal, &context),
             CheckedOp::Tool { index, arguments } => {
                 let handler = self.handlers.tools.get(index).ok_or_else(missing)?;
-                let made = self.lend(arguments, context, &principal, rounds, approved, purpose);
+                let made = self.lend(
+                    arguments, context, &principal, rounds, approved, purpose, outlet,
+                );
                 match self.call(*handler, made).await {
                     Ok(reply) => {
                         let mut result = CallToolResult::success(reply.content);
@@ -138,7 +145,9 @@ impl<S: SecureService> Shared<S> {
             }
             CheckedOp::Prompt { index, arguments } => {
                 let handler = self.handlers.prompts.get(index).ok_or_else(missing)?;
-                let made = self.lend(arguments, context, &principal, rounds, approved, purpose);
+                let made = self.lend(
+                    arguments, context, &principal, rounds, approved, purpose, outlet,
+                );
                 match self.call(*handler, made).await {
                     Ok(PromptReply(messages)) => {
                         let mut result = GetPromptResult::new(messages);
@@ -159,7 +168,9 @@ impl<S: SecureService> Shared<S> {
             } => {
                 let handler = self.handlers.resources.get(index).ok_or_else(missing)?;
                 let mime = self.registry.resources.get(index).and_then(|r| r.mime_type);
-                let made = self.lend(arguments, context, &principal, rounds, approved, purpose);
+                let made = self.lend(
+                    arguments, context, &principal, rounds, approved, purpose, outlet,
+                );
                 match self.call(*handler, made).await {
                     Ok(body) => {
                         let contents = contents(body, uri, mime);
@@ -185,7 +196,9 @@ impl<S: SecureService> Shared<S> {
                 let handler = self.handlers.completions.get(index).ok_or_else(missing)?;
                 let mut arguments = serde_json::Map::new();
                 arguments.insert("prefix".into(), prefix.into());
-                let made = self.lend(arguments, context, &principal, rounds, approved, purpose);
+                let made = self.lend(
+                    arguments, context, &principal, rounds, approved, purpose, outlet,
+                );
                 match self.call(*handler, made).await {
                     Ok(Completions(mut values)) => {
                         let total = u32::try_from(values.len()).unwrap_or(u32::MAX);
@@ -214,6 +227,7 @@ impl<S: SecureService> Shared<S> {
         about.is_some_and(About::asks)
     }
 
+    #[allow(clippy::too_many_arguments, reason = "moved into one struct")]
     fn lend(
         &self,
         arguments: rmcp::model::JsonObject,
@@ -222,6 +236,7 @@ impl<S: SecureService> Shared<S> {
         rounds: Rounds,
         approved: bool,
         purpose: String,
+        outlet: Outlet,
     ) -> Call {
         let mut answers: BTreeMap<String, serde_json::Value> = rounds.answers;
         answers.extend(rounds.responses.unwrap_or_default());
@@ -238,6 +253,7 @@ impl<S: SecureService> Shared<S> {
                 self.sealer.clone(),
                 purpose,
                 Arc::clone(principal),
+                outlet,
             ),
         }
     }

@@ -12,6 +12,7 @@ use tower::{ServiceExt, util::BoxCloneSyncService};
 use super::{
     BoxError, Connection, Journey, McpOp, McpReply, McpRequest, Refusal, Registry, Shape, code,
 };
+use crate::layer::guard::for_log;
 
 /// A server behind the stack. One is made per session (or per request where there are no
 /// sessions); the stack and its limits are shared by all.
@@ -63,7 +64,8 @@ impl Hardened {
         op: McpOp,
         context: RequestContext<RoleServer>,
     ) -> Result<McpReply, ErrorData> {
-        let journey = Arc::new(Journey::new(op.method()));
+        let taint = self.connection.taint().clone();
+        let journey = Arc::new(Journey::new(op.method(), taint));
         let id = journey.id;
         let asked = Asked::new(&op);
         let request = McpRequest::new(op, context, journey, Arc::clone(&self.connection));
@@ -83,7 +85,7 @@ struct Asked {
 impl Asked {
     fn new(op: &McpOp) -> Self {
         let uri = match op {
-            McpOp::ReadResource(params) => Some(params.uri.clone()),
+            McpOp::ReadResource(params) => Some(for_log(&params.uri).into_owned()),
             _ => None,
         };
         Self {
@@ -116,7 +118,8 @@ fn told(error: BoxError, id: &str, asked: Asked) -> Result<McpReply, ErrorData> 
             ErrorCode::INTERNAL_ERROR => format!("{} (reference {id})", refusal.error.message),
             _ => refusal.error.message.into_owned(),
         };
-        let result = CallToolResult::error(vec![ContentBlock::text(text)]);
+        let mut result = CallToolResult::error(vec![ContentBlock::text(text)]);
+        result.meta = refusal.note.map(|note| *note);
         return Ok(McpReply::CallTool(result.into()));
     }
     let mut error = refusal.error;

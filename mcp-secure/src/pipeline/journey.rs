@@ -4,13 +4,17 @@
 use std::{
     fmt::Write as _,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Instant,
 };
 
-use crate::auth::Principal;
+use super::Taint;
+use crate::{
+    auth::Principal,
+    layer::guard::{Notes, TextTally, for_log},
+};
 
 /// Filled by the layers as they learn; read once by the audit layer.
 pub(crate) struct Journey {
@@ -23,6 +27,17 @@ pub(crate) struct Journey {
     pub(crate) approval: OnceLock<&'static str>,
     pub(crate) committed: AtomicBool,
     pub(crate) bytes_out: AtomicU64,
+    pub(crate) taint: Taint,
+    text: Mutex<Text>,
+}
+
+/// What was found in text that left.
+#[derive(Default)]
+struct Text {
+    /// In the answer and beside it.
+    all: TextTally,
+    /// In the answer, until it is noted there.
+    answer: Option<Notes>,
 }
 
 /// What the request is about: a name that we know, or what the client called it.
@@ -43,8 +58,10 @@ impl Subject {
     /// A name that a client sent: cut, and with nothing a terminal or a log reader could
     /// trip over.
     pub(crate) fn claimed(name: &str) -> Self {
+        let short: String = name.chars().take(512).collect();
         Self::Claimed(
-            name.chars()
+            for_log(&short)
+                .chars()
                 .take(128)
                 .map(|c| {
                     if c.is_ascii_graphic() || c == ' ' {
@@ -59,7 +76,7 @@ impl Subject {
 }
 
 impl Journey {
-    pub(crate) fn new(method: &'static str) -> Self {
+    pub(crate) fn new(method: &'static str, taint: Taint) -> Self {
         Self {
             id: CorrelationId::new(),
             started: Instant::now(),
@@ -70,7 +87,44 @@ impl Journey {
             approval: OnceLock::new(),
             committed: AtomicBool::new(false),
             bytes_out: AtomicU64::new(0),
+            taint,
+            text: Mutex::default(),
         }
+    }
+
+    /// The guard has been over the answer.
+    pub(crate) fn found_in_answer(&self, notes: Notes) {
+        self.found(notes.tally());
+        self.text().answer = Some(notes);
+    }
+
+    /// What the guard found in the answer; once.
+    pub(crate) fn take_answer_notes(&self) -> Option<Notes> {
+        self.text().answer.take()
+    }
+
+    /// Something was found in text that leaves.
+    pub(crate) fn found(&self, tally: &TextTally) {
+        if tally.is_empty() {
+            return;
+        }
+        if tally.denied {
+            self.taint.add_untrusted_text();
+        }
+        if tally.has_secrets() {
+            self.taint.add_secret();
+        }
+        self.text().all.add(tally);
+    }
+
+    /// All that was found so far, if anything.
+    pub(crate) fn text_tally(&self) -> Option<TextTally> {
+        let text = self.text();
+        (!text.all.is_empty()).then(|| text.all.clone())
+    }
+
+    fn text(&self) -> std::sync::MutexGuard<'_, Text> {
+        self.text.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn set_bytes_out(&self, bytes: usize) {

@@ -13,6 +13,7 @@ mod refusal;
 mod registry;
 mod request;
 pub(crate) mod stack;
+mod taint;
 
 pub(crate) use connection::Connection;
 pub(crate) use dispatch::{Dispatch, Handlers, round_purpose};
@@ -25,6 +26,7 @@ pub(crate) use registry::{Registry, ResourceKind, allows, annotations};
 pub use request::McpRequest;
 pub(crate) use request::{Checked, CheckedOp, Rounds};
 pub use stack::Inner;
+pub use taint::Taint;
 
 /// The error type of every service in the stack; a [`Refusal`] inside, or whatever a
 /// user's layer put there, which is masked.

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use rmcp::model::{ErrorCode, ErrorData};
+use rmcp::model::{ErrorCode, ErrorData, MetaObject};
 
 /// A refusal or a failure on its way outward.
 ///
@@ -14,6 +14,8 @@ pub struct Refusal {
     pub(crate) error: ErrorData,
     pub(crate) reason: Cow<'static, str>,
     pub(crate) shape: Shape,
+    /// What was found in its words, for a tool result.
+    pub(crate) note: Option<Box<MetaObject>>,
 }
 
 /// How it ended, for the log.
@@ -102,6 +104,7 @@ impl Refusal {
             error: ErrorData::new(code, message, None),
             reason: reason.into(),
             shape: Shape::Protocol,
+            note: None,
         }
     }
 
@@ -112,6 +115,7 @@ impl Refusal {
             error: ErrorData::new(ErrorCode::INTERNAL_ERROR, "internal error", None),
             reason: reason.into(),
             shape: Shape::Protocol,
+            note: None,
         }
     }
 

@@ -8,7 +8,7 @@ use rmcp::{
     service::RequestContext,
 };
 
-use super::{Connection, Journey, McpOp};
+use super::{Connection, Journey, McpOp, Taint};
 use crate::auth::Principal;
 
 /// A typed request with its context, as layers outside the checks see it.
@@ -58,6 +58,12 @@ impl McpRequest {
     /// The id under which the audit log and masked errors speak of this request.
     pub fn correlation_id(&self) -> &str {
         self.0.journey.id.as_str()
+    }
+
+    /// What has been sent in this session before. A clone that is kept shows what this request
+    /// adds.
+    pub fn taint(&self) -> &Taint {
+        self.0.connection.taint()
     }
 
     pub(crate) fn context(&self) -> &RequestContext<RoleServer> {

@@ -18,7 +18,7 @@ use crate::{
         commit::CommitLayer,
         concurrency::ConcurrencyLayer,
         genuine::GenuineLayer,
-        guard::GuardLayer,
+        guard::{GuardLayer, TextPolicy, last_look::LastLookLayer},
         identity::{IdentityLayer, IdentitySource},
         load_shed::LoadShedLayer,
         timeout::TimeoutLayer,
@@ -41,11 +41,13 @@ pub(crate) struct Parts<S> {
     pub(crate) registry: Arc<Registry>,
     pub(crate) grants: Arc<Grants>,
     pub(crate) limits: Arc<Limits>,
+    pub(crate) text: TextPolicy,
     pub(crate) audit: Arc<Audit>,
     pub(crate) identity: IdentitySource,
     pub(crate) sealer: Sealer,
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) user: UserLayers,
+    /// The users' layers, if there are any.
+    pub(crate) user: Option<UserLayers>,
 }
 
 /// Builds the one stack of a server.
@@ -56,6 +58,7 @@ pub(crate) fn build<S: SecureService>(parts: Parts<S>) -> Inner {
         registry,
         grants,
         limits,
+        text,
         audit,
         identity,
         sealer,
@@ -68,6 +71,7 @@ pub(crate) fn build<S: SecureService>(parts: Parts<S>) -> Inner {
         Arc::clone(&registry),
         grants,
         sealer.clone(),
+        text,
     );
 
     let checked = ServiceBuilder::new()
@@ -86,16 +90,26 @@ pub(crate) fn build<S: SecureService>(parts: Parts<S>) -> Inner {
             store,
         ))
         .layer(TimeoutLayer::new(Arc::clone(&registry), limits.timeout))
-        .layer(GuardLayer::new(Arc::clone(&registry), limits))
+        .layer(GuardLayer::new(
+            Arc::clone(&registry),
+            Arc::clone(&limits),
+            text,
+        ))
         .service(leaf);
 
-    let inner = user(BoxCloneSyncService::new(checked));
+    let meddled = user.is_some();
+    let checked = BoxCloneSyncService::new(checked);
+    let inner = match user {
+        Some(user) => user(checked),
+        None => checked,
+    };
 
     let outer = ServiceBuilder::new()
         .layer(AuditLayer::new(audit))
         .layer(CatchPanicLayer)
         .layer(CancelLayer)
         .layer(GenuineLayer::new(registry))
+        .layer(LastLookLayer::new(limits, text, meddled))
         .layer(IdentityLayer::new(identity))
         .service(inner);
 

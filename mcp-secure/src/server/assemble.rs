@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use crate::{
-    Error, Limits, Result,
+    Error, Limits, Result, TextPolicy,
     audit::{Audit, AuditSink, Tally},
     auth::{Assurance, Principal},
     call::Call,
@@ -47,6 +47,7 @@ pub(crate) struct Plan<S> {
     pub(crate) definition: Definition<S>,
     pub(crate) bound: Vec<Bound>,
     pub(crate) limits: Limits,
+    pub(crate) text: TextPolicy,
     pub(crate) layers: Vec<UserLayers>,
     pub(crate) sink: AuditSink,
     pub(crate) transport: &'static str,
@@ -87,16 +88,19 @@ impl<S: SecureService> Plan<S> {
             registry: Arc::clone(&registry),
             grants,
             limits: Arc::new(self.limits),
+            text: self.text,
             audit,
             identity: self.identity,
             sealer: sealer.clone(),
             store: Arc::new(MemoryStore::new(ROUNDS)),
             // The first declared is the outermost, so the last one goes on first.
-            user: Box::new(move |inner| {
-                layers
-                    .into_iter()
-                    .rev()
-                    .fold(inner, |inner, layer| layer(inner))
+            user: (!layers.is_empty()).then(|| -> UserLayers {
+                Box::new(move |inner| {
+                    layers
+                        .into_iter()
+                        .rev()
+                        .fold(inner, |inner, layer| layer(inner))
+                })
             }),
         });
         Ok(Assembled {
@@ -242,6 +246,7 @@ pub(crate) fn plan_for_tests<S: SecureService>(
         definition,
         bound,
         limits: server.limits,
+        text: server.text,
         layers: server.layers,
         sink,
         transport: "memory",

@@ -23,6 +23,11 @@
 //! [audit]
 //! path = "notes.audit.jsonl"    # or: stderr = true
 //!
+//! [text]                        # each may only be made stricter
+//! redact = ["email"]            # more than the code says
+//! hidden = "strip"              # where the code shows hidden characters
+//! notes = true                  # where the code leaves them out
+//!
 //! [tools]
 //! deny = ["delete_note"]        # gone as if they did not exist
 //! ```
@@ -47,7 +52,7 @@ use super::{
     suggest,
 };
 use crate::{
-    Error, Limits, Result,
+    Error, Hidden, Limits, Result, Secret, TextPolicy,
     manifest::{size, time},
 };
 
@@ -62,6 +67,9 @@ pub struct Config {
     pub(super) token_file: Option<Placed<PathBuf>>,
     pub(super) unix_path: Option<Placed<PathBuf>>,
     pub(super) audit: Option<Placed<AuditTarget>>,
+    pub(super) redact: Vec<Placed<Secret>>,
+    pub(super) hidden: Option<Placed<Hidden>>,
+    pub(super) notes: Option<Placed<()>>,
     pub(super) deny: Vec<Placed<String>>,
 }
 
@@ -153,6 +161,32 @@ impl Config {
         limits.timeout = limits.timeout.min(limits.max_timeout);
         limits.tool_concurrency = limits.tool_concurrency.min(limits.concurrency);
         Ok(limits)
+    }
+
+    /// What becomes of text, as the code says or more strictly.
+    ///
+    /// # Errors
+    ///
+    /// When it would be less strict.
+    pub fn tighten(&self, mut policy: TextPolicy) -> Result<TextPolicy> {
+        for secret in &self.redact {
+            policy = policy.redact(secret.value);
+        }
+        if let Some(hidden) = &self.hidden {
+            if hidden.value == Hidden::Escape && policy.strips() {
+                return Err(self
+                    .error(
+                        hidden,
+                        "`text.hidden` is `escape`, and the code strips".to_owned(),
+                    )
+                    .help("the operator can take more out of a text, never less"));
+            }
+            policy = policy.hidden(hidden.value);
+        }
+        if self.notes.is_some() {
+            policy.annotate();
+        }
+        Ok(policy)
     }
 
     /// The tools to take away.

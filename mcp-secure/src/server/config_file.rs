@@ -15,7 +15,7 @@ use super::{
     config::{AuditTarget, Config, LIMIT_KEYS, Unit, absolute, loopback},
     suggest,
 };
-use crate::{Error, Result};
+use crate::{Error, Hidden, Result, Secret};
 
 /// A value and where it is written.
 #[derive(Clone, Debug)]
@@ -90,7 +90,9 @@ pub(super) fn parse(file: &str, folder: &Path, text: &str) -> Result<Config> {
                 for entry in section(&["path", "stderr"])? {
                     let target = match entry.name {
                         "path" => reader.path(&entry)?.map(AuditTarget::File),
-                        _ => reader.only_true(&entry)?.map(|()| AuditTarget::Stderr),
+                        _ => reader
+                            .only_true(&entry, "there is always an audit log")?
+                            .map(|()| AuditTarget::Stderr),
                     };
                     if config.audit.replace(target).is_some() {
                         return Err(reader
@@ -99,6 +101,27 @@ pub(super) fn parse(file: &str, folder: &Path, text: &str) -> Result<Config> {
                                 "`audit.path` and `audit.stderr` exclude each other".into(),
                             )
                             .help("keep one of the two"));
+                    }
+                }
+            }
+            "text" => {
+                for entry in section(&["redact", "hidden", "notes"])? {
+                    match entry.name {
+                        "redact" => {
+                            config.redact = reader
+                                .texts(&entry)?
+                                .into_iter()
+                                .map(|name| reader.one_of(&entry, name, &SECRETS))
+                                .collect::<Result<_>>()?;
+                        }
+                        "hidden" => {
+                            let name = reader.text(&entry)?.map(str::to_owned);
+                            config.hidden = Some(reader.one_of(&entry, name, &HIDDEN)?);
+                        }
+                        _ => {
+                            config.notes =
+                                Some(reader.only_true(&entry, "it can only be switched on here")?)
+                        }
                     }
                 }
             }
@@ -113,15 +136,23 @@ pub(super) fn parse(file: &str, folder: &Path, text: &str) -> Result<Config> {
     Ok(config)
 }
 
-const SECTIONS: [&str; 7] = [
+const SECTIONS: [&str; 8] = [
     "grants",
     "limits",
     "transport",
     "http",
     "unix",
     "audit",
+    "text",
     "tools",
 ];
+
+const SECRETS: [(&str, Secret); Secret::ALL.len()] = {
+    let [a, b, c, d] = Secret::ALL;
+    [(a.name(), a), (b.name(), b), (c.name(), c), (d.name(), d)]
+};
+
+const HIDDEN: [(&str, Hidden); 2] = [("strip", Hidden::Strip), ("escape", Hidden::Escape)];
 
 struct Reader<'t> {
     file: &'t str,
@@ -214,12 +245,34 @@ impl Reader<'_> {
         self.judged(entry, text, |text| absolute(self.folder, Path::new(text)))
     }
 
-    fn only_true(&self, entry: &Entry<'_>) -> Result<Placed<()>> {
+    /// A word of a few.
+    fn one_of<T: Copy>(
+        &self,
+        entry: &Entry<'_>,
+        name: Placed<String>,
+        known: &[(&str, T)],
+    ) -> Result<Placed<T>> {
+        match known.iter().find(|(word, _)| *word == name.value) {
+            Some((_, value)) => Ok(name.map(|_| *value)),
+            None => {
+                let words = known.iter().map(|(word, _)| *word);
+                Err(Error::new(format!(
+                    "{}: `{}` is `{}`, which is not known",
+                    name.place(self.file),
+                    entry.path,
+                    name.value
+                ))
+                .help(suggest::help(&name.value, "words here", words)))
+            }
+        }
+    }
+
+    fn only_true(&self, entry: &Entry<'_>, why: &str) -> Result<Placed<()>> {
         match entry.value.get_ref() {
             DeValue::Boolean(true) => Ok(self.placed(&entry.key, ())),
             DeValue::Boolean(false) => Err(self
                 .error(&entry.key, format!("`{}` can only be `true`", entry.path))
-                .help("leave the key out: there is always an audit log")),
+                .help(format!("leave the key out: {why}"))),
             _ => Err(self.mistyped(entry, "`true`")),
         }
     }

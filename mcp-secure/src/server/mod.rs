@@ -25,7 +25,7 @@ use futures::future::BoxFuture;
 use tower::Layer;
 
 use crate::{
-    Error, Limits, Result,
+    Error, Limits, Result, TextPolicy,
     auth::Principal,
     call::Call,
     capability::{Facts, Grant},
@@ -111,6 +111,7 @@ pub struct SecureServer<S, T = NoTransport> {
     pub(crate) source: Source<S>,
     pub(crate) grants: Vec<Grant>,
     pub(crate) limits: Limits,
+    pub(crate) text: TextPolicy,
     pub(crate) layers: Vec<UserLayers>,
     pub(crate) stdio: Option<Principal>,
     #[cfg(feature = "http")]
@@ -163,6 +164,7 @@ impl<S: SecureService> SecureServer<S, NoTransport> {
             source,
             grants: Vec::new(),
             limits: Limits::default(),
+            text: TextPolicy::default(),
             layers: Vec::new(),
             stdio: None,
             #[cfg(feature = "http")]
@@ -188,6 +190,13 @@ impl<S: SecureService, T> SecureServer<S, T> {
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Says what becomes of text that leaves. The operator can be stricter, never looser.
+    #[must_use]
+    pub fn text(mut self, policy: TextPolicy) -> Self {
+        self.text = policy;
         self
     }
 
@@ -241,6 +250,7 @@ impl<S: SecureService, T> SecureServer<S, T> {
             source: self.source,
             grants: self.grants,
             limits: self.limits,
+            text: self.text,
             layers: self.layers,
             stdio: self.stdio,
             #[cfg(feature = "http")]

@@ -11,7 +11,7 @@ use super::{
     grants,
 };
 use crate::{
-    Error, Limits, Result,
+    Error, Limits, Result, TextPolicy,
     capability::Grant,
     manifest::{BoundGrant, Manifest, Texts},
 };
@@ -20,6 +20,7 @@ use crate::{
 pub(crate) struct Declared<'a> {
     pub(crate) grants: &'a [Grant],
     pub(crate) limits: &'a Limits,
+    pub(crate) text: TextPolicy,
     pub(crate) stdio: bool,
     pub(crate) http: Option<DeclaredHttp>,
     /// The path in code, if it names one.
@@ -45,6 +46,7 @@ pub(crate) struct Resolved {
     /// In the order of [`Declared::grants`].
     pub(crate) grants: Vec<BoundGrant>,
     pub(crate) limits: Limits,
+    pub(crate) text: TextPolicy,
     /// Where the operator wants records; the builder's default otherwise.
     pub(crate) audit: Option<AuditTarget>,
     pub(crate) token_file: Option<PathBuf>,
@@ -112,6 +114,10 @@ impl Declared<'_> {
             ),
             None => (self.limits.clone(), Vec::new()),
         };
+        let text = match &config {
+            Some(config) => config.tighten(self.text)?,
+            None => self.text,
+        };
         let transport = self.transport(options.transport.as_ref(), config.as_ref(), cwd)?;
         let grants = grants::bind(self.grants, &options.grants, config.as_ref(), cwd)?;
         let token_file = match (
@@ -137,6 +143,7 @@ impl Declared<'_> {
             transport,
             grants,
             limits,
+            text,
             audit,
             token_file,
             denied_tools,

@@ -135,6 +135,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
             definition,
             bound,
             limits: resolved.limits,
+            text: resolved.text,
             layers: self.layers,
             sink,
             transport: resolved.transport.name(),
@@ -197,6 +198,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
         Declared {
             grants: &self.grants,
             limits: &self.limits,
+            text: self.text,
             stdio: self.stdio.is_some(),
             #[cfg(feature = "http")]
             http: self.http.as_ref().map(|http| {

@@ -6,17 +6,19 @@
 //! refused must not be in it.
 
 mod layers;
+mod leaky;
 mod others;
 mod target;
 mod traces;
 
 use std::{path::PathBuf, time::Duration};
 
-use mcp_secure::{prelude::*, server::http::HttpLimits};
+use mcp_secure::{Hidden, Secret, TextPolicy, dangerous, prelude::*, server::http::HttpLimits};
 
 use crate::{
-    layers::{Count, Meddle, Meddler},
-    others::{Hidden, Late, Quadratic},
+    layers::{Count, Meddle, Meddler, Watch},
+    leaky::Leaky,
+    others::{Invisible, Late, Quadratic},
     target::{Files, Spare, Target},
     traces::Traces,
 };
@@ -30,8 +32,9 @@ fn main() -> mcp_secure::Result<()> {
             let server = SecureServer::<Late>::from_init();
             finish(server.grant(Files::from_operator()))
         }
+        Some("leaky") => leaky(),
         Some("quadratic") => finish(SecureServer::new(Quadratic)),
-        Some("hidden") => finish(SecureServer::new(Hidden)),
+        Some("hidden") => finish(SecureServer::new(Invisible)),
         _ => target(),
     }
 }
@@ -57,6 +60,25 @@ fn target() -> mcp_secure::Result<()> {
         Some(what) => server.layer(Meddle(Meddler::named(what))),
     };
     finish(server)
+}
+
+fn leaky() -> mcp_secure::Result<()> {
+    let traces = Traces::from_env();
+    let mut policy = TextPolicy::default();
+    for word in setting("TEXT").unwrap_or_default().split_whitespace() {
+        policy = match word {
+            "escape" => policy.hidden(Hidden::Escape),
+            "without_notes" => policy.without_notes(),
+            "unredacted" => dangerous::unredacted(policy, Secret::Credential),
+            other => return Err(Error::new(format!("`{other}` is no policy of these tests"))),
+        };
+    }
+    let server = SecureServer::new(Leaky::new(traces.clone())).text(policy);
+    finish(match setting("LAYER").as_deref() {
+        None => server,
+        Some("watch") => server.layer(Watch(traces)),
+        Some(what) => server.layer(Meddle(Meddler::named(what))),
+    })
 }
 
 /// The same transports, principal and limits for every server here.

@@ -59,7 +59,7 @@ pub(super) async fn ask(
 pub(super) async fn ask_all(
     client: &ClientSide,
     lease: &Lease,
-    questions: Vec<Question>,
+    mut questions: Vec<Question>,
 ) -> ToolResult<Vec<Value>> {
     if !lease.is_live() {
         return Err(revoked());
@@ -80,6 +80,9 @@ pub(super) async fn ask_all(
                 kind: ToolErrorKind::Protocol(Box::new(error), "client/capability"),
             });
         }
+    }
+    for question in &mut questions {
+        client.outlet.question(&mut question.request)?;
     }
     if !modern {
         let mut answers = Vec::with_capacity(questions.len());

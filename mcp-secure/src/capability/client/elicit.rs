@@ -8,10 +8,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{
-    ask::{Question, ask, ask_all, can_ask},
-    clean,
-};
+use super::ask::{Question, ask, ask_all, can_ask};
 use crate::{
     call::{Call, ClientSide},
     capability::{Facts, Handle, Lease, sealed::Sealed},
@@ -131,7 +128,7 @@ pub(super) fn request(message: String, requested_schema: ElicitationSchema) -> I
     InputRequest::Elicitation(ElicitRequest::new(
         ElicitRequestParams::FormElicitationParams {
             meta: None,
-            message: clean(message, 4096),
+            message,
             requested_schema,
         },
     ))

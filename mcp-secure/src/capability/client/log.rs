@@ -7,7 +7,7 @@
 use rmcp::model::{LoggingLevel, LoggingMessageNotificationParam};
 use serde_json::Value;
 
-use super::{ask::revoked, clean};
+use super::ask::revoked;
 use crate::{
     call::{Call, ClientSide, is_modern},
     capability::{Facts, Handle, Lease, sealed::Sealed},
@@ -57,12 +57,11 @@ impl Log {
         };
         let wanted = floor.is_some_and(|floor| severity(level) >= severity(floor));
         if wanted {
-            let text = Value::String(clean(message, 4096));
-            // A client that is gone is no reason to stop the work.
-            let _ = context
-                .peer
-                .notify_logging_message(LoggingMessageNotificationParam::new(level, text))
-                .await;
+            let mut line = LoggingMessageNotificationParam::new(level, Value::String(message));
+            if self.client.outlet.log(&mut line) {
+                // A client that is gone is no reason to stop the work.
+                let _ = context.peer.notify_logging_message(line).await;
+            }
         }
         Ok(())
     }

@@ -30,9 +30,3 @@ impl Handle for Principal {
         Ok(Principal::clone(&Arc::clone(&call.principal)))
     }
 }
-
-/// Text for a client: cut and cleaned like every other output.
-fn clean(text: String, max: usize) -> String {
-    let cut: String = text.chars().take(max).collect();
-    mcp_secure_text::sanitize(cut, mcp_secure_text::Policy::Escape).into_string()
-}

@@ -7,7 +7,7 @@ use std::{
 
 use rmcp::model::ProgressNotificationParam;
 
-use super::{ask::revoked, clean};
+use super::ask::revoked;
 use crate::{
     call::{Call, ClientSide},
     capability::{Facts, Handle, Lease, sealed::Sealed},
@@ -54,7 +54,8 @@ impl Progress {
         let mut param = ProgressNotificationParam::new(token, done);
         param.total = total;
         let message = message.into();
-        param.message = (!message.is_empty()).then(|| clean(message, 1024));
+        param.message = (!message.is_empty()).then_some(message);
+        self.client.outlet.progress(&mut param);
         // A client that is gone is no reason to stop the work.
         let _ = context.peer.notify_progress(param).await;
         Ok(())

@@ -1,32 +1,87 @@
-//! What leaves: capped in size and depth, true to its schema, and with nothing in it that a
-//! person cannot see. It takes the reply by move and returns the only one that is sent
+//! What leaves: capped in size and depth, true to its schema, without what a person cannot see
+//! and without secrets. It takes the reply by move and returns the only one that is sent
 //! (invariant 3).
+//!
+//! # What is done to what
+//!
+//! *Cleaned* means: characters that a person does not see are taken out, terminal escapes among
+//! them; tokens of chat templates are made harmless; secrets become `[redacted: kind]`. What the
+//! rules of [`mcp_secure_text`] find beyond that is noted, not changed. *Counted* means that it
+//! counts against the largest answer.
+//!
+//! | what | strings in it | what is done |
+//! |---|---|---|
+//! | text block | `text` | counted, cleaned |
+//! | image, audio block | `mimeType` | counted, cleaned |
+//! | | `data` | counted; must be base64; if it is text (an SVG), cleaned and encoded again |
+//! | embedded resource, resource contents | `uri`, `mimeType`, `text` | counted, cleaned |
+//! | | `blob` | as `data`: text by its media type, or by its first bytes, is cleaned |
+//! | resource link | `uri`, `name`, `title`, `description`, `mimeType` | counted, cleaned |
+//! | | `icons` | counted, cleaned; one that is neither `https:` nor `data:image/` is left out |
+//! | annotations | `lastModified` | counted, cleaned |
+//! | `_meta` of blocks, contents and results | keys and values at any depth | counted, cleaned; the guard's own key is removed; too deep is refused |
+//! | structured content | keys and values at any depth | counted, cleaned, held against its schema; its text form is written from the cleaned one |
+//! | | keys that read the same once cleaned | the changed one gets a number: nothing is lost |
+//! | prompt | `description`, messages as blocks | counted, cleaned by the rules for prompts |
+//! | completion | `values` | counted, cleaned |
+//! | error of a tool, a layer or the protocol | `message` | cleaned, cut at 4096 bytes |
+//! | | `data` | cleaned; dropped if it nests too deeply |
+//! | progress | `message` | cleaned, cut |
+//! | log line | `logger`, `data` at any depth, `_meta` | cleaned, cut |
+//! | question to a person | `message`, titles and descriptions of its form | cleaned |
+//! | | names, values and patterns of its form | refused if they would change: answers are held against them |
+//! | sampling | system prompt, messages, tools, `metadata`, `_meta` | cleaned |
+//! | lists | entries | inspected at the start, equal to the compiled ones (`layer/genuine`) |
+//! | | `nextCursor`, `_meta` | counted, cleaned |
+//! | instructions, server info, capabilities | all | inspected at the start, equal to the compiled ones |
+//! | a variant that `rmcp` adds | | refused |
+//!
+//! There are two looks. This layer stands next to user code. [`last_look`] stands outside of the
+//! users' layers: it cleans what they have put in, and writes the notes into `_meta`.
+
+mod client;
+mod content;
+pub(crate) mod last_look;
+mod log;
+mod notes;
+mod pass;
+mod policy;
+mod reply;
+mod secret;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use client::Outlet;
+pub(crate) use log::for_log;
+pub(crate) use notes::{Notes, TextTally};
+pub use policy::{Hidden, Secret, TextPolicy};
+pub(crate) use reply::cut;
 
 use std::sync::Arc;
 
-use mcp_secure_text::{Policy, sanitize};
-use rmcp::model::{
-    CallToolResponse, CallToolResult, ContentBlock, ErrorCode, GetPromptResponse,
-    ReadResourceResponse, ResourceContents,
-};
-use serde_json::Value;
 use tower::Layer;
 
-use super::{Enclosed, forward_ready, validate::is_within};
+use super::{Enclosed, forward_ready};
 use crate::{
     limits::Limits,
     pipeline::{Checked, CheckedOp, McpReply, Refusal, Registry, ReplyFuture},
 };
+use pass::Pass;
 
 #[derive(Clone)]
 pub(crate) struct GuardLayer {
     registry: Arc<Registry>,
     limits: Arc<Limits>,
+    policy: TextPolicy,
 }
 
 impl GuardLayer {
-    pub(crate) fn new(registry: Arc<Registry>, limits: Arc<Limits>) -> Self {
-        Self { registry, limits }
+    pub(crate) fn new(registry: Arc<Registry>, limits: Arc<Limits>, policy: TextPolicy) -> Self {
+        Self {
+            registry,
+            limits,
+            policy,
+        }
     }
 }
 
@@ -60,234 +115,24 @@ impl<S: Enclosed<Checked>> tower::Service<Checked> for GuardService<S> {
         let journey = Arc::clone(request.journey());
         let future = self.inner.call(request);
         Box::pin(async move {
-            match future.await {
-                Ok(reply) => {
-                    let (reply, bytes) = shared.guard(reply, tool).map_err(Refusal::boxed)?;
-                    journey.set_bytes_out(bytes);
-                    Ok(reply)
-                }
-                // A tool's own message reaches the model as well.
-                Err(error) => Err(match error.downcast::<Refusal>() {
-                    Ok(mut refusal) => {
-                        let message = std::mem::take(&mut refusal.error.message).into_owned();
-                        let message: String = message.chars().take(MAX_MESSAGE).collect();
-                        refusal.error.message =
-                            sanitize(message, Policy::Escape).into_string().into();
-                        refusal
-                    }
-                    Err(other) => other,
-                }),
-            }
+            // The words of an error pass the last look, as those of layers do.
+            let mut reply = future.await?;
+            let (guarded, pass) = shared.guard(&mut reply, tool);
+            journey.set_bytes_out(pass.used());
+            // Also of what is refused in the end: the log should know why.
+            journey.found_in_answer(pass.notes);
+            guarded.map_err(Refusal::boxed)?;
+            Ok(reply)
         })
     }
 }
-
-const MAX_MESSAGE: usize = 4096;
 
 impl GuardLayer {
-    fn guard(&self, reply: McpReply, tool: Option<usize>) -> Result<(McpReply, usize), Refusal> {
+    fn guard(&self, reply: &mut McpReply, tool: Option<usize>) -> (Result<(), Refusal>, Pass<'_>) {
         let entry = tool.and_then(|index| self.registry.tools.get(index));
         let max = entry.map_or(self.limits.max_output, |entry| entry.max_output);
-        let mut meter = Meter { left: max, used: 0 };
-        let reply = match reply {
-            McpReply::CallTool(CallToolResponse::Complete(mut result)) => {
-                result.content = meter
-                    .blocks(result.content)
-                    .map_err(Refusal::into_tool_result)?;
-                result.structured_content = self
-                    .structured(
-                        &result,
-                        entry.and_then(|entry| entry.output.as_ref()),
-                        &mut meter,
-                    )
-                    .map_err(Refusal::into_tool_result)?;
-                McpReply::CallTool(result.into())
-            }
-            McpReply::GetPrompt(GetPromptResponse::Complete(mut result)) => {
-                for message in &mut result.messages {
-                    let block = std::mem::replace(&mut message.content, ContentBlock::text(""));
-                    message.content = meter.block(block)?;
-                }
-                McpReply::GetPrompt(result.into())
-            }
-            McpReply::ReadResource(ReadResourceResponse::Complete(mut result)) => {
-                let contents = std::mem::take(&mut result.contents);
-                result.contents = contents
-                    .into_iter()
-                    .map(|c| meter.contents(c))
-                    .collect::<Result<_, _>>()?;
-                McpReply::ReadResource(result.into())
-            }
-            McpReply::Complete(mut result) => {
-                for value in &mut result.completion.values {
-                    *value = meter.text(std::mem::take(value))?;
-                }
-                McpReply::Complete(result)
-            }
-            other => other,
-        };
-        Ok((reply, meter.used))
+        let mut pass = Pass::new(&self.policy, max, self.limits.max_depth);
+        let guarded = pass.reply(reply, entry.and_then(|entry| entry.output.as_ref()));
+        (guarded, pass)
     }
-
-    fn structured(
-        &self,
-        result: &CallToolResult,
-        schema: Option<&jsonschema::Validator>,
-        meter: &mut Meter,
-    ) -> Result<Option<Value>, Refusal> {
-        let Some(value) = result.structured_content.clone() else {
-            return match schema {
-                Some(_) => Err(broken("guard/schema", "a structured answer is missing")),
-                None => Ok(None),
-            };
-        };
-        if !is_within(&value, self.limits.max_depth) {
-            return Err(broken(
-                "guard/depth",
-                "a structured answer nests too deeply",
-            ));
-        }
-        let value = meter.value(value)?;
-        match schema {
-            Some(schema) if !schema.is_valid(&value) => Err(broken(
-                "guard/schema",
-                "a structured answer does not match its schema",
-            )),
-            _ => Ok(Some(value)),
-        }
-    }
-}
-
-/// Counts what goes out and cleans text on the way.
-struct Meter {
-    left: usize,
-    used: usize,
-}
-
-impl Meter {
-    fn count(&mut self, bytes: usize) -> Result<(), Refusal> {
-        self.used = self.used.saturating_add(bytes);
-        match self.left.checked_sub(bytes) {
-            Some(left) => {
-                self.left = left;
-                Ok(())
-            }
-            None => Err(Refusal::denied(
-                "guard/size",
-                ErrorCode::INVALID_REQUEST,
-                "the answer is too large; ask for less",
-                "the answer is larger than its limit",
-            )),
-        }
-    }
-
-    fn text(&mut self, text: String) -> Result<String, Refusal> {
-        self.count(text.len())?;
-        Ok(sanitize(text, Policy::Escape).into_string())
-    }
-
-    fn blocks(&mut self, blocks: Vec<ContentBlock>) -> Result<Vec<ContentBlock>, Refusal> {
-        blocks.into_iter().map(|block| self.block(block)).collect()
-    }
-
-    fn block(&mut self, block: ContentBlock) -> Result<ContentBlock, Refusal> {
-        Ok(match block {
-            ContentBlock::Text(mut text) => {
-                text.text = self.text(text.text)?;
-                ContentBlock::Text(text)
-            }
-            ContentBlock::Image(image) => {
-                self.count(image.data.len())?;
-                ContentBlock::Image(image)
-            }
-            ContentBlock::Audio(audio) => {
-                self.count(audio.data.len())?;
-                ContentBlock::Audio(audio)
-            }
-            ContentBlock::Resource(mut embedded) => {
-                embedded.resource = self.contents(embedded.resource)?;
-                ContentBlock::Resource(embedded)
-            }
-            ContentBlock::ResourceLink(mut link) => {
-                link.uri = self.text(link.uri)?;
-                link.name = self.text(link.name)?;
-                link.title = link.title.map(|title| self.text(title)).transpose()?;
-                link.description = link.description.map(|d| self.text(d)).transpose()?;
-                ContentBlock::ResourceLink(link)
-            }
-            _ => {
-                return Err(broken(
-                    "guard/content",
-                    "a kind of content that is not known",
-                ));
-            }
-        })
-    }
-
-    fn contents(&mut self, contents: ResourceContents) -> Result<ResourceContents, Refusal> {
-        Ok(match contents {
-            ResourceContents::TextResourceContents {
-                uri,
-                mime_type,
-                text,
-                meta,
-            } => {
-                let text = self.text(text)?;
-                ResourceContents::TextResourceContents {
-                    uri,
-                    mime_type,
-                    text,
-                    meta,
-                }
-            }
-            ResourceContents::BlobResourceContents {
-                uri,
-                mime_type,
-                blob,
-                meta,
-            } => {
-                self.count(blob.len())?;
-                ResourceContents::BlobResourceContents {
-                    uri,
-                    mime_type,
-                    blob,
-                    meta,
-                }
-            }
-            _ => {
-                return Err(broken(
-                    "guard/content",
-                    "a kind of content that is not known",
-                ));
-            }
-        })
-    }
-
-    /// Strings of a structured answer, keys included.
-    fn value(&mut self, value: Value) -> Result<Value, Refusal> {
-        Ok(match value {
-            Value::String(text) => Value::String(self.text(text)?),
-            Value::Array(items) => Value::Array(
-                items
-                    .into_iter()
-                    .map(|item| self.value(item))
-                    .collect::<Result<_, _>>()?,
-            ),
-            Value::Object(members) => {
-                let mut out = serde_json::Map::new();
-                for (key, member) in members {
-                    out.insert(self.text(key)?, self.value(member)?);
-                }
-                Value::Object(out)
-            }
-            scalar => {
-                self.count(8)?;
-                scalar
-            }
-        })
-    }
-}
-
-fn broken(control: &'static str, reason: &'static str) -> Refusal {
-    Refusal::failed(control, reason)
 }

@@ -123,7 +123,7 @@ fn unknown_keys_name_file_line_column_and_key() {
     assert_eq!(
         refused("grant = {notes = \"n\"}"),
         "notes.toml:1:1: unknown key `grant`\n  help: did you mean `grants`? the keys here are \
-         `grants`, `limits`, `transport`, `http`, `unix`, `audit`, `tools`"
+         `grants`, `limits`, `transport`, `http`, `unix`, `audit`, `text`, `tools`"
     );
     assert_eq!(
         refused("[http]\nhost = \"a\"\n"),
@@ -398,4 +398,40 @@ mod unix {
         let message = Config::load(&path).unwrap_err().to_string();
         assert!(message.ends_with("is larger than 64 KiB"), "{message}");
     }
+}
+
+#[test]
+fn the_text_policy_can_be_made_stricter_and_never_looser() {
+    let tightened = |text: &str, policy: TextPolicy| {
+        parse(text)
+            .and_then(|config| config.tighten(policy))
+            .map_err(|error| error.to_string())
+    };
+    let code = TextPolicy::default();
+    assert_eq!(tightened("", code), Ok(code));
+    let email = tightened("[text]\nredact = [\"email\"]", code).unwrap();
+    assert!(email.redacts(Secret::Email) && email.redacts(Secret::Credential));
+    assert!(!code.redacts(Secret::Email));
+    // What the code lets out on purpose, the operator takes back.
+    let loose = crate::dangerous::unredacted(code, Secret::Credential)
+        .hidden(Hidden::Escape)
+        .without_notes();
+    let strict = "[text]\nredact = [\"credentials\"]\nhidden = \"strip\"\nnotes = true";
+    assert_eq!(tightened(strict, loose), Ok(code));
+    assert_eq!(tightened("[text]\nhidden = \"escape\"", loose), Ok(loose));
+    assert_eq!(
+        tightened("[text]\nhidden = \"escape\"", code).unwrap_err(),
+        "notes.toml:2:1: `text.hidden` is `escape`, and the code strips\n  \
+         help: the operator can take more out of a text, never less"
+    );
+    assert_eq!(
+        tightened("[text]\nnotes = false", code).unwrap_err(),
+        "notes.toml:2:1: `text.notes` can only be `true`\n  \
+         help: leave the key out: it can only be switched on here"
+    );
+    assert!(
+        tightened("[text]\nredact = [\"emial\"]", code)
+            .unwrap_err()
+            .contains("did you mean `email`?")
+    );
 }

@@ -51,6 +51,7 @@ pub(in crate::server) fn with_definition<T>(
         texts: manifest.texts_with(definition),
         grants: &grants,
         limits: &limits,
+        text: crate::TextPolicy::default(),
         stdio,
         http: http.then(|| DeclaredHttp {
             addr: "127.0.0.1:8443".into(),

@@ -18,6 +18,7 @@ mod overload;
 mod paging;
 mod start;
 mod stdio;
+mod text;
 mod timeout;
 mod unix;
 mod validate;

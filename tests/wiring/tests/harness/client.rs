@@ -137,6 +137,36 @@ impl<'a> Client<'a> {
         answer
     }
 
+    /// The answer, and the notifications that came before it.
+    #[track_caller]
+    pub(crate) fn end_with_notifications(&self, mut begun: Begun) -> (Vec<Value>, Value) {
+        let mut notifications = Vec::new();
+        loop {
+            let message = match &mut begun.exchange {
+                None => self.server.read_line(),
+                Some(exchange) => match exchange.message() {
+                    Some(message) => message,
+                    None => panic!("the stream ended without an answer"),
+                },
+            };
+            if message.get("method").is_some() {
+                notifications.push(message);
+            } else if message.get("id").is_some() || message.get("error").is_some() {
+                return (notifications, message);
+            }
+        }
+    }
+
+    /// The stream of the session, where there is one.
+    pub(crate) fn session_stream(&self) -> Option<Exchange> {
+        let session = self.session.as_ref()?;
+        let headers = format!("MCP-Protocol-Version: 2025-11-25\r\nMcp-Session-Id: {session}\r\n");
+        let head = self.server.head("GET", &headers, 0);
+        let mut stream = self.server.exchange(head.as_bytes());
+        assert_eq!(stream.status(), 200);
+        Some(stream)
+    }
+
     /// Answers a request of the server's.
     pub(crate) fn answer(&self, id: &Value, result: Value) {
         let message = json!({ "jsonrpc": "2.0", "id": id, "result": result });
