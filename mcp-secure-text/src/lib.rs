@@ -35,6 +35,8 @@
 //! The tables are those of [`UNICODE_VERSION`]. A character that later versions assign passes,
 //! unless its code point is one that Unicode reserves for invisible characters.
 //!
+//! Credentials and personal data in what leaves a server are the subject of [`secret`].
+//!
 //! # What it cannot do
 //!
 //! It removes the invisible channel, and says nothing of what visible words ask for.
@@ -51,6 +53,7 @@ mod name;
 mod report;
 pub mod rule;
 mod scan;
+pub mod secret;
 #[cfg(test)]
 mod tests;
 
