@@ -1,8 +1,8 @@
 //! Taking secrets out.
 
-use alloc::borrow::Cow;
-use alloc::string::String;
-use alloc::vec::Vec;
+use std::borrow::Cow;
+use std::string::String;
+use std::vec::Vec;
 use core::fmt;
 
 use super::scan::{self, Scan, Step};

@@ -102,7 +102,7 @@ fn tokens_that_are_no_secrets_pass() {
         "key",
         "cursor",
     ] {
-        is_clean(&alloc::format!("\"{name}\": \"Kq3vT9xLw2Rb8NzYd5Jm7HcG\""));
+        is_clean(&std::format!("\"{name}\": \"Kq3vT9xLw2Rb8NzYd5Jm7HcG\""));
     }
 }
 

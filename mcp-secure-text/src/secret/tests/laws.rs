@@ -1,9 +1,9 @@
 //! What holds for every text, tried on texts made of secrets, their parts, and what stands
 //! between them.
 
-use alloc::format;
-use alloc::string::{String, ToString};
-use alloc::vec::Vec;
+use std::format;
+use std::string::{String, ToString};
+use std::vec::Vec;
 
 use super::super::{DETECTORS, HOLD_BACK, Kinds, Redactor, find, redact};
 use super::{STEPS, all};

@@ -1,7 +1,7 @@
 //! Ways in which secrets get into what a server says.
 
-use alloc::format;
-use alloc::string::String;
+use std::format;
+use std::string::String;
 
 use super::super::Kinds;
 use super::{all, is_clean, leaks};
@@ -94,7 +94,7 @@ fn the_secret_next_to_an_aws_id_is_found() {
     let key = &key[key.len() - 40..];
     for between in [",", "\t", "\n", "\",\"", ": ", "\nsecret: "] {
         let found = all(&format!("{id}{between}{key}"), Kinds::CREDENTIALS);
-        let ids: alloc::vec::Vec<_> = found.iter().map(|f| f.0).collect();
+        let ids: std::vec::Vec<_> = found.iter().map(|f| f.0).collect();
         assert_eq!(
             ids,
             ["secret/aws-access-key-id", "secret/aws-secret-access-key"],

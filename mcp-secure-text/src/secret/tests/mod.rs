@@ -4,8 +4,8 @@ mod benign;
 mod laws;
 mod leaks;
 
-use alloc::string::String;
-use alloc::vec::Vec;
+use std::string::String;
+use std::vec::Vec;
 use core::cell::Cell;
 
 use super::{Kinds, find};
