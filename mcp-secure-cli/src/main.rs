@@ -3,7 +3,7 @@
 //! A server has its own verbs (`serve`, `check`, `manifest`, `client-config`); this command
 //! reads what they print.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::SystemTime};
 
 use clap::{Parser, Subcommand};
 use mcp_secure::{
@@ -26,6 +26,11 @@ struct CommandLine {
 enum Verb {
     /// Show a manifest as a page
     Show {
+        /// What `manifest --json` of a server printed
+        file: PathBuf,
+    },
+    /// Hold a manifest against the rules; fails if a text is refused or an exception is over
+    Check {
         /// What `manifest --json` of a server printed
         file: PathBuf,
     },
@@ -59,10 +64,25 @@ fn main() -> ExitCode {
 )]
 fn run(verb: &Verb) -> Result<ExitCode> {
     match verb {
-        Verb::Show { file } => print!("{}", read(file)?.to_page()),
+        Verb::Show { file } => {
+            let manifest = read(file)?;
+            print!("{}", manifest.to_page());
+            manifest.check_expiry(SystemTime::now())?;
+        }
+        Verb::Check { file } => {
+            let manifest = read(file)?;
+            manifest.validate()?;
+            let texts = manifest.texts();
+            for warning in texts.warnings() {
+                println!("warning   {warning}");
+            }
+            texts.refuse()?;
+            manifest.check_expiry(SystemTime::now())?;
+        }
         Verb::Digest { file } => println!("{}", read(file)?.digest()),
         Verb::Diff { old, new } => {
-            let changes = read(new)?.diff(&read(old)?);
+            let new = read(new)?;
+            let changes = new.diff(&read(old)?);
             for change in &changes {
                 println!("{change}");
             }
@@ -72,6 +92,7 @@ fn run(verb: &Verb) -> Result<ExitCode> {
             {
                 return Ok(ExitCode::FAILURE);
             }
+            new.check_expiry(SystemTime::now())?;
         }
     }
     Ok(ExitCode::SUCCESS)

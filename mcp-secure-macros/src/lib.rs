@@ -49,7 +49,8 @@ pub fn capability(attr: TokenStream, item: TokenStream) -> TokenStream {
 /// members it does not know, and needs no dependency but `mcp-secure`.
 ///
 /// Doc comments are the descriptions in the schema. `#[serde(…)]` and `#[schemars(…)]` work
-/// as usual. Together with [`macro@output`] it derives for both ways.
+/// as usual. Together with [`macro@output`] it derives for both ways. `allow_text(…)` is that of
+/// [`macro@secure_server`].
 #[proc_macro_attribute]
 pub fn args(attr: TokenStream, item: TokenStream) -> TokenStream {
     expand::data::data(Way::In, attr.into(), item.into()).into()

@@ -54,8 +54,12 @@ mod report;
 pub mod rule;
 mod scan;
 pub mod secret;
+mod structure;
 #[cfg(test)]
 mod tests;
+#[allow(dead_code)]
+mod view;
+mod wording;
 
 pub use clean::{Clean, Policy, sanitize, sanitize_field};
 pub use name::{MAX_NAME_LEN, NameError, check_name};

@@ -32,16 +32,22 @@ pub fn inspect(text: &str, field: Field) -> Report {
         omitted: 0,
         worst: None,
     };
-    if is_plain(text, field) {
-        return report;
-    }
-    for hit in Scan::new(text, field) {
-        report.worst = report.worst.max(Some(hit.severity));
-        if report.findings.len() < MAX_FINDINGS {
-            report.findings.push(hit.into());
-        } else {
-            report.omitted += 1;
+    if !is_plain(text, field) {
+        for hit in Scan::new(text, field) {
+            report.worst = report.worst.max(Some(hit.severity));
+            if report.findings.len() < MAX_FINDINGS {
+                report.findings.push(hit.into());
+            } else {
+                report.omitted += 1;
+            }
         }
+    }
+    let hidden = report.findings.len();
+    crate::structure::inspect(text, field, &mut report.findings);
+    crate::wording::inspect(text, field, &mut report.findings);
+    if let Some(visible) = report.findings.get(hidden..).filter(|v| !v.is_empty()) {
+        report.worst = report.worst.max(visible.iter().map(|f| f.severity).max());
+        report.findings.sort_by_key(|finding| finding.span.start);
     }
     report
 }
@@ -260,7 +266,8 @@ impl fmt::Display for Finding {
 #[non_exhaustive]
 #[must_use]
 pub struct Report {
-    /// The first [`MAX_FINDINGS`] findings. Spans do not overlap.
+    /// The first [`MAX_FINDINGS`] hidden characters and everything else that was found. Spans of
+    /// hidden characters do not overlap one another.
     pub findings: Vec<Finding>,
     /// How many findings came after those.
     pub omitted: usize,

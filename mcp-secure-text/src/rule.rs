@@ -81,6 +81,24 @@ pub const LINE_BREAK: &str = "hidden/line-break";
 /// More than eight combining marks on one character.
 pub const COMBINING_RUN: &str = "hidden/combining-run";
 
+/// Space that pushes what follows it out of sight: five line breaks, or sixty spaces, and then more.
+pub const PADDING: &str = "structure/padding";
+
+/// A description longer than 8 KiB (a warning) or 16 KiB.
+pub const LENGTH: &str = "structure/length";
+
+/// A word of Latin letters and of look-alikes from another alphabet (UTS #39).
+pub const MIXED_SCRIPT: &str = "structure/mixed-script";
+
+/// A Markdown link that shows the address of one host and leads to another.
+pub const LINK_MISMATCH: &str = "structure/link-mismatch";
+
+/// A link that runs code when it is followed: `javascript:`, `data:text/html`.
+pub const ACTIVE_LINK: &str = "structure/active-link";
+
+/// The name of a parameter that asks for a secret or for the conversation.
+pub const PARAMETER: &str = "structure/parameter";
+
 /// All rules.
 ///
 /// ```
@@ -111,6 +129,12 @@ pub const ALL: &[&str] = &[
     LINE_SEPARATOR,
     LINE_BREAK,
     COMBINING_RUN,
+    PADDING,
+    LENGTH,
+    MIXED_SCRIPT,
+    LINK_MISMATCH,
+    ACTIVE_LINK,
+    PARAMETER,
 ];
 
 /// What to do about a finding of `rule`, in one sentence for the author of the text.
@@ -137,6 +161,12 @@ pub(crate) fn advice(rule: &'static str) -> &'static str {
         LINE_SEPARATOR => "write a line feed, or a space where there is one line",
         LINE_BREAK => "write a space: this field has one line",
         COMBINING_RUN => "keep the first eight marks",
+        PADDING => "remove it: it pushes what follows out of sight",
+        LENGTH => "shorten it: nobody reads that much before approving a tool",
+        MIXED_SCRIPT => "write the word in one alphabet",
+        LINK_MISMATCH => "show the address that the link leads to",
+        ACTIVE_LINK => "remove it: following it runs code",
+        PARAMETER => "ask for what the tool needs under its own name",
         _ => "remove it",
     }
 }

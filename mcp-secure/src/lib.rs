@@ -97,7 +97,7 @@ pub mod __private {
         capability::{Extracted, Extractor, Facts, Grant, Handle, extracted, facts, fs::FsRoot},
         definition::{
             About, Access, Completion, Definition, Hints, Policy, Prompt, Resource, SecureInit,
-            SecureService, Target, Tool,
+            SecureService, Target, TextException, Tool,
         },
         error::{ToolError, ToolResult},
         output::{

@@ -14,29 +14,53 @@ use syn::{ItemImpl, Type};
 
 use crate::{
     errors::Errors,
-    model::{Function, Kind, Server, unraw},
+    model::{Access, Exceptions, Function, Kind, Server, Target, unraw},
 };
 
 /// Everything; what is wrong with one function is noted there, and the rest in `errors`.
 pub(crate) fn server(server: &mut Server, errors: &mut Errors) {
     impl_block(&server.item, errors);
-    if can_serve(&server.item) {
-        text::name(&server.name, true, errors);
-    }
-    if let Some(version) = &server.version {
-        text::visible(version, Field::Annotation, errors);
-    }
-    if let Some(instructions) = &server.instructions {
-        text::visible(instructions, Field::Instructions, errors);
-    }
+    about_itself(server, errors);
     for function in &mut server.functions {
         let mut found = Errors::default();
+        let mut exceptions = std::mem::take(&mut function.exceptions);
         signature::check(function, &mut found);
-        primitive(function, &mut found);
-        params::check(function, &server.item.generics, &mut found);
+        primitive(function, &mut exceptions, &mut found);
+        params::check(function, &server.item.generics, &mut exceptions, &mut found);
+        for literal in &function.literals {
+            text::visible(literal, Field::PromptText, &mut exceptions, &mut found);
+        }
+        text::reasons(&exceptions, &mut found);
         function.errors.append(found);
+        // What has a mistake may hold the text that an exception is for, and what has a type
+        // of the author's own may have it in its schema: that is seen when the server starts.
+        if !function.errors_found() && params::shows_its_schemas(function) {
+            let mut found = Errors::default();
+            text::unspent(&exceptions, &function.ident.to_string(), &mut found);
+            function.errors.append(found);
+        }
+        function.exceptions = exceptions;
     }
     across::check(&mut server.functions);
+}
+
+/// The texts of the server as a whole.
+fn about_itself(server: &mut Server, errors: &mut Errors) {
+    let before = errors.count();
+    let exceptions = &mut server.exceptions;
+    if can_serve(&server.item) {
+        text::name(&server.name, true, exceptions, errors);
+    }
+    if let Some(version) = &server.version {
+        text::visible(version, Field::Annotation, exceptions, errors);
+    }
+    if let Some(instructions) = &server.instructions {
+        text::visible(instructions, Field::Instructions, exceptions, errors);
+    }
+    text::reasons(exceptions, errors);
+    if errors.count() == before {
+        text::unspent(exceptions, &server.name.value, errors);
+    }
 }
 
 fn impl_block(item: &ItemImpl, errors: &mut Errors) {
@@ -80,15 +104,24 @@ fn borrows(ty: &Type) -> bool {
     false
 }
 
-fn primitive(function: &Function, errors: &mut Errors) {
+fn primitive(function: &Function, exceptions: &mut Exceptions, errors: &mut Errors) {
     let noun = function.kind.noun();
     match &function.kind {
         Kind::Init => return,
-        Kind::Completion { .. } => return,
+        Kind::Completion { target, argument } => {
+            match target {
+                Target::Prompt(name) => text::visible(name, Field::Name, exceptions, errors),
+                Target::Resource(uri) => {
+                    text::visible(uri, Field::Annotation, exceptions, errors);
+                }
+            }
+            text::visible(argument, Field::ParameterName, exceptions, errors);
+            return;
+        }
         Kind::Resource { uri, mime } => {
-            uri::check(function, uri, errors);
+            uri::check(function, uri, exceptions, errors);
             if let Some(mime) = mime {
-                text::media_type(mime, errors);
+                text::media_type(mime, exceptions, errors);
             }
         }
         Kind::Tool(hints) => {
@@ -107,16 +140,17 @@ fn primitive(function: &Function, errors: &mut Errors) {
     text::name(
         &function.name,
         function.name.value == unraw(&function.ident),
+        exceptions,
         errors,
     );
     if let Some(title) = &function.title {
-        text::visible(title, Field::Title, errors);
+        text::visible(title, Field::Title, exceptions, errors);
         if title.value.trim().is_empty() {
             errors.at(title.span(), "this title is empty: write one, or remove it");
         }
     }
     match &function.description {
-        Some(description) => text::visible(description, Field::Description, errors),
+        Some(description) => text::visible(description, Field::Description, exceptions, errors),
         None => errors.at(
             function.ident.span(),
             format_args!(
@@ -129,7 +163,12 @@ fn primitive(function: &Function, errors: &mut Errors) {
         .into_iter()
         .flatten()
     {
-        text::visible(&reason.why, Field::Annotation, errors);
+        text::visible(&reason.why, Field::Annotation, exceptions, errors);
+    }
+    if let Some(Access::Scopes(scopes)) = &function.policy.access {
+        for scope in scopes {
+            text::visible(scope, Field::Annotation, exceptions, errors);
+        }
     }
 }
 
@@ -138,15 +177,19 @@ mod tests {
     use super::*;
 
     fn mistakes(block: &str) -> Vec<String> {
+        told("", block).messages()
+    }
+
+    fn told(attr: &str, block: &str) -> Errors {
         let mut errors = Errors::default();
-        let attr = proc_macro2::TokenStream::new();
+        let attr = attr.parse().unwrap_or_default();
         let item: ItemImpl = syn::parse_str(block).unwrap_or_else(|_| syn::parse_quote!(impl X {}));
         let mut read = crate::parse::server::server(attr, item, &mut errors);
         server(&mut read, &mut errors);
         for function in read.functions {
             errors.append(function.errors);
         }
-        errors.messages()
+        errors
     }
 
     #[test]
@@ -159,6 +202,118 @@ mod tests {
     fn every_mistake_is_told_in_one_run() {
         let block = "impl S { #[tool] fn a(self, s: &str) {} }";
         assert_eq!(mistakes(block).len(), 5, "{:?}", mistakes(block));
+    }
+
+    /// An `A` that only a model reads.
+    const HIDDEN: char = '\u{E0041}';
+
+    #[test]
+    fn every_kind_of_literal_is_inspected() {
+        let server = "impl S {}";
+        for option in [
+            "name = \"s@\"",
+            "version = \"1@\"",
+            "instructions = \"Do.@\"",
+        ] {
+            let with = |c: &str| told(&option.replace('@', c), server).messages();
+            assert!(with("").is_empty(), "{option}: {:?}", with(""));
+            assert_eq!(with(&HIDDEN.to_string()).len(), 1, "{option}");
+        }
+        for block in [
+            "/** Do.@ */ impl S {}",
+            "impl S { /** A.@ */ #[tool(public)] async fn a(&self) {} }",
+            "impl S { /** A. */ #[tool(public, name = \"b@\")] async fn a(&self) {} }",
+            "impl S { /** A. */ #[tool(public, title = \"A@\")] async fn a(&self) {} }",
+            "impl S { /** A. */ #[tool(scope = \"a@\")] async fn a(&self) {} }",
+            "impl S { /** A. */ #[tool(scope = [\"a\", \"b@\"])] async fn a(&self) {} }",
+            "impl S { /** A. */ #[tool(public, unapproved = \"why@\")] async fn a(&self, x: Fs<A, B>) {} }",
+            "impl S { /** A. */ #[tool(public, allow_flow = \"why@\")] async fn a(&self, x: Fs<A, B>) {} }",
+            "impl S { /** A. */ #[tool(public)] async fn a(&self, /** One.@ */ s: String) {} }",
+            "impl S { /** A. */ #[tool(public)] async fn a(&self, #[arg(pattern = \"^a@$\")] s: String) {} }",
+            "impl S { /** A. */ #[tool(public)] async fn a(&self, #[arg(header = \"A@\")] s: String) {} }",
+            "impl S { /** A.@ */ #[prompt(public)] async fn a(&self) -> String { x } }",
+            "impl S { /** A. */ #[prompt(public)] async fn a(&self) -> String { f(\"Be.@\") } }",
+            "impl S { /** A. */ #[prompt(public)] async fn a(&self) -> String { format!(\"{x} is.@\") } }",
+            "impl S { /** A. */ #[prompt(public)] async fn a(&self) -> String { m!([b\"Be.@\"]) } }",
+            "impl S { /** A.@ */ #[resource(public, uri = \"x:y\")] async fn a(&self) -> String { x } }",
+            "impl S { /** A. */ #[resource(public, uri = \"x:y@\")] async fn a(&self) -> String { x } }",
+            "impl S { /** A. */ #[resource(public, uri = \"x:y\", mime = \"a/b@\")] async fn a(&self) -> String { x } }",
+        ] {
+            // Bytes have no such character as it is.
+            let hidden = if block.contains("b\"") {
+                "\\xF3\\xA0\\x81\\x81".to_owned()
+            } else {
+                HIDDEN.to_string()
+            };
+            let with = |c: &str| mistakes(&block.replace('@', c));
+            assert!(with("").is_empty(), "{block}: {:?}", with(""));
+            assert_eq!(with(&hidden).len(), 1, "{block}: {:?}", with(&hidden));
+        }
+        let completion = |target: &str, arg: &str| {
+            mistakes(&format!(
+                "impl S {{ #[completion({target}, arg = \"{arg}\")] async fn a(&self, prefix: String) {{}} }}"
+            ))
+        };
+        for (target, arg) in [
+            ("prompt = \"p@\"", "a"),
+            ("resource = \"x:{a}@\"", "a"),
+            ("prompt = \"p\"", "a@"),
+        ] {
+            let hidden = HIDDEN.to_string();
+            let found = completion(&target.replace('@', &hidden), &arg.replace('@', &hidden));
+            assert!(
+                found.iter().any(|m| m.contains("hidden/tag-character")),
+                "{found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_only_deserves_a_look_is_a_warning_and_the_worst_of_a_line_is_told() {
+        let told = told(
+            "",
+            "impl S { #[doc = \"Add\u{AD}ing.\\nTwo\u{AD}.\\nTh\u{AD}ree\u{E0041}.\"] #[tool(public)] async fn a(&self) {} }",
+        );
+        assert_eq!(told.messages().len(), 1, "{:?}", told.messages());
+        assert!(told.messages().concat().contains("hidden/tag-character"));
+        assert_eq!(told.warnings().len(), 2, "{:?}", told.warnings());
+    }
+
+    #[test]
+    fn an_exception_excuses_its_rule_in_its_entry_and_nothing_else() {
+        let excused = |rule: &str, attr: &str, text: &str| {
+            let block = format!(
+                "impl S {{ /** A{text}. */ #[tool(public, allow_text(\"{rule}\", \
+                 reason = \"A good reason{attr}.\", until = \"2027-06-30\"))] async fn a(&self) {{}} \
+                 /** B. */ #[tool(public)] async fn b(&self) {{}} }}"
+            );
+            mistakes(&block)
+        };
+        assert!(excused("hidden/tag-character", "", "\u{E0041}").is_empty());
+        assert_eq!(excused("hidden/bidi-control", "", "\u{E0041}").len(), 1);
+        // The reason is no reason for itself.
+        assert_eq!(excused("hidden/tag-character", "\u{E0041}", "").len(), 1);
+        // Elsewhere it holds.
+        let block = "impl S { /** A\u{E0041}. */ #[tool(public)] async fn a(&self) {} }";
+        let attr = "instructions = \"Do\u{E0041}.\", allow_text(\"hidden/tag-character\", \
+                    reason = \"A good reason.\", until = \"2027-06-30\")";
+        assert_eq!(told(attr, block).messages().len(), 1);
+        // A text that breaks a rule too often to be listed is not excused for what is listed.
+        let many = "\u{202A}x".repeat(mcp_secure_text::MAX_FINDINGS + 1);
+        assert_eq!(excused("hidden/bidi-control", "", &many).len(), 1);
+    }
+
+    #[test]
+    fn an_exception_for_a_schema_is_left_to_the_start() {
+        let block = |argument: &str| {
+            mistakes(&format!(
+                "impl S {{ /** A. */ #[tool(public, allow_text(\"hidden/zero-width\", \
+                 reason = \"A good reason.\", until = \"2027-06-30\"))] async fn a(&self, x: {argument}) {{}} }}"
+            ))
+        };
+        assert!(block("Args<Search>").is_empty());
+        assert!(block("Vec<Colour>").is_empty());
+        assert_eq!(block("Option<Vec<String>>").len(), 1);
     }
 
     #[test]

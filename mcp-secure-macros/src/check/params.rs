@@ -6,16 +6,21 @@ use syn::{Generics, Type};
 use super::text;
 use crate::{
     errors::Errors,
-    model::{Argument, Function, Handle, Kind, Param},
+    model::{Argument, Exceptions, Function, Handle, Kind, Param, Text},
     parse::{last_name, only_generic, type_in_words, words},
 };
 
-pub(super) fn check(function: &Function, generics: &Generics, errors: &mut Errors) {
+pub(super) fn check(
+    function: &Function,
+    generics: &Generics,
+    exceptions: &mut Exceptions,
+    errors: &mut Errors,
+) {
     let is_tool = matches!(function.kind, Kind::Tool(_));
     for param in &function.params {
         match param {
             Param::Argument(argument) => {
-                check_argument(argument, is_tool, errors);
+                check_argument(argument, is_tool, exceptions, errors);
                 if matches!(function.kind, Kind::Init) {
                     errors.on(
                         &argument.ty,
@@ -30,15 +35,23 @@ pub(super) fn check(function: &Function, generics: &Generics, errors: &mut Error
     headers(function, errors);
 }
 
-fn check_argument(argument: &Argument, is_tool: bool, errors: &mut Errors) {
+fn check_argument(
+    argument: &Argument,
+    is_tool: bool,
+    exceptions: &mut Exceptions,
+    errors: &mut Errors,
+) {
     if let Err(error) = check_name(&argument.name()) {
         errors.at(
             argument.ident.span(),
             format_args!("{error}; rename the parameter"),
         );
+    } else {
+        let name = Text::new(argument.name(), argument.ident.span());
+        text::visible(&name, Field::ParameterName, exceptions, errors);
     }
     if let Some(description) = &argument.description {
-        text::visible(description, Field::ParameterDoc, errors);
+        text::visible(description, Field::ParameterDoc, exceptions, errors);
     }
     let rules = &argument.rules;
     let shape = Shape::of(&argument.ty);
@@ -88,7 +101,7 @@ fn check_argument(argument: &Argument, is_tool: bool, errors: &mut Errors) {
         );
     }
     if let Some(pattern) = &rules.pattern {
-        text::visible(pattern, Field::EnumValue, errors);
+        text::visible(pattern, Field::SchemaText, exceptions, errors);
         if pattern.value.is_empty() {
             errors.at(
                 pattern.span(),
@@ -119,6 +132,8 @@ fn check_argument(argument: &Argument, is_tool: bool, errors: &mut Errors) {
                      remove `header`"
                 ),
             );
+        } else {
+            text::visible(header, Field::SchemaText, exceptions, errors);
         }
     }
 }
@@ -199,6 +214,21 @@ fn headers(function: &Function, errors: &mut Errors) {
     }
 }
 
+/// Whether every text of its schemas is written here: the types have none of their own.
+pub(super) fn shows_its_schemas(function: &Function) -> bool {
+    let plain = |ty: &Type| {
+        words(ty).all(|word| WORDLESS.contains(&word.as_str()))
+            && !matches!(ty, Type::Macro(_) | Type::Infer(_))
+    };
+    let arguments = function.params.iter().all(|param| match param {
+        Param::Argument(argument) => plain(&argument.ty),
+        Param::Whole { .. } => false,
+        Param::Handle(_) => true,
+    });
+    let is_tool = matches!(function.kind, Kind::Tool(_));
+    arguments && (!is_tool || function.output().is_none_or(plain))
+}
+
 /// What a written type certainly is. An alias may be anything; its schema tells at run time.
 #[derive(Clone, Copy)]
 enum Shape {
@@ -250,6 +280,35 @@ fn sensitive(name: &str) -> Option<&'static str> {
 }
 
 const SENSITIVE: [&str; 4] = ["password", "token", "secret", "key"];
+
+/// The words of types whose schemas hold no text.
+const WORDLESS: [&str; 25] = [
+    "String",
+    "Option",
+    "Vec",
+    "VecDeque",
+    "BTreeSet",
+    "HashSet",
+    "ToolResult",
+    "Result",
+    "ToolError",
+    "bool",
+    "u8",
+    "u16",
+    "u32",
+    "u64",
+    "u128",
+    "usize",
+    "i8",
+    "i16",
+    "i32",
+    "i64",
+    "i128",
+    "isize",
+    "f32",
+    "f64",
+    "mcp_secure",
+];
 
 /// Handles that belong to a call, not to the server.
 const OF_A_CALL: [&str; 8] = [

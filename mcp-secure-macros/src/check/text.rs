@@ -1,30 +1,115 @@
 //! Texts and names that a model reads.
 
-use mcp_secure_text::{Field, check_name, inspect};
+use std::collections::BTreeMap;
 
-use crate::{errors::Errors, model::Text};
+use mcp_secure_text::{Evidence, Field, Finding, Severity, check_name, inspect};
 
-/// Nothing in it is hidden from a person who reviews it.
-pub(crate) fn visible(text: &Text, field: Field, errors: &mut Errors) {
-    let mut reported = Vec::new();
-    for finding in inspect(&text.value, field).findings {
-        let line = text
-            .value
-            .get(..finding.span.start)
-            .map_or(0, |before| before.matches('\n').count());
-        // One error for each line is enough: the author will look at all of it.
-        if !reported.contains(&line) {
-            reported.push(line);
-            errors.at(
-                text.span_at(finding.span.start),
-                format_args!("this text has a hidden character: {finding}"),
-            );
+use crate::{
+    errors::Errors,
+    model::{Exceptions, Text},
+};
+
+/// Nothing in it is hidden from a person who reviews it, and nothing in it speaks to the model
+/// behind that person's back.
+///
+/// `mcp-secure` inspects the same text as the same [`Field`] when a server starts: keep
+/// `manifest/texts.rs` there in step.
+pub(crate) fn visible(text: &Text, field: Field, exceptions: &mut Exceptions, errors: &mut Errors) {
+    for finding in judge(text, field, exceptions, errors) {
+        let span = text.span_at(finding.span.start);
+        let what = match finding.evidence {
+            Evidence::Characters { .. } => "this text has a hidden character",
+            _ => "this text does not pass",
+        };
+        // A stable compiler marks whole literals only, so the words point at the character.
+        let what = match text.place_of(finding.span.start) {
+            Some((line, column)) => format!("{what} in line {line}, column {column}"),
+            None => what.to_owned(),
+        };
+        match finding.severity {
+            Severity::Deny => errors.at(span, format_args!("{what}: {finding}")),
+            Severity::Warn => errors.warn(span, format_args!("{what}: {finding}")),
         }
     }
 }
 
+/// What is left of the findings: one for each line, the worst of it. The author will look at
+/// all of the line.
+fn judge(
+    text: &Text,
+    field: Field,
+    exceptions: &mut Exceptions,
+    errors: &mut Errors,
+) -> Vec<Finding> {
+    let mut report = inspect(&text.value, field);
+    let omitted = report.omitted;
+    let all = report.findings.len() + omitted;
+    if !exceptions.is_empty() {
+        for finding in &report.findings {
+            exceptions.spend(finding.rule);
+        }
+        report = report.without(&exceptions.rules());
+    }
+    // What is not in the report cannot be excused either.
+    let is_refused = |finding: &Finding| finding.severity == Severity::Deny;
+    if omitted > 0 && !report.findings.iter().any(is_refused) {
+        errors.at(
+            text.span(),
+            format_args!("this text has {all} findings, more than can be told one by one"),
+        );
+    }
+    let mut worst: BTreeMap<usize, Finding> = BTreeMap::new();
+    for finding in report.findings {
+        let line = text
+            .value
+            .get(..finding.span.start)
+            .map_or(0, |before| before.matches('\n').count());
+        match worst.get(&line) {
+            Some(other) if other.severity >= finding.severity => {}
+            _ => {
+                worst.insert(line, finding);
+            }
+        }
+    }
+    worst.into_values().collect()
+}
+
+/// The reasons of the exceptions themselves. They excuse each other, and do not count as what
+/// is excused.
+pub(crate) fn reasons(exceptions: &Exceptions, errors: &mut Errors) {
+    let rules = exceptions.rules();
+    for exception in &exceptions.0 {
+        let report = inspect(&exception.reason.value, Field::Annotation).without(&rules);
+        let worst = report
+            .findings
+            .iter()
+            .rev()
+            .max_by_key(|finding| finding.severity);
+        if let Some(finding) = worst {
+            let (span, what) = (exception.reason.span(), "this reason does not pass");
+            match finding.severity {
+                Severity::Deny => errors.at(span, format_args!("{what}: {finding}")),
+                Severity::Warn => errors.warn(span, format_args!("{what}: {finding}")),
+            }
+        }
+    }
+}
+
+/// An exception is there for a text that needs it.
+pub(crate) fn unspent(exceptions: &Exceptions, owner: &str, errors: &mut Errors) {
+    for exception in exceptions.unspent() {
+        errors.at(
+            exception.span,
+            format_args!(
+                "`allow_text` has nothing to excuse: no text of `{owner}` breaks `{}`; remove it",
+                exception.rule
+            ),
+        );
+    }
+}
+
 /// A name in the grammar of MCP; `derived` from an identifier, or given as `name = "…"`.
-pub(crate) fn name(name: &Text, derived: bool, errors: &mut Errors) {
+pub(crate) fn name(name: &Text, derived: bool, exceptions: &mut Exceptions, errors: &mut Errors) {
     if let Err(error) = check_name(&name.value) {
         let help = if derived {
             "; give another with `name = \"…\"`"
@@ -32,11 +117,13 @@ pub(crate) fn name(name: &Text, derived: bool, errors: &mut Errors) {
             ""
         };
         errors.at(name.span(), format_args!("{error}{help}"));
+        return;
     }
+    visible(name, Field::Name, exceptions, errors);
 }
 
 /// `type/subtype`, perhaps with parameters (RFC 6838, section 4.2).
-pub(crate) fn media_type(mime: &Text, errors: &mut Errors) {
+pub(crate) fn media_type(mime: &Text, exceptions: &mut Exceptions, errors: &mut Errors) {
     let essence = mime.value.split(';').next().unwrap_or_default().trim_end();
     let is_name = |name: &str| {
         name.starts_with(|c: char| c.is_ascii_alphanumeric())
@@ -55,5 +142,7 @@ pub(crate) fn media_type(mime: &Text, errors: &mut Errors) {
                 mime.value.escape_debug()
             ),
         );
+        return;
     }
+    visible(mime, Field::Annotation, exceptions, errors);
 }

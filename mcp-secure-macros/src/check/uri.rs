@@ -1,12 +1,19 @@
 //! URIs and URI templates of resources.
 
+use mcp_secure_text::Field;
+
 use crate::{
     errors::Errors,
-    model::{Function, Text},
+    model::{Exceptions, Function, Text},
 };
 
 /// A URI (RFC 3986) in which `{name}` stands for one argument (RFC 6570, level 1).
-pub(super) fn check(function: &Function, uri: &Text, errors: &mut Errors) {
+pub(super) fn check(
+    function: &Function,
+    uri: &Text,
+    exceptions: &mut Exceptions,
+    errors: &mut Errors,
+) {
     if uri.value.is_empty() && function.errors_found() {
         return;
     }
@@ -23,6 +30,7 @@ pub(super) fn check(function: &Function, uri: &Text, errors: &mut Errors) {
             return;
         }
     };
+    super::text::visible(uri, Field::Annotation, exceptions, errors);
     for argument in function.arguments() {
         if !variables
             .iter()

@@ -10,7 +10,7 @@ use crate::{
     errors::Errors,
     model::Text,
     parse::{
-        docs,
+        docs, exceptions,
         options::Options,
         server::{default_crate, kebab},
     },
@@ -66,11 +66,12 @@ fn declare(attr: TokenStream, item: &ItemStruct, errors: &mut Errors) -> TokenSt
     let name = name
         .unwrap_or_else(|| Text::new(kebab(&crate::model::unraw(&item.ident)), item.ident.span()));
     let krate = options.path("crate", errors).unwrap_or_else(default_crate);
-    options.finish(&["fs", "private", "name", "crate"], errors);
-    text::name(&name, derived, errors);
+    let mut exceptions = exceptions(&mut options, errors);
+    options.finish(&["fs", "private", "name", "crate", "allow_text"], errors);
+    text::name(&name, derived, &mut exceptions, errors);
     let doc = docs(&item.attrs, errors);
     match &doc {
-        Some(doc) => text::visible(doc, Field::Description, errors),
+        Some(doc) => text::visible(doc, Field::Description, &mut exceptions, errors),
         None => errors.at(
             item.ident.span(),
             format_args!(
@@ -79,6 +80,10 @@ fn declare(attr: TokenStream, item: &ItemStruct, errors: &mut Errors) -> TokenSt
                 item.ident
             ),
         ),
+    }
+    text::reasons(&exceptions, errors);
+    if errors.is_empty() {
+        text::unspent(&exceptions, &item.ident.to_string(), errors);
     }
     if !item.generics.params.is_empty() {
         errors.on(
@@ -103,6 +108,10 @@ fn declare(attr: TokenStream, item: &ItemStruct, errors: &mut Errors) -> TokenSt
     let doc = doc.map(|doc| doc.value).unwrap_or_default();
     let cfgs = item.attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
     let p = quote!(#krate::__private);
+    let exceptions = (!exceptions.is_empty()).then(|| {
+        let exceptions = super::entry::exceptions(&p, &exceptions);
+        quote!(const EXCEPTIONS: &'static [#p::TextException] = #exceptions;)
+    });
     quote! {
         #(#cfgs)*
         const _: () = {
@@ -111,6 +120,7 @@ fn declare(attr: TokenStream, item: &ItemStruct, errors: &mut Errors) -> TokenSt
                 const NAME: &'static ::core::primitive::str = #name;
                 const DOC: &'static ::core::primitive::str = #doc;
                 const PRIVATE: ::core::primitive::bool = #private;
+                #exceptions
             }
 
             impl #ident {
@@ -140,5 +150,27 @@ impl quote::ToTokens for Head<'_> {
             !matches!(token, proc_macro2::TokenTree::Ident(word)
                 if matches!(word.to_string().as_str(), "enum" | "fn" | "mod" | "trait" | "type" | "impl" | "union" | "const" | "static" | "use"))
         }).take(2));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_literal_is_inspected() {
+        let errors = |attr: &str, item: &str| {
+            let read = |text: &str| text.parse().unwrap_or_default();
+            let out = capability(read(attr), read(item)).to_string();
+            out.matches("compile_error").count()
+        };
+        let item = "/** Notes. */ struct Notes;";
+        assert_eq!(errors("fs, name = \"n\"", item), 0);
+        assert_eq!(errors("fs, name = \"n\u{E0041}\"", item), 1);
+        assert_eq!(errors("fs", "/** Notes.\u{E0041} */ struct Notes;"), 1);
+        let allowed = "fs, allow_text(\"hidden/tag-character\", reason = \"A good reason.\", \
+                       until = \"2027-06-30\")";
+        assert_eq!(errors(allowed, "/** Notes.\u{E0041} */ struct Notes;"), 0);
+        assert_eq!(errors(allowed, item), 1);
     }
 }

@@ -1,15 +1,16 @@
 //! `#[args]` and `#[output]`: the derives, through this crate alone.
 
 use mcp_secure_text::Field;
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::quote;
 use syn::{Attribute, Data, DeriveInput, Fields, Meta, Token, parse_quote, punctuated::Punctuated};
 
 use crate::{
     check::text,
     errors::Errors,
+    model::{Exceptions, Text},
     parse::{
-        docs,
+        docs, exceptions,
         options::Options,
         server::{default_crate, is_named},
     },
@@ -58,7 +59,8 @@ pub(crate) fn data(way: Way, attr: TokenStream, tokens: TokenStream) -> TokenStr
     let krate = options
         .path("crate", &mut errors)
         .unwrap_or_else(default_crate);
-    options.finish(&["crate"], &mut errors);
+    let mut exceptions = exceptions(&mut options, &mut errors);
+    options.finish(&["crate", "allow_text"], &mut errors);
 
     // One attribute derives for both, or the derives would clash.
     let both = item
@@ -79,7 +81,11 @@ pub(crate) fn data(way: Way, attr: TokenStream, tokens: TokenStream) -> TokenStr
         return quote!(#item #errors);
     }
     let already = derived_already(&item.attrs, &owner, &mut errors);
-    descriptions(&item, &mut errors);
+    words(&item, &mut exceptions, &mut errors);
+    text::reasons(&exceptions, &mut errors);
+    if errors.is_empty() {
+        text::unspent(&exceptions, &item.ident.to_string(), &mut errors);
+    }
 
     let derives: Vec<TokenStream> = [
         ("Deserialize", incoming, quote!(#krate::serde::Deserialize)),
@@ -136,35 +142,94 @@ fn derived_already(attrs: &[Attribute], owner: &str, errors: &mut Errors) -> Vec
     already
 }
 
-/// Doc comments become descriptions in the schema.
-fn descriptions(item: &DeriveInput, errors: &mut Errors) {
-    let mut check = |attrs: &[Attribute]| {
-        let mut found = Errors::default();
-        if let Some(doc) = docs(attrs, &mut found) {
-            text::visible(&doc, Field::ParameterDoc, &mut found);
-        }
-        errors.append(found);
-    };
-    check(&item.attrs);
-    let mut fields = |fields: &Fields| {
-        for field in fields {
-            check(&field.attrs);
-        }
-    };
+/// Everything written here that ends up in the schema: doc comments, which become
+/// descriptions, the names of fields and variants, and what attributes put in their place.
+fn words(item: &DeriveInput, exceptions: &mut Exceptions, errors: &mut Errors) {
+    let mut seen = Seen { exceptions, errors };
+    seen.attributes(&item.attrs, Field::SchemaText);
     match &item.data {
-        Data::Struct(data) => fields(&data.fields),
+        Data::Struct(data) => seen.fields(&data.fields),
         Data::Enum(data) => {
             for variant in &data.variants {
-                fields(&variant.fields);
+                seen.name(&variant.ident, Field::EnumValue);
+                seen.attributes(&variant.attrs, Field::EnumValue);
+                seen.fields(&variant.fields);
             }
         }
         Data::Union(_) => {}
     }
-    if let Data::Enum(data) = &item.data {
-        for variant in &data.variants {
-            check(&variant.attrs);
+}
+
+struct Seen<'a> {
+    exceptions: &'a mut Exceptions,
+    errors: &'a mut Errors,
+}
+
+impl Seen<'_> {
+    fn fields(&mut self, fields: &Fields) {
+        for field in fields {
+            if let Some(ident) = &field.ident {
+                self.name(ident, Field::ParameterName);
+            }
+            self.attributes(&field.attrs, Field::ParameterName);
         }
     }
+
+    fn name(&mut self, ident: &syn::Ident, field: Field) {
+        let name = Text::new(crate::model::unraw(ident), ident.span());
+        text::visible(&name, field, self.exceptions, self.errors);
+    }
+
+    /// `renamed` is what another name would be.
+    fn attributes(&mut self, attrs: &[Attribute], renamed: Field) {
+        // The mistakes of one comment are told together.
+        let mut found = Errors::default();
+        if let Some(doc) = docs(attrs, &mut found) {
+            text::visible(&doc, Field::ParameterDoc, self.exceptions, &mut found);
+        }
+        self.errors.append(found);
+        for attr in attrs {
+            let known = ["serde", "schemars"]
+                .iter()
+                .any(|known| attr.path().is_ident(known));
+            if let (true, Meta::List(list)) = (known, &attr.meta) {
+                for (key, literal) in keyed_strings(&list.tokens) {
+                    let field = match key.as_str() {
+                        "rename" | "alias" | "serialize" | "deserialize" => renamed,
+                        "title" => Field::Title,
+                        "description" => Field::ParameterDoc,
+                        "example" => Field::Example,
+                        _ => Field::SchemaText,
+                    };
+                    text::visible(&literal, field, self.exceptions, self.errors);
+                }
+            }
+        }
+    }
+}
+
+/// The strings in the options of an attribute, each with the word before it.
+fn keyed_strings(tokens: &TokenStream) -> Vec<(String, Text)> {
+    let mut found = Vec::new();
+    let mut key = String::new();
+    for token in tokens.clone() {
+        match token {
+            TokenTree::Ident(word) => key = word.to_string(),
+            TokenTree::Group(group) => {
+                for (inner, text) in keyed_strings(&group.stream()) {
+                    let key = if inner.is_empty() { key.clone() } else { inner };
+                    found.push((key, text));
+                }
+            }
+            TokenTree::Literal(literal) => {
+                if let syn::Lit::Str(literal) = syn::Lit::new(literal) {
+                    found.push((key.clone(), Text::literal(&literal)));
+                }
+            }
+            TokenTree::Punct(_) => {}
+        }
+    }
+    found
 }
 
 /// Unknown members are refused, where serde can: not beside `flatten`. The schema is closed
@@ -194,4 +259,38 @@ fn is_closed(item: &DeriveInput) -> bool {
 
 fn path_text(path: &TokenStream) -> String {
     path.to_string().replace(' ', "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn errors(item: &str) -> usize {
+        let item = item.parse().unwrap_or_default();
+        let out = data(Way::In, TokenStream::new(), item).to_string();
+        out.matches("compile_error").count()
+    }
+
+    #[test]
+    fn every_kind_of_literal_is_inspected() {
+        for item in [
+            "/** A.@ */ struct A;",
+            "struct A { /** One.@ */ a: u8 }",
+            "enum A { /** One.@ */ B }",
+            "enum A { B { /** One.@ */ a: u8 } }",
+            "#[serde(rename = \"a@\")] struct A;",
+            "#[schemars(title = \"a@\")] struct A;",
+            "struct A { #[serde(rename(serialize = \"a@\", deserialize = \"b\"))] a: u8 }",
+            "struct A { #[serde(alias = \"a@\")] a: u8 }",
+            "struct A { #[schemars(description = \"a@\")] a: u8 }",
+            "struct A { #[schemars(example = f(\"a@\"))] a: u8 }",
+            "struct A { #[schemars(regex(pattern = r\"^a@$\"))] a: u8 }",
+            "struct A { #[schemars(extend(\"x-a\" = {\"b\": [\"a@\"]}))] a: u8 }",
+            "enum A { #[serde(rename = \"a@\")] B }",
+            "#[serde(tag = \"a@\")] enum A { B }",
+        ] {
+            assert_eq!(errors(&item.replace('@', "")), 0, "{item}");
+            assert_eq!(errors(&item.replace('@', "\u{E0041}")), 1, "{item}");
+        }
+    }
 }

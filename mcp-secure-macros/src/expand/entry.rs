@@ -5,7 +5,10 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::{call, facts, here, optional, optional_text};
-use crate::model::{Access, Argument, Function, Hint, Hints, Kind, Param, Policy, Target, Text};
+use crate::model::{
+    Access, Argument, Exception, Exceptions, Function, Hint, Hints, Kind, Param, Policy, Target,
+    Text,
+};
 
 /// `Tool { … }`, `Prompt { … }` and so on.
 pub(super) fn entry(p: &TokenStream, at: usize, function: &Function) -> TokenStream {
@@ -49,10 +52,12 @@ pub(super) fn entry(p: &TokenStream, at: usize, function: &Function) -> TokenStr
                 Target::Resource(Text { value, .. }) => quote!(#p::Target::Resource(#value)),
             };
             let argument = &argument.value;
+            let exceptions = exceptions(p, &function.exceptions);
             quote!(#p::Completion {
                 target: #target,
                 argument: #argument,
                 handles: #handles,
+                exceptions: #exceptions,
                 call: #call,
             })
         }
@@ -68,13 +73,31 @@ fn about(p: &TokenStream, function: &Function, handles: &TokenStream) -> TokenSt
         .as_ref()
         .map_or("", |text| text.value.as_str());
     let policy = policy(p, &function.policy);
+    let exceptions = exceptions(p, &function.exceptions);
     quote!(#p::About {
         name: #name,
         title: #title,
         description: #description,
         policy: #policy,
+        exceptions: #exceptions,
         handles: #handles,
     })
+}
+
+/// What a reviewer allowed, for the manifest.
+pub(super) fn exceptions(p: &TokenStream, exceptions: &Exceptions) -> TokenStream {
+    let rows = exceptions.0.iter().map(|exception| {
+        let Exception {
+            rule,
+            reason,
+            until,
+            spent,
+            ..
+        } = exception;
+        let reason = &reason.value;
+        quote!(#p::TextException { rule: #rule, reason: #reason, until: #until, spent: #spent })
+    });
+    quote!(&[#(#rows),*])
 }
 
 fn policy(p: &TokenStream, policy: &Policy) -> TokenStream {
@@ -82,7 +105,10 @@ fn policy(p: &TokenStream, policy: &Policy) -> TokenStream {
         Some(Access::Public) => quote!(#p::Access::Public),
         // Without an answer there was an error; nobody is the safe reading of it.
         None => quote!(#p::Access::Scopes(&[""])),
-        Some(Access::Scopes(scopes)) => quote!(#p::Access::Scopes(&[#(#scopes),*])),
+        Some(Access::Scopes(scopes)) => {
+            let scopes = scopes.iter().map(|scope| &scope.value);
+            quote!(#p::Access::Scopes(&[#(#scopes),*]))
+        }
     };
     let timeout = optional(policy.timeout.map(|timeout| {
         let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);

@@ -110,6 +110,7 @@ fn derive(server: &Server) -> TokenStream {
         None => quote!(::core::env!("CARGO_PKG_VERSION")),
     };
     let instructions = optional_text(server.instructions.as_ref());
+    let exceptions = entry::exceptions(&p, &server.exceptions);
     quote! {
         const _: () = {
             #(#assertions)*
@@ -121,6 +122,7 @@ fn derive(server: &Server) -> TokenStream {
                         name: #name,
                         version: #version,
                         instructions: #instructions,
+                        exceptions: #exceptions,
                         tools: #tools,
                         prompts: #prompts,
                         resources: #resources,

@@ -6,8 +6,11 @@ use syn::{Attribute, Ident, ItemImpl, Path, ReturnType, Signature, Type};
 
 use crate::errors::Errors;
 
+mod exception;
+mod place;
 mod text;
 
+pub(crate) use exception::{Exception, Exceptions};
 pub(crate) use text::Text;
 
 /// One impl block under `#[secure_server]`.
@@ -22,6 +25,8 @@ pub(crate) struct Server {
     pub(crate) version: Option<Text>,
     /// What a client's model is told about it as a whole.
     pub(crate) instructions: Option<Text>,
+    /// For the texts above.
+    pub(crate) exceptions: Exceptions,
     /// Its marked functions, in order.
     pub(crate) functions: Vec<Function>,
 }
@@ -40,6 +45,10 @@ pub(crate) struct Function {
     pub(crate) description: Option<Text>,
     pub(crate) policy: Policy,
     pub(crate) params: Vec<Param>,
+    /// The strings in its body, where they are what a model is told.
+    pub(crate) literals: Vec<Text>,
+    /// For its texts, those of its parameters included.
+    pub(crate) exceptions: Exceptions,
     /// As written, without our attributes.
     pub(crate) signature: Signature,
     /// What is wrong with it. If there is anything, nothing is derived from it.
@@ -98,7 +107,7 @@ pub(crate) struct Policy {
 
 pub(crate) enum Access {
     Public,
-    Scopes(Vec<String>),
+    Scopes(Vec<Text>),
 }
 
 /// Why an author lifts a rule.

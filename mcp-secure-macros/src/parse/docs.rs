@@ -26,12 +26,14 @@ pub(crate) fn docs(attrs: &[Attribute], errors: &mut Errors) -> Option<Text> {
                  use a doc comment",
             );
             // There is a description, so that its absence is not reported as well.
-            text.push_line("…", doc.path.span());
+            text.push_line("…", 0, doc.path.span());
             continue;
         };
         let value = line.value();
+        let stripped = value.strip_prefix(' ').unwrap_or(&value);
         text.push_line(
-            value.strip_prefix(' ').unwrap_or(&value).trim_end(),
+            stripped.trim_end(),
+            value.len() - stripped.len(),
             line.span(),
         );
     }

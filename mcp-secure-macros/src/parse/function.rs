@@ -3,13 +3,13 @@
 use syn::{Attribute, Expr, ExprLit, ImplItemFn, Lit};
 
 use super::{
-    docs, literal,
+    docs, exceptions, literal, literals,
     options::{Given, Options},
     param,
 };
 use crate::{
     errors::Errors,
-    model::{Access, Function, Hint, Hints, Kind, Policy, Reason, Target, Text, unraw},
+    model::{Access, Exceptions, Function, Hint, Hints, Kind, Policy, Reason, Target, Text, unraw},
 };
 
 /// Reads one function and takes our attributes off. `None` if it has none of them.
@@ -32,6 +32,10 @@ pub(crate) fn function(item: &mut ImplItemFn) -> Option<Function> {
     let mut policy = Policy::default();
     let mut name = Text::new(unraw(&ident), ident.span());
     let mut title = None;
+    let mut allowed = Exceptions::default();
+    if !mark.path().is_ident("init") {
+        allowed = exceptions(&mut options, &mut errors);
+    }
     if !mark.path().is_ident("completion") && !mark.path().is_ident("init") {
         known.extend(ACCESS);
         policy = access(&mut options, &mut errors);
@@ -63,10 +67,15 @@ pub(crate) fn function(item: &mut ImplItemFn) -> Option<Function> {
             errors.on(mark, "`#[init]` takes no options");
         }
     } else {
+        known.push("allow_text");
         options.finish(&known, &mut errors);
     }
     let description = docs(&item.attrs, &mut errors);
     let params = param::params(&mut item.sig, &mut errors);
+    let literals = match kind {
+        Kind::Prompt => literals::strings(&item.block),
+        _ => Vec::new(),
+    };
     Some(Function {
         kind,
         ident,
@@ -85,6 +94,8 @@ pub(crate) fn function(item: &mut ImplItemFn) -> Option<Function> {
         description,
         policy,
         params,
+        literals,
+        exceptions: allowed,
         signature: item.sig.clone(),
         errors,
     })
@@ -192,7 +203,7 @@ fn reason(key: &str, options: &mut Options, errors: &mut Errors) -> Option<Reaso
     })
 }
 
-fn scopes(given: &Given<Expr>, errors: &mut Errors) -> Vec<String> {
+fn scopes(given: &Given<Expr>, errors: &mut Errors) -> Vec<Text> {
     let listed: Vec<&Expr> = match &given.value {
         Expr::Array(array) => array.elems.iter().collect(),
         one => vec![one],
@@ -203,7 +214,7 @@ fn scopes(given: &Given<Expr>, errors: &mut Errors) -> Vec<String> {
             "an empty list asks for no scope: name one, or say `public`",
         );
     }
-    let mut scopes: Vec<String> = Vec::new();
+    let mut scopes: Vec<Text> = Vec::new();
     for one in listed {
         let Expr::Lit(ExprLit {
             lit: Lit::Str(scope),
@@ -217,22 +228,22 @@ fn scopes(given: &Given<Expr>, errors: &mut Errors) -> Vec<String> {
             );
             continue;
         };
-        let scope = scope.value();
-        if scopes.contains(&scope) {
+        let scope = Text::literal(scope);
+        if scopes.iter().any(|other| other.value == scope.value) {
             errors.on(
                 one,
                 format_args!(
                     "scope `{}` is given twice: remove one",
-                    scope.escape_debug()
+                    scope.value.escape_debug()
                 ),
             );
-        } else if !is_scope(&scope) {
+        } else if !is_scope(&scope.value) {
             errors.on(
                 one,
                 format_args!(
                     "`{}` is no scope: a scope is visible ASCII without spaces, `\"` and `\\` \
                      (RFC 6749, section 3.3)",
-                    scope.escape_debug()
+                    scope.value.escape_debug()
                 ),
             );
         } else {

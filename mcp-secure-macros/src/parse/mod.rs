@@ -2,11 +2,14 @@
 //! what it read makes sense is asked in `check`.
 
 mod docs;
+mod exceptions;
 pub(crate) mod function;
 pub(crate) mod literal;
+mod literals;
 pub(crate) mod options;
 mod param;
 pub(crate) mod server;
 
 pub(crate) use docs::docs;
+pub(crate) use exceptions::exceptions;
 pub(crate) use param::{last_name, only_generic, type_in_words, words};

@@ -5,8 +5,10 @@ use quote::ToTokens;
 use syn::{
     Attribute, Expr, ExprLit, Ident, Lit, LitStr, Meta, Path, Token,
     ext::IdentExt,
+    parenthesized,
     parse::{ParseStream, Parser},
     spanned::Spanned,
+    token,
 };
 
 use crate::errors::Errors;
@@ -18,11 +20,19 @@ pub(crate) struct Options {
     /// Where the attribute is.
     pub(crate) span: Span,
     entries: Vec<Entry>,
+    bracketed: Vec<Bracketed>,
 }
 
 struct Entry {
     key: Ident,
     value: Option<Expr>,
+}
+
+/// An option that may be given several times: `allow_text(…)`.
+pub(crate) struct Bracketed {
+    pub(crate) key: Ident,
+    /// What stands in the brackets.
+    pub(crate) tokens: TokenStream,
 }
 
 /// An option that was given: where its name is, and its value.
@@ -42,6 +52,7 @@ impl Options {
                 owner,
                 span,
                 entries: Vec::new(),
+                bracketed: Vec::new(),
             },
             Meta::List(list) => Self::of_tokens(&owner, span, list.tokens.clone(), errors),
             Meta::NameValue(pair) => {
@@ -53,6 +64,7 @@ impl Options {
                     owner,
                     span,
                     entries: Vec::new(),
+                    bracketed: Vec::new(),
                 }
             }
         }
@@ -65,9 +77,22 @@ impl Options {
         errors: &mut Errors,
     ) -> Self {
         let mut entries: Vec<Entry> = Vec::new();
+        let mut bracketed: Vec<Bracketed> = Vec::new();
         let parse = |input: ParseStream<'_>| {
             while !input.is_empty() {
                 let key = Ident::parse_any(input)?;
+                if key == BRACKETED && input.peek(token::Paren) {
+                    let content;
+                    parenthesized!(content in input);
+                    bracketed.push(Bracketed {
+                        key,
+                        tokens: content.parse()?,
+                    });
+                    if !input.is_empty() {
+                        input.parse::<Token![,]>()?;
+                    }
+                    continue;
+                }
                 let value = if input.peek(Token![=]) {
                     input.parse::<Token![=]>()?;
                     Some(input.parse::<Expr>()?)
@@ -95,11 +120,17 @@ impl Options {
             owner: owner.to_owned(),
             span,
             entries,
+            bracketed,
         }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.is_empty() && self.bracketed.is_empty()
+    }
+
+    /// Takes every `allow_text(…)`.
+    pub(crate) fn bracketed(&mut self) -> Vec<Bracketed> {
+        std::mem::take(&mut self.bracketed)
     }
 
     fn take(&mut self, key: &str) -> Option<Entry> {
@@ -231,7 +262,31 @@ impl Options {
 
     /// Reports whatever nobody asked for.
     pub(crate) fn finish(self, known: &[&str], errors: &mut Errors) {
+        let list = |known: &[&str]| -> String {
+            let known: Vec<String> = known.iter().map(|known| format!("`{known}`")).collect();
+            known.join(", ")
+        };
+        for unasked in self.bracketed {
+            errors.at(
+                unasked.key.span(),
+                format_args!(
+                    "`{BRACKETED}` is no option of `{}`: it knows {}",
+                    self.owner,
+                    list(known)
+                ),
+            );
+        }
         for entry in self.entries {
+            if entry.key == BRACKETED && known.contains(&BRACKETED) {
+                errors.at(
+                    entry.key.span(),
+                    format_args!(
+                        "`{BRACKETED}` names a rule in brackets: `{BRACKETED}(\"hidden/soft-hyphen\", \
+                         reason = \"why\", until = \"2027-06-30\")`"
+                    ),
+                );
+                continue;
+            }
             if entry.key == "rate" {
                 errors.at(
                     entry.key.span(),
@@ -239,16 +294,18 @@ impl Options {
                 );
                 continue;
             }
-            let known: Vec<String> = known.iter().map(|known| format!("`{known}`")).collect();
             errors.at(
                 entry.key.span(),
                 format_args!(
                     "unknown option `{}` of `{}`: it knows {}",
                     entry.key,
                     self.owner,
-                    known.join(", ")
+                    list(known)
                 ),
             );
         }
     }
 }
+
+/// The one option that takes brackets.
+const BRACKETED: &str = "allow_text";

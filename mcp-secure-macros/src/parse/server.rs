@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use syn::{ImplItem, ItemImpl, Meta, Path, Type, parse_quote, spanned::Spanned};
 
-use super::{docs, function, options::Options, param};
+use super::{docs, exceptions, function, options::Options, param};
 use crate::{
     errors::Errors,
     model::{Server, Text},
@@ -21,7 +21,11 @@ pub(crate) fn server(attr: TokenStream, mut item: ItemImpl, errors: &mut Errors)
     let name = string("name", "notes");
     let version = string("version", "1.0.0");
     let instructions = string("instructions", "how to use this server");
-    options.finish(&["name", "version", "instructions", "crate"], errors);
+    let exceptions = exceptions(&mut options, errors);
+    options.finish(
+        &["name", "version", "instructions", "crate", "allow_text"],
+        errors,
+    );
     let described = docs(&item.attrs, errors);
     if let (Some(given), Some(_)) = (&instructions, &described) {
         errors.at(
@@ -42,6 +46,7 @@ pub(crate) fn server(attr: TokenStream, mut item: ItemImpl, errors: &mut Errors)
         name: name.unwrap_or_else(|| default_name(&item.self_ty)),
         version,
         instructions: instructions.or(described),
+        exceptions,
         functions,
         item,
     }

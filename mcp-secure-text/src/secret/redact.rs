@@ -1,9 +1,9 @@
 //! Taking secrets out.
 
+use core::fmt;
 use std::borrow::Cow;
 use std::string::String;
 use std::vec::Vec;
-use core::fmt;
 
 use super::scan::{self, Scan, Step};
 use super::{Kinds, find};

@@ -7,6 +7,11 @@ mod names;
 
 use crate::{Evidence, Field, Finding, Severity, inspect};
 
+/// Whether a finding is about hidden characters.
+fn hidden(finding: &Finding) -> bool {
+    finding.rule.starts_with("hidden/")
+}
+
 /// How many hidden characters a finding is about.
 fn count(finding: &Finding) -> usize {
     match finding.evidence {
@@ -17,7 +22,11 @@ fn count(finding: &Finding) -> usize {
 
 /// The only finding in a description.
 fn only(text: &str) -> Finding {
-    let report = inspect(text, Field::Description);
+    let mut report = inspect(text, Field::Description);
+    // What the hidden characters spell is found as well, and tested elsewhere.
+    report
+        .findings
+        .retain(|finding| finding.rule.starts_with("hidden/"));
     assert_eq!(
         report.findings.len(),
         1,

@@ -3,6 +3,7 @@
 use std::{any::TypeId, collections::HashMap, path::PathBuf, sync::Arc};
 
 use super::fs::{FsPolicy, FsRoot, OpenRoot};
+use crate::definition::TextException;
 
 /// A capability that a server declares with [`grant`](crate::SecureServer::grant): the
 /// ceiling in code, which the operator binds with `--grant name=path` or the config file.
@@ -11,6 +12,7 @@ pub struct Grant {
     pub(crate) name: &'static str,
     pub(crate) doc: &'static str,
     pub(crate) private: bool,
+    pub(crate) exceptions: &'static [TextException],
     pub(crate) source: GrantSource,
     pub(crate) policy: FsPolicy,
 }
@@ -49,6 +51,7 @@ impl Grant {
             name: R::NAME,
             doc: R::DOC,
             private: R::PRIVATE,
+            exceptions: R::EXCEPTIONS,
             source,
             policy: FsPolicy::default(),
         }

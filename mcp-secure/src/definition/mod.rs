@@ -44,6 +44,8 @@ pub struct Definition<S> {
     pub version: &'static str,
     /// What the client's model is told about the server as a whole.
     pub instructions: Option<&'static str>,
+    /// For the texts above.
+    pub exceptions: &'static [TextException],
     /// The tools.
     pub tools: Vec<Tool<S>>,
     /// The prompts.
@@ -65,6 +67,8 @@ pub struct About {
     pub description: &'static str,
     /// Who may use it, and how much.
     pub policy: Policy,
+    /// For its texts, those of its schemas included.
+    pub exceptions: &'static [TextException],
     /// The rights of its parameters.
     pub handles: Vec<&'static [Facts]>,
 }
@@ -133,10 +137,25 @@ pub struct Completion<S> {
     pub target: Target,
     /// The argument that is completed.
     pub argument: &'static str,
+    /// For the two above.
+    pub exceptions: &'static [TextException],
     /// The rights of its parameters.
     pub handles: Vec<&'static [Facts]>,
     /// The code. The text typed so far is its argument `prefix`.
     pub call: Handler<S, Completions>,
+}
+
+/// A text rule that a reviewer set aside: `allow_text("rule", reason = "why", until = "…")`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextException {
+    /// The rule, by its name in `mcp_secure_text::rule`.
+    pub rule: &'static str,
+    /// Why it does not hold here.
+    pub reason: &'static str,
+    /// The last day on which it was meant to hold, as `YYYY-MM-DD`.
+    pub until: &'static str,
+    /// The macro saw a text that breaks the rule. Otherwise a schema must have one.
+    pub spent: bool,
 }
 
 /// What a completion is for.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{
     Access, Allowance, Annotations, Approval, Argument, BoundGrant, CallLimits, Capability,
-    CompletionRow, Effective, EffectiveGrant, Effects, Entry, FORMAT, HandleRow, Manifest, Server,
-    ServerLimits, Source, Text, canonical::digest_of,
+    CompletionRow, Effective, EffectiveGrant, Effects, Entry, Exception, FORMAT, HandleRow,
+    Manifest, Server, ServerLimits, Source, Text, canonical::digest_of,
 };
 use crate::{
     Limits,
@@ -31,6 +31,7 @@ impl Manifest {
                 name: definition.name.to_owned(),
                 version: definition.version.to_owned(),
                 instructions: definition.instructions.map(Text::new),
+                exceptions: exceptions(definition.exceptions),
             },
             protocol_versions: pipeline::protocol_versions(),
             transports: sorted(transports.iter().copied()),
@@ -180,6 +181,7 @@ impl Manifest {
                 crate::capability::GrantSource::Operator => Source::Operator,
                 crate::capability::GrantSource::Path(_) => Source::Code,
             },
+            exceptions: exceptions(grant.exceptions),
         }
     }
 }
@@ -268,6 +270,7 @@ impl Entry {
                     })
                 })
                 .collect(),
+            exceptions: exceptions(about.exceptions),
             annotations: None,
         }
     }
@@ -370,6 +373,7 @@ impl CompletionRow {
         Self {
             target: target(&completion.target),
             argument: completion.argument.to_owned(),
+            exceptions: exceptions(completion.exceptions),
             effects: Effects::of(facts()),
             handles: rows(facts()),
         }
@@ -394,6 +398,20 @@ fn rows<'a>(facts: impl Iterator<Item = &'a Facts>) -> Vec<HandleRow> {
             capability: facts.capability.to_owned(),
             access: facts.access.to_owned(),
             approved: facts.approved,
+        })
+        .collect();
+    rows.sort();
+    rows
+}
+
+/// Sorted, so that the order in the code means nothing.
+fn exceptions(declared: &[definition::TextException]) -> Vec<Exception> {
+    let mut rows: Vec<Exception> = declared
+        .iter()
+        .map(|exception| Exception {
+            rule: exception.rule.to_owned(),
+            reason: exception.reason.to_owned(),
+            until: exception.until.to_owned(),
         })
         .collect();
     rows.sort();

@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, fmt};
 use mcp_secure_text::{Policy, sanitize};
 
 use super::{
-    Access, Approval, Capability, Effects, Entry, HandleRow, Manifest, ServerLimits, Source,
+    Access, Approval, Capability, Effects, Entry, Exception, HandleRow, Manifest, ServerLimits,
+    Source, expiry::day,
 };
 
 /// One row that is not as it was.
@@ -119,6 +120,7 @@ impl Changes {
             }
             _ => {}
         }
+        self.exceptions("server", &was.server.exceptions, &is.server.exceptions);
     }
 
     fn set(&mut self, row: &str, was: &[String], is: &[String]) {
@@ -225,6 +227,7 @@ impl Changes {
             if old.doc != new.doc {
                 self.push(Direction::Neutral, &row, "its doc comment changed");
             }
+            self.exceptions(&row, &old.exceptions, &new.exceptions);
         }
         for gone in was
             .iter()
@@ -297,6 +300,7 @@ impl Changes {
         self.handles(row, &was.handles, &is.handles);
         self.approval(row, was, is);
         self.allowances(row, was, is);
+        self.exceptions(row, &was.exceptions, &is.exceptions);
         if was.annotations != is.annotations {
             // With other effects they follow the handles; with the same, they are the
             // author's word alone, on which clients decide whether to ask a person.
@@ -452,6 +456,59 @@ impl Changes {
         }
     }
 
+    fn exceptions(&mut self, row: &str, was: &[Exception], is: &[Exception]) {
+        for new in is {
+            let Some(old) = was.iter().find(|old| old.rule == new.rule) else {
+                self.push(
+                    Direction::Wider,
+                    row,
+                    format!(
+                        "text rule `{}` is set aside until {}: {}",
+                        new.rule, new.until, new.reason
+                    ),
+                );
+                continue;
+            };
+            if old.reason != new.reason {
+                self.push(
+                    Direction::Wider,
+                    row,
+                    format!(
+                        "text rule `{}` is set aside for another reason: {}",
+                        new.rule, new.reason
+                    ),
+                );
+            }
+            if old.until != new.until {
+                // What is no day cannot have come sooner.
+                let sooner = matches!((day(&old.until), day(&new.until)),
+                    (Some(old), Some(new)) if new < old);
+                let direction = if sooner {
+                    Direction::Narrower
+                } else {
+                    Direction::Wider
+                };
+                self.push(
+                    direction,
+                    row,
+                    format!(
+                        "text rule `{}` is set aside until {}, was {}",
+                        new.rule, new.until, old.until
+                    ),
+                );
+            }
+        }
+        for gone in was {
+            if !is.iter().any(|new| new.rule == gone.rule) {
+                self.push(
+                    Direction::Narrower,
+                    row,
+                    format!("text rule `{}` is no longer set aside", gone.rule),
+                );
+            }
+        }
+    }
+
     fn completions(&mut self, was: &Manifest, is: &Manifest) {
         for new in &is.completions {
             let old = was
@@ -463,6 +520,7 @@ impl Changes {
                 Some(old) => {
                     self.effects(&new.label(), old.effects, new.effects);
                     self.handles(&new.label(), &old.handles, &new.handles);
+                    self.exceptions(&new.label(), &old.exceptions, &new.exceptions);
                 }
             }
         }

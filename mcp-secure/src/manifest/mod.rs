@@ -12,17 +12,22 @@ mod bound;
 mod canonical;
 mod compile;
 mod diff;
+mod expiry;
 mod page;
 mod served;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod validate;
+mod walk;
 
 use serde::{Deserialize, Serialize};
 
 pub use bound::{BoundBy, BoundGrant};
 pub use diff::{Change, Direction};
+pub use expiry::Expired;
 pub(crate) use page::{size, time};
+pub use texts::Texts;
 
 /// What a server can do. See the [module](self) for its two forms.
 ///
@@ -74,6 +79,9 @@ pub struct Server {
     /// What the model is told about the server as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instructions: Option<Text>,
+    /// Text rules that were set aside for its name, version and instructions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exceptions: Vec<Exception>,
 }
 
 /// A text that a model reads, and its digest.
@@ -120,6 +128,9 @@ pub struct Capability {
     pub doc: String,
     /// Who binds it to something real.
     pub source: Source,
+    /// Text rules that were set aside for its name and doc.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exceptions: Vec<Exception>,
 }
 
 /// Who binds a capability to something real.
@@ -173,6 +184,9 @@ pub struct Entry {
     /// Rules that the author has set aside by name, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowances: Vec<Allowance>,
+    /// Text rules that were set aside for its texts, schemas included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exceptions: Vec<Exception>,
     /// What a client is told about a tool, as derived from the handles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub annotations: Option<Annotations>,
@@ -285,6 +299,19 @@ pub struct Allowance {
     pub reason: String,
 }
 
+/// A text rule that a reviewer set aside, for a while.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Exception {
+    /// Which rule, by its name: `hidden/soft-hyphen`.
+    pub rule: String,
+    /// Why.
+    pub reason: String,
+    /// The last day, as `YYYY-MM-DD`. See [`Manifest::expired`].
+    pub until: String,
+}
+
 /// The annotations of a tool as clients see them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -310,6 +337,9 @@ pub struct CompletionRow {
     pub target: String,
     /// The argument.
     pub argument: String,
+    /// Text rules that were set aside for its target and argument.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exceptions: Vec<Exception>,
     /// What its handles can do.
     pub effects: Effects,
     /// Its handles.

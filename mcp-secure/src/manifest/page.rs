@@ -5,7 +5,8 @@ use std::fmt::{self, Write as _};
 use mcp_secure_text::{Policy, sanitize};
 
 use super::{
-    Access, Annotations, Approval, CallLimits, Effects, Entry, HandleRow, Manifest, Source,
+    Access, Annotations, Approval, CallLimits, Effects, Entry, Exception, HandleRow, Manifest,
+    Source,
 };
 
 impl Manifest {
@@ -84,6 +85,7 @@ impl Manifest {
             page.heading("INSTRUCTIONS");
             page.wrapped("  ", "  ", &instructions.text);
         }
+        exceptions(page, &self.server.exceptions);
     }
 
     /// The rows that a reviewer would search for.
@@ -129,6 +131,9 @@ impl Manifest {
                 );
             }
         }
+        for (row, exception) in self.exceptions() {
+            say(page, &row, &set_aside(exception));
+        }
         if quiet {
             page.wrapped(
                 "  ",
@@ -164,6 +169,7 @@ impl Manifest {
             if !capability.doc.is_empty() {
                 page.wrapped("    ", "    ", &capability.doc);
             }
+            exceptions(page, &capability.exceptions);
             let grants = self
                 .effective
                 .iter()
@@ -189,6 +195,7 @@ impl Manifest {
             page.wrapped("  ", "    ", &format!("{} of {}", row.argument, row.target));
             page.field("handles", &handles(&row.handles));
             page.field("effects", &effects(&row.effects));
+            exceptions(page, &row.exceptions);
         }
     }
 }
@@ -241,6 +248,7 @@ fn entry_rows(page: &mut Page, entry: &Entry) {
             &format!("{}: {}", allowance.rule, allowance.reason),
         );
     }
+    exceptions(page, &entry.exceptions);
     page.field("limits", &call_limits(&entry.limits));
     let arguments: Vec<String> = entry
         .arguments
@@ -258,6 +266,22 @@ fn entry_rows(page: &mut Page, entry: &Entry) {
     if let Some(annotations) = &entry.annotations {
         page.field("told", &told(annotations));
     }
+}
+
+fn exceptions(page: &mut Page, rows: &[Exception]) {
+    for row in rows {
+        page.field(
+            "exception",
+            &format!("{} until {}: {}", row.rule, row.until, row.reason),
+        );
+    }
+}
+
+fn set_aside(exception: &Exception) -> String {
+    format!(
+        "sets the text rule `{}` aside until {}: {}",
+        exception.rule, exception.until, exception.reason
+    )
 }
 
 fn handles(rows: &[HandleRow]) -> String {

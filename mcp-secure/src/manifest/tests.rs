@@ -11,7 +11,7 @@ use crate::{
         Approved, Facts, Grant, Handle, Progress,
         fs::{Fs, FsRoot, ReadOnly, ReadWrite},
     },
-    definition::{self, About, Definition, Hints, Policy, Target},
+    definition::{self, About, Definition, Hints, Policy, Target, TextException},
     pipeline::Registry,
     schema::{ArgRules, InputBuilder},
 };
@@ -33,6 +33,7 @@ fn about(name: &'static str, policy: Policy, handles: Vec<&'static [Facts]>) -> 
         title: None,
         description: "Does something with a note.",
         policy,
+        exceptions: &[],
         handles,
     }
 }
@@ -73,6 +74,7 @@ fn definition() -> Definition<()> {
         name: "notes",
         version: "0.1.0",
         instructions: Some("Keep notes."),
+        exceptions: &[],
         // Not in order: the manifest sorts.
         tools: vec![tool(write), tool(read)],
         prompts: vec![definition::Prompt {
@@ -98,6 +100,7 @@ fn definition() -> Definition<()> {
         completions: vec![definition::Completion {
             target: Target::Prompt("summary"),
             argument: "topic",
+            exceptions: &[],
             handles: Vec::new(),
             call: |(), _| Box::pin(async { Err(crate::ToolError::new("")) }),
         }],
@@ -545,4 +548,266 @@ fn the_page_fits_and_puts_what_matters_first() {
     at("approval    required for each call");
     at("limits      1 min (its own), 16 at once, 1 MiB an answer");
     at("topic of prompt summary");
+}
+
+const UNTIL_JUNE: TextException = TextException {
+    rule: "hidden/soft-hyphen",
+    reason: "hyphenated on purpose",
+    until: "2027-06-30",
+    spent: true,
+};
+
+/// A day, at noon, as days since 1970.
+fn noon_of(day: u64) -> std::time::SystemTime {
+    std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(day * 86_400 + 43_200)
+}
+
+/// 30 June 2027.
+const LAST_DAY: u64 = 20_999;
+
+#[test]
+fn an_exception_is_a_row_and_changes_the_digest() {
+    let plain = compiled(&definition());
+    assert!(!plain.to_json().contains("exceptions"));
+    let mut excused = definition();
+    excused.tools[0].about.exceptions = &[UNTIL_JUNE];
+    excused.exceptions = &[UNTIL_JUNE];
+    excused.completions[0].exceptions = &[UNTIL_JUNE];
+    let excused = compiled(&excused);
+    assert_ne!(excused.digest(), plain.digest());
+    let row = serde_json::to_value(&excused.tools[1]).unwrap();
+    assert_eq!(
+        row["exceptions"],
+        json!([{
+            "rule": "hidden/soft-hyphen",
+            "reason": "hyphenated on purpose",
+            "until": "2027-06-30",
+        }])
+    );
+    assert_eq!(Manifest::from_json(&excused.to_json()).unwrap(), excused);
+    let page = excused.to_page();
+    for line in [
+        "  ! tool `write_note` sets the text rule `hidden/soft-hyphen` aside until 2027-06-30:",
+        "  ! server sets the text rule",
+        "  ! completion of `topic` for prompt summary sets the text rule",
+        "    exception   hidden/soft-hyphen until 2027-06-30: hyphenated on purpose",
+    ] {
+        assert!(page.contains(line), "{line}\n{page}");
+    }
+}
+
+#[test]
+fn a_new_or_longer_exception_is_wider_and_a_shorter_or_gone_one_narrower() {
+    let with = |exceptions: &'static [TextException]| {
+        let mut definition = definition();
+        definition.tools[0].about.exceptions = exceptions;
+        compiled(&definition)
+    };
+    let changed = |was: &'static [TextException], is: &'static [TextException]| -> Vec<Said> {
+        with(is)
+            .diff(&with(was))
+            .into_iter()
+            .map(|change| (change.direction, format!("{}: {}", change.row, change.what)))
+            .collect()
+    };
+    const LATER: TextException = TextException {
+        until: "2028-01-01",
+        ..UNTIL_JUNE
+    };
+    const NO_DAY: TextException = TextException {
+        until: "never",
+        ..UNTIL_JUNE
+    };
+    const OTHER: TextException = TextException {
+        reason: "another reason",
+        ..UNTIL_JUNE
+    };
+    assert_eq!(
+        changed(&[], &[UNTIL_JUNE]),
+        [wider(
+            "tool `write_note`: text rule `hidden/soft-hyphen` is set aside until 2027-06-30: \
+             hyphenated on purpose"
+        )]
+    );
+    assert_eq!(
+        changed(&[UNTIL_JUNE], &[LATER]),
+        [wider(
+            "tool `write_note`: text rule `hidden/soft-hyphen` is set aside until 2028-01-01, was \
+             2027-06-30"
+        )]
+    );
+    assert_eq!(
+        changed(&[LATER], &[UNTIL_JUNE]),
+        [narrower(
+            "tool `write_note`: text rule `hidden/soft-hyphen` is set aside until 2027-06-30, was \
+             2028-01-01"
+        )]
+    );
+    assert_eq!(changed(&[UNTIL_JUNE], &[NO_DAY])[0].0, Direction::Wider);
+    assert_eq!(changed(&[NO_DAY], &[UNTIL_JUNE])[0].0, Direction::Wider);
+    assert_eq!(changed(&[UNTIL_JUNE], &[OTHER])[0].0, Direction::Wider);
+    assert_eq!(
+        changed(&[UNTIL_JUNE], &[]),
+        [narrower(
+            "tool `write_note`: text rule `hidden/soft-hyphen` is no longer set aside"
+        )]
+    );
+    // Of every other row as well.
+    let server = changes(|d| d.exceptions = &[UNTIL_JUNE]);
+    let completion = changes(|d| d.completions[0].exceptions = &[UNTIL_JUNE]);
+    assert_eq!(
+        (server[0].0, completion[0].0),
+        (Direction::Wider, Direction::Wider)
+    );
+    let mut capability = compiled(&definition());
+    capability.capabilities[0].exceptions = capability_exception();
+    let change = &capability.diff(&compiled(&definition()))[0];
+    assert_eq!(
+        (change.direction, change.row.as_str()),
+        (Direction::Wider, "capability `notes`")
+    );
+}
+
+fn capability_exception() -> Vec<Exception> {
+    vec![Exception {
+        rule: UNTIL_JUNE.rule.into(),
+        reason: UNTIL_JUNE.reason.into(),
+        until: UNTIL_JUNE.until.into(),
+    }]
+}
+
+#[test]
+fn an_exception_holds_on_its_last_day_and_is_over_on_the_next() {
+    let mut manifest = compiled(&definition());
+    manifest.capabilities[0].exceptions = capability_exception();
+    manifest.check_expiry(noon_of(LAST_DAY)).unwrap();
+    let error = manifest.check_expiry(noon_of(LAST_DAY + 1)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "exceptions are over:\n  capability `notes` sets `hidden/soft-hyphen` aside until \
+         2027-06-30\n  help: look at each again: change the text, or give `allow_text` another \
+         day in `until`"
+    );
+    // What is no day has passed.
+    for until in [
+        "",
+        "never",
+        "2027-6-30",
+        "+2027-06-30",
+        "2027-02-29",
+        "9999-12-31 ",
+    ] {
+        manifest.capabilities[0].exceptions[0].until = until.to_owned();
+        assert_eq!(manifest.expired(noon_of(0)).len(), 1, "{until:?}");
+    }
+}
+
+#[test]
+fn a_definition_that_no_macro_saw_is_inspected_whole() {
+    let refused = |edit: fn(&mut Definition<()>)| {
+        let mut definition = definition();
+        edit(&mut definition);
+        let manifest = compiled(&definition);
+        match manifest.texts_with(&definition).refuse() {
+            Ok(()) => "nothing".to_owned(),
+            Err(error) => error.to_string(),
+        }
+    };
+    assert_eq!(refused(|_| ()), "nothing");
+    for (edit, place) in [
+        (
+            (|d| d.instructions = Some("\u{E0041}")) as fn(&mut Definition<()>),
+            "the server at /instructions: ",
+        ),
+        (|d| d.version = "\u{E0041}", "the server at /version: "),
+        (
+            |d| d.tools[0].about.title = Some("\u{E0041}"),
+            "the tool `write_note` at /title: ",
+        ),
+        (
+            |d| d.tools[0].about.policy.unapproved = Some("\u{E0041}"),
+            "the tool `write_note` at /allowances/0/reason: ",
+        ),
+        (
+            |d| {
+                d.tools[0].output = json!({"oneOf": [{"const": "\u{E0041}"}]})
+                    .as_object()
+                    .cloned();
+            },
+            "the tool `write_note` at /outputSchema/oneOf/0/const: ",
+        ),
+        (
+            |d| {
+                d.tools[0].input.schema["properties"]["name"]["x-hint"] =
+                    json!({"deep": ["\u{E0041}"]});
+            },
+            "the tool `write_note` at /inputSchema/properties/name/x-hint/deep/0: ",
+        ),
+        (
+            |d| d.prompts[0].input.arguments[0].description = Some("\u{E0041}".into()),
+            "the prompt `summary` at /arguments/0/description: ",
+        ),
+        (
+            |d| d.resources[0].mime_type = Some("\u{E0041}"),
+            "the resource `note` at /mimeType: ",
+        ),
+        (
+            |d| d.completions[0].argument = "\u{E0041}",
+            "the completion of `\\u{E0041}` for prompt summary at /argument/name: ",
+        ),
+    ] {
+        let told = refused(edit);
+        let start = format!("a text is refused: {place}U+E0041 TAG CHARACTER for `A` at byte 0: ");
+        assert!(told.starts_with(&start), "{told}");
+        assert!(!told.contains('\u{E0041}'), "{told}");
+    }
+    // Names of members are texts; the place does not repeat what is hidden in them.
+    let told = refused(|d| {
+        let properties = d.tools[0].input.schema["properties"]
+            .as_object_mut()
+            .unwrap();
+        properties.insert("a\u{202E}b".into(), json!({"enum": ["\u{202E}"]}));
+    });
+    assert!(
+        told.starts_with("2 texts are refused:\n  the tool `write_note` at "),
+        "{told}"
+    );
+    assert!(!told.contains('\u{202E}'), "{told}");
+}
+
+#[test]
+fn a_text_is_excused_in_its_row_and_in_no_other() {
+    const TAG: TextException = TextException {
+        rule: "hidden/tag-character",
+        ..UNTIL_JUNE
+    };
+    let mut definition = definition();
+    definition.tools[0].about.description = "\u{E0041}";
+    definition.tools[0].about.exceptions = &[TAG];
+    let texts = compiled(&definition).texts_with(&definition);
+    texts.refuse().unwrap();
+    definition.tools[1].about.description = "\u{E0041}";
+    let error = compiled(&definition)
+        .texts_with(&definition)
+        .refuse()
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("a text is refused: the tool `read_note` at /description"),
+        "{error}"
+    );
+    // Too much to be told is too much to be excused.
+    let many: &'static str = "\u{202A}x".repeat(mcp_secure_text::MAX_FINDINGS + 1).leak();
+    definition.tools[1].about.description = many;
+    definition.tools[1].about.exceptions = &[TextException {
+        rule: "hidden/bidi-control",
+        ..UNTIL_JUNE
+    }];
+    assert!(
+        compiled(&definition)
+            .texts_with(&definition)
+            .refuse()
+            .is_err()
+    );
 }

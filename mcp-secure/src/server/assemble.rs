@@ -225,6 +225,7 @@ pub(crate) fn plan_for_tests<S: SecureService>(
     let init = server.source.handles();
     check_grants(&definition, &init, &server.grants)?;
     let compiled = Manifest::compiled(&definition, &server.grants, &server.limits, &["stdio"]);
+    compiled.texts_with(&definition).refuse()?;
     let mut bound = Vec::new();
     for grant in server.grants {
         let given = paths

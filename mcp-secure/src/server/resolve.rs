@@ -13,7 +13,7 @@ use super::{
 use crate::{
     Error, Limits, Result, TextPolicy,
     capability::Grant,
-    manifest::{BoundGrant, Manifest},
+    manifest::{BoundGrant, Manifest, Texts},
 };
 
 /// What the builder declares: the ceiling.
@@ -27,6 +27,8 @@ pub(crate) struct Declared<'a> {
     pub(crate) unix: Option<Option<PathBuf>>,
     /// The compiled form, of which the effective one is made.
     pub(crate) manifest: Manifest,
+    /// What the text rules find in everything that is served.
+    pub(crate) texts: Texts,
 }
 
 /// For the address that a client is told.

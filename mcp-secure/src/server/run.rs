@@ -2,7 +2,7 @@
 
 #[cfg(feature = "http")]
 use std::io::Write as _;
-use std::{ffi::OsString, sync::Arc};
+use std::{ffi::OsString, sync::Arc, time::SystemTime};
 
 use super::{
     Ready, SecureServer,
@@ -16,7 +16,7 @@ use crate::{
     audit::AuditSink,
     definition::{Definition, SecureService},
     layer::identity::IdentitySource,
-    manifest::Manifest,
+    manifest::{Manifest, Texts},
     pipeline::Registry,
     server::config::AuditTarget,
 };
@@ -57,7 +57,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
             Declared::transports(self.stdio.is_some(), self.has_http(), self.has_unix());
         let manifest = Manifest::compiled(&definition, &self.grants, &self.limits, &transports)
             .with_init(&init);
-        let declared = self.declared(manifest);
+        let texts = manifest.texts_with(&definition);
+        let declared = self.declared(manifest, texts);
 
         let exe = std::env::current_exe()
             .map_err(|e| Error::new(format!("the path of this program is not known: {e}")))?;
@@ -71,6 +72,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
             &mut Surroundings {
                 exe: &exe,
                 cwd: &cwd,
+                now: SystemTime::now(),
                 out: &mut std::io::stdout(),
                 err: &mut std::io::stderr(),
             },
@@ -192,7 +194,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
         }
     }
 
-    fn declared(&self, manifest: Manifest) -> Declared<'_> {
+    fn declared(&self, manifest: Manifest, texts: Texts) -> Declared<'_> {
         Declared {
             grants: &self.grants,
             limits: &self.limits,
@@ -213,6 +215,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
             #[cfg(not(feature = "http"))]
             unix: None,
             manifest,
+            texts,
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the verbs do, up to the point where a server runs.
 
-use std::{ffi::OsString, io::Write, path::Path};
+use std::{ffi::OsString, io::Write, path::Path, time::SystemTime};
 
 use super::{
     cli::{
@@ -29,6 +29,8 @@ pub(crate) enum Next {
 pub(crate) struct Surroundings<'a> {
     pub(crate) exe: &'a Path,
     pub(crate) cwd: &'a Path,
+    /// What day it is: exceptions end.
+    pub(crate) now: SystemTime,
     pub(crate) out: &'a mut dyn Write,
     pub(crate) err: &'a mut dyn Write,
 }
@@ -51,7 +53,7 @@ pub(crate) fn dispatch(
         }
     };
     let done = match invocation {
-        Invocation::Serve(options) => match serve(&options, declared, around.cwd) {
+        Invocation::Serve(options) => match serve(&options, declared, around) {
             Ok(resolved) => return Next::Serve(Box::new(resolved)),
             Err(error) => Err(error),
         },
@@ -73,12 +75,25 @@ pub(crate) fn report(error: &Error, to: &mut dyn Write) {
     let _ = writeln!(to, "error: {error}").and_then(|()| to.flush());
 }
 
-fn serve(options: &ServeOptions, declared: &Declared<'_>, cwd: &Path) -> Result<Resolved> {
+fn serve(
+    options: &ServeOptions,
+    declared: &Declared<'_>,
+    around: &Surroundings<'_>,
+) -> Result<Resolved> {
     declared.manifest.validate()?;
+    declared.texts.refuse()?;
     if let Some(path) = &options.lock {
         lock::compare(path, &declared.manifest)?;
     }
-    declared.resolve(options, cwd)
+    let resolved = declared.resolve(options, around.cwd)?;
+    // A day that passes must not take a server down that ran the day before.
+    for expired in declared.manifest.expired(around.now) {
+        tracing::warn!("an exception is over: {expired}");
+    }
+    for warning in declared.texts.warnings() {
+        tracing::warn!("a text is doubtful: {warning}");
+    }
+    Ok(resolved)
 }
 
 fn check(
@@ -88,6 +103,8 @@ fn check(
     around: &mut Surroundings<'_>,
 ) -> Result<()> {
     declared.manifest.validate()?;
+    declared.texts.refuse()?;
+    declared.manifest.check_expiry(around.now)?;
     let changes = match &options.lock {
         Some(path) => Some((path, lock::compare(path, &declared.manifest)?)),
         None => None,
@@ -148,6 +165,8 @@ fn check(
                 .all(|change| change.direction != Direction::Wider)
         );
     }
+    let warnings = declared.texts.warnings();
+    lines.extend(warnings.map(|warning| format!("  warning   {warning}")));
     lines.push(String::new());
     say(around.out, &lines.join("\n"))
 }
@@ -180,7 +199,9 @@ fn manifest(
         None => show(&declared.manifest),
         Some(bound) => show(&declared.resolve(bound, around.cwd)?.manifest),
     };
-    say(around.out, &text)
+    // The page shows what is over; the exit code stops a build.
+    say(around.out, &text)?;
+    declared.manifest.check_expiry(around.now)
 }
 
 fn client_config(

@@ -34,6 +34,7 @@ fn main() -> mcp_secure::Result<()> {
         }
         Some("leaky") => leaky(),
         Some("quadratic") => finish(SecureServer::new(Quadratic)),
+        Some("hidden") => finish(SecureServer::new(others::Hidden)),
         _ => target(),
     }
 }

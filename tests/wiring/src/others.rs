@@ -52,3 +52,23 @@ impl Quadratic {
         word.len()
     }
 }
+
+/// Has a text that no macro of this crate saw: somebody else derived the schema.
+pub(crate) struct Hidden;
+
+#[derive(mcp_secure::serde::Deserialize, mcp_secure::schemars::JsonSchema)]
+#[serde(crate = "::mcp_secure::serde")]
+#[schemars(crate = "::mcp_secure::schemars")]
+pub(crate) struct Derived {
+    #[doc = "A word.\u{E0041}"]
+    word: String,
+}
+
+#[secure_server(name = "hidden")]
+impl Hidden {
+    /// Say it.
+    #[tool(public)]
+    async fn say(&self, Args(derived): Args<Derived>) -> String {
+        derived.word
+    }
+}

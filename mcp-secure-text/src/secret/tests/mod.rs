@@ -4,9 +4,9 @@ mod benign;
 mod laws;
 mod leaks;
 
+use core::cell::Cell;
 use std::string::String;
 use std::vec::Vec;
-use core::cell::Cell;
 
 use super::{Kinds, find};
 

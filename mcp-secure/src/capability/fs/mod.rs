@@ -42,6 +42,7 @@ use self::ops::{Budget, Core, Permit};
 use super::{Facts, Handle, Lease, sealed::Sealed};
 use crate::{
     call::Call,
+    definition::TextException,
     error::{ToolError, ToolResult},
 };
 
@@ -53,6 +54,9 @@ pub trait FsRoot: 'static {
     const DOC: &'static str;
     /// What it holds is the user's own.
     const PRIVATE: bool;
+    /// Text rules that were set aside for its name and its doc comment.
+    #[doc(hidden)]
+    const EXCEPTIONS: &'static [TextException] = &[];
 }
 
 /// Reading only.

@@ -18,23 +18,37 @@ impl FsRoot for Notes {
 
 /// A server with no tools that asks for one folder.
 pub(in crate::server) fn with_declared<T>(
-    (stdio, http, unix): (bool, bool, bool),
+    transports: (bool, bool, bool),
     f: impl FnOnce(&Declared<'_>) -> T,
 ) -> T {
-    let definition = Definition::<()> {
+    with_definition(&definition(), transports, f)
+}
+
+pub(in crate::server) fn definition() -> Definition<()> {
+    Definition {
         // No user has a file for a server of this name.
         name: "mcp-secure-unit-test",
         version: "0.1.0",
         instructions: None,
+        exceptions: &[],
         tools: Vec::new(),
         prompts: Vec::new(),
         resources: Vec::new(),
         completions: Vec::new(),
-    };
+    }
+}
+
+pub(in crate::server) fn with_definition<T>(
+    definition: &Definition<()>,
+    (stdio, http, unix): (bool, bool, bool),
+    f: impl FnOnce(&Declared<'_>) -> T,
+) -> T {
     let grants = [Grant::fs_from_operator::<Notes>()];
     let limits = Limits::default();
     let transports = Declared::transports(stdio, http, unix);
+    let manifest = Manifest::compiled(definition, &grants, &limits, &transports);
     f(&Declared {
+        texts: manifest.texts_with(definition),
         grants: &grants,
         limits: &limits,
         text: crate::TextPolicy::default(),
@@ -44,7 +58,7 @@ pub(in crate::server) fn with_declared<T>(
             path: "/mcp".into(),
         }),
         unix: unix.then(|| Some("/run/in-code.sock".into())),
-        manifest: Manifest::compiled(&definition, &grants, &limits, &transports),
+        manifest,
     })
 }
 

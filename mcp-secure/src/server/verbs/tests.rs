@@ -1,5 +1,8 @@
 use super::*;
-use crate::server::resolve::tests::with_declared;
+use crate::{
+    definition::{Definition, TextException},
+    server::resolve::tests::{definition, with_definition},
+};
 
 /// What a run left behind: what remains, standard output, standard error.
 struct Ran {
@@ -13,17 +16,26 @@ fn run(line: &str) -> Ran {
 }
 
 fn run_with(line: &str, probe: impl FnOnce(&Resolved) -> Result<()>) -> Ran {
+    run_of(&definition(), line, probe)
+}
+
+fn run_of(
+    definition: &Definition<()>,
+    line: &str,
+    probe: impl FnOnce(&Resolved) -> Result<()>,
+) -> Ran {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let mut around = Surroundings {
         exe: Path::new("/opt/notes"),
         cwd: Path::new("/srv/app"),
+        now: SystemTime::UNIX_EPOCH,
         out: &mut out,
         err: &mut err,
     };
     let args = std::iter::once("notes")
         .chain(line.split_whitespace())
         .map(Into::into);
-    let next = with_declared((true, true, false), |declared| {
+    let next = with_definition(definition, (true, true, false), |declared| {
         dispatch(args, ("notes", "0.1.0"), declared, probe, &mut around)
     });
     Ran {
@@ -164,4 +176,72 @@ fn the_client_gets_json_and_the_person_gets_the_hint() {
     assert_eq!(ran.code(), 0, "{}", ran.err);
     serde_json::from_str::<serde_json::Value>(&ran.out).unwrap();
     assert!(ran.err.starts_with("put it into `~/.cursor/mcp.json`"));
+}
+
+#[test]
+fn a_refused_text_neither_checks_nor_serves_and_a_doubtful_one_is_told() {
+    let mut refused = definition();
+    refused.instructions = Some("Be\u{202E}have.");
+    for verb in ["check", "serve"] {
+        let ran = run_of(&refused, &format!("{verb} --grant notes=n"), |_| Ok(()));
+        assert_eq!(ran.code(), 1, "{verb}");
+        assert!(
+            ran.err
+                .starts_with("error: a text is refused: the server at /instructions: U+202E"),
+            "{}",
+            ran.err
+        );
+    }
+    let mut doubtful = definition();
+    doubtful.instructions = Some("Be\u{AD}have.");
+    let ran = run_of(&doubtful, "check --grant notes=n", |_| Ok(()));
+    assert_eq!(ran.code(), 0, "{}", ran.err);
+    assert!(
+        ran.out
+            .contains("\n  warning   the server at /instructions: U+00AD SOFT HYPHEN"),
+        "{}",
+        ran.out
+    );
+    let ran = run_of(&doubtful, "serve --grant notes=n", |_| Ok(()));
+    assert!(matches!(ran.next, Next::Serve(_)));
+}
+
+#[test]
+fn an_exception_that_is_over_fails_the_check_and_stops_no_server() {
+    let mut over = definition();
+    over.instructions = Some("Be\u{202E}have.");
+    over.exceptions = &[TextException {
+        rule: "hidden/bidi-control",
+        reason: "shown in a terminal that knows it",
+        // These tests run on the first of January.
+        until: "1969-12-31",
+        spent: true,
+    }];
+    let run = |line: &str| run_of(&over, line, |_| Ok(()));
+    let check = run("check --grant notes=n");
+    assert_eq!((check.code(), check.out.as_str()), (1, ""));
+    assert!(
+        check
+            .err
+            .starts_with("error: exceptions are over:\n  server sets `hidden/bidi-control`"),
+        "{}",
+        check.err
+    );
+    // The manifest is printed nevertheless: somebody has to look at it.
+    for form in ["--json", "--digest", ""] {
+        let manifest = run(&format!("manifest {form}"));
+        assert_eq!(manifest.code(), 1, "{form}");
+        assert!(
+            !manifest.out.is_empty() && manifest.err.starts_with("error: "),
+            "{form}"
+        );
+    }
+    assert!(matches!(run("serve --grant notes=n").next, Next::Serve(_)));
+    over.exceptions = &[TextException {
+        rule: "hidden/bidi-control",
+        reason: "shown in a terminal that knows it",
+        until: "1970-01-01",
+        spent: true,
+    }];
+    assert_eq!(run_of(&over, "check --grant notes=n", |_| Ok(())).code(), 0);
 }

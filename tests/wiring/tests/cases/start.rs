@@ -106,6 +106,21 @@ fn a_pattern_that_needs_backtracking_stops_the_start() {
 }
 
 #[test]
+fn a_text_that_only_a_model_reads_stops_the_start() {
+    for transport in TRANSPORTS {
+        let setup = Setup::on(transport).with("SERVER", "hidden").files("");
+        refuses(
+            setup,
+            &[
+                "a text is refused: the tool `say` at ",
+                "/description: U+E0041 TAG CHARACTER for `A` at byte 7: ",
+                "help:",
+            ],
+        );
+    }
+}
+
+#[test]
 fn a_token_that_others_could_have_read_stops_the_start() {
     let setup = Setup::on(Transport::Http);
     let folder = setup.folder().join("token");

@@ -1,0 +1,440 @@
+//! One spelling for what is read as one: the walk that folds a text.
+//!
+//! Each step takes one character with the marks on it. Words are respelled when they end, if they
+//! turn out to mix Latin letters with look-alikes; each word is respelled at most twice.
+
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::decompose_canonical;
+use unicode_normalization::{IsNormalized, is_nfkc_quick};
+
+use super::letters::{
+    Kind, enclosed, is_hidden, is_line_break, is_mark, is_never_attached, is_own_letter, is_stable,
+    kind, look_alike, plain, sheds_marks, stand_in, tag,
+};
+use super::map::{Builder, Map};
+
+/// So many marks on one character are put in order; more are read as they come.
+const MAX_CLUSTER: usize = 32;
+
+/// So many letters that all look Latin are a phrase of their own.
+const ALIKE_PHRASE: usize = 10;
+
+/// A text, folded.
+pub(super) struct Folded {
+    pub(super) text: String,
+    pub(super) map: Map,
+    /// Whether more changed than case and whitespace.
+    pub(super) changed: bool,
+}
+
+/// What becomes of capitals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Case {
+    Lower,
+    /// For decoders, whose alphabets tell them apart.
+    Kept,
+}
+
+pub(super) fn fold(text: &str, case: Case) -> Folded {
+    if text.is_ascii() {
+        return fold_ascii(text, case);
+    }
+    let mut walk = Walk {
+        text,
+        case,
+        out: Builder::new(text.len()),
+        changed: false,
+        sheds: true,
+        word: None,
+        before: None,
+        pending: None,
+    };
+    walk.run();
+    let (text, map) = walk.out.finish();
+    Folded {
+        text,
+        map,
+        changed: walk.changed,
+    }
+}
+
+fn fold_ascii(text: &str, case: Case) -> Folded {
+    let mut out = Builder::new(text.len());
+    let mut changed = false;
+    let mut at = 0;
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let bytes = rest.as_bytes();
+        let run = bytes
+            .iter()
+            .zip(bytes.iter().skip(1))
+            .position(|(&a, &b)| a < b' ' || a == 0x7F || (a == b' ' && b <= b' '))
+            .unwrap_or(bytes.len() - 1);
+        if let Some(run) = rest.get(..run).filter(|run| !run.is_empty()) {
+            // What was hidden in between is gone, so whitespace may meet here.
+            if run.starts_with(' ') {
+                space(&mut out, at, 1, false);
+                out.copy(at + 1, run.get(1..).unwrap_or_default());
+            } else {
+                out.copy(at, run);
+            }
+        }
+        at += run;
+        let rest = bytes.get(run..).unwrap_or_default();
+        let spaces = rest
+            .iter()
+            .take_while(|&&b| char::from(b).is_whitespace())
+            .count();
+        if spaces > 0 {
+            let breaks = rest
+                .iter()
+                .take(spaces)
+                .any(|&b| is_line_break(char::from(b)));
+            space(&mut out, at, spaces, breaks);
+            at += spaces;
+        } else if let Some(&b) = rest.first() {
+            if is_hidden(char::from(b)) {
+                changed = true;
+            } else {
+                out.put(at, 1, char::from(b));
+            }
+            at += 1;
+        }
+    }
+    if case == Case::Lower {
+        out.text.make_ascii_lowercase();
+    }
+    let (text, map) = out.finish();
+    Folded { text, map, changed }
+}
+
+/// Whitespace of `from` bytes at `source`: one space, or one line feed.
+fn space(out: &mut Builder, source: usize, from: usize, breaks: bool) {
+    let at = match out.text.chars().next_back() {
+        Some('\n') => return,
+        Some(' ') if !breaks => return,
+        Some(' ') => {
+            let at = out.text.len() - 1;
+            out.truncate(at);
+            at
+        }
+        _ => out.text.len(),
+    };
+    out.text.push(if breaks { '\n' } else { ' ' });
+    out.made(at, source, from);
+}
+
+struct Walk<'t> {
+    text: &'t str,
+    case: Case,
+    out: Builder,
+    changed: bool,
+    /// Whether marks on the last character are dropped.
+    sheds: bool,
+    /// The word that has not ended.
+    word: Option<Word>,
+    /// What the last word was that was Latin or clearly not.
+    before: Option<Kind>,
+    /// Where the words started that could be Latin by their looks.
+    pending: Option<Word>,
+}
+
+/// A word, or some of them.
+#[derive(Clone, Copy, Debug)]
+struct Word {
+    /// Where it starts in the output and in the source.
+    start: (usize, usize),
+    latin: bool,
+    /// Letters of other scripts that could be Latin ones by their looks.
+    alike: usize,
+    /// Letters that could not.
+    foreign: bool,
+}
+
+impl Walk<'_> {
+    fn run(&mut self) {
+        let mut at = 0;
+        while at < self.text.len() {
+            let sheds = self.sheds;
+            let mut start = self.out.text.len();
+            let mut end = self.step(at, false);
+            if self.word.is_some() && self.leaves_word(start) {
+                // The word ended before this step: it may be respelled first.
+                self.out.truncate(start);
+                self.sheds = sheds;
+                self.end_word(at);
+                start = self.out.text.len();
+                end = self.step(at, false);
+            }
+            self.follow(start, at);
+            at = end;
+        }
+        self.end_word(at);
+        if let Some(pending) = self.pending
+            && (self.before == Some(Kind::Latin)
+                || (self.before.is_none() && pending.alike >= ALIKE_PHRASE))
+        {
+            self.respell(pending.start, at);
+        }
+    }
+
+    fn leaves_word(&self, start: usize) -> bool {
+        let made = self.out.text.get(start..).unwrap_or_default();
+        made.chars()
+            .any(|c| matches!(kind(c), Kind::Between | Kind::Other))
+    }
+
+    /// Follows the words in what was written since `start` for the source at `at`.
+    fn follow(&mut self, start: usize, at: usize) {
+        let made = self.out.text.get(start..).unwrap_or_default();
+        let mut other = false;
+        for c in made.chars() {
+            let kind = kind(c);
+            match kind {
+                Kind::Between => continue,
+                Kind::Other => {
+                    other = true;
+                    continue;
+                }
+                _ => {}
+            }
+            let word = self.word.get_or_insert(Word {
+                start: (start, at),
+                latin: false,
+                alike: 0,
+                foreign: false,
+            });
+            match kind {
+                Kind::Latin => word.latin = true,
+                Kind::Alike if word.foreign => {}
+                Kind::Alike => {
+                    let source = self.text.get(at..).and_then(|s| s.chars().next());
+                    if source.is_some_and(|c| look_alike(c).is_some()) {
+                        word.alike += 1;
+                    } else {
+                        word.foreign = true;
+                    }
+                }
+                _ => {}
+            }
+        }
+        if other {
+            self.end_neighbours(Kind::Other, at);
+        }
+    }
+
+    fn end_word(&mut self, at: usize) {
+        let Some(word) = self.word.take() else {
+            return;
+        };
+        match word {
+            Word { latin: true, .. } => {
+                if word.foreign || word.alike > 0 {
+                    self.respell(word.start, at);
+                }
+                self.end_neighbours(Kind::Latin, at);
+            }
+            Word { foreign: true, .. } => self.end_neighbours(Kind::Other, at),
+            Word { alike: 0, .. } => {}
+            _ => match &mut self.pending {
+                Some(pending) => pending.alike += word.alike,
+                None => self.pending = Some(word),
+            },
+        }
+    }
+
+    /// Words that could be Latin by their looks are, between words that are.
+    fn end_neighbours(&mut self, kind: Kind, at: usize) {
+        if let Some(pending) = self.pending.take()
+            && kind == Kind::Latin
+            && self.before != Some(Kind::Other)
+        {
+            self.respell(pending.start, at);
+        }
+        self.before = Some(kind);
+    }
+
+    /// Writes the source from the start of a word up to `end` again, in Latin letters.
+    fn respell(&mut self, (out, source): (usize, usize), end: usize) {
+        self.changed = true;
+        self.out.truncate(out);
+        self.sheds = true;
+        let mut at = source;
+        while at < end {
+            at = self.step(at, true);
+        }
+    }
+
+    /// Takes the character at `at` with its marks; where the next one starts.
+    fn step(&mut self, at: usize, alike: bool) -> usize {
+        let Some(c) = self.text.get(at..).and_then(|rest| rest.chars().next()) else {
+            return self.text.len();
+        };
+        let next = at + c.len_utf8();
+        // A Braille cell without dots is a space to whoever sees it.
+        if c.is_whitespace() || c == '\u{2800}' {
+            self.changed |= c == '\u{2800}';
+            space(&mut self.out, at, next - at, is_line_break(c));
+            self.sheds = true;
+            return next;
+        }
+        if let Some(c) = tag(c) {
+            self.changed = true;
+            if c == ' ' {
+                space(&mut self.out, at, next - at, false);
+            } else {
+                let c = self.cased(c);
+                self.out.put(at, next - at, c);
+            }
+            self.sheds = true;
+            return next;
+        }
+        if is_hidden(c) {
+            self.changed = true;
+            return next;
+        }
+        let end = self.cluster_end(next);
+        if end == next && c.is_ascii() {
+            let c = self.cased(c);
+            self.out.put(at, 1, c);
+            self.sheds = true;
+            return next;
+        }
+        let start = self.out.text.len();
+        if end > next {
+            self.changed = true;
+            let cluster = self.text.get(at..end).unwrap_or_default();
+            for c in cluster.chars().filter(|&c| !is_hidden(c)).nfkc() {
+                self.write(c, alike);
+            }
+        } else if is_stable(c) {
+            self.sheds = false;
+            self.out.text.push(c);
+        } else {
+            if is_nfkc_quick(std::iter::once(c)) == IsNormalized::Yes {
+                self.write(c, alike);
+            } else {
+                for c in std::iter::once(c).nfkc() {
+                    self.write(c, alike);
+                }
+            }
+            let made = self.out.text.get(start..).unwrap_or_default();
+            self.changed = self.changed
+                || !(made.chars().eq(std::iter::once(c)) || made.chars().eq(c.to_lowercase()));
+        }
+        self.out.made(start, at, end - at);
+        end
+    }
+
+    /// Where the marks and other attachments end that may start at `next`.
+    fn cluster_end(&self, next: usize) -> usize {
+        if self.text.as_bytes().get(next).is_none_or(u8::is_ascii) {
+            return next;
+        }
+        let rest = self.text.get(next..).unwrap_or_default();
+        let mut end = next;
+        let mut count = 0;
+        for (i, c) in rest.char_indices() {
+            if is_hidden(c) {
+                continue;
+            }
+            if count == MAX_CLUSTER || !is_attached(c) {
+                break;
+            }
+            count += 1;
+            end = next + i + c.len_utf8();
+        }
+        end
+    }
+
+    /// Writes a character that normalization has left.
+    fn write(&mut self, c: char, alike: bool) {
+        if c.is_whitespace() {
+            if !self.out.text.ends_with([' ', '\n']) {
+                self.out.text.push(' ');
+            }
+            self.sheds = true;
+        } else if is_mark(c) {
+            if !self.sheds {
+                self.out.text.push(c);
+            }
+        } else if is_hidden(c) {
+        } else if let Some(c) = enclosed(c) {
+            let c = if self.case == Case::Lower {
+                c
+            } else {
+                c.to_ascii_uppercase()
+            };
+            self.out.text.push(c);
+            self.sheds = true;
+        } else {
+            self.sheds = sheds_marks(c);
+            if alike && kind(c) == Kind::Alike {
+                let latin = look_alike(c).or_else(|| {
+                    c.to_lowercase()
+                        .next()
+                        .and_then(stand_in)
+                        .map(str::to_owned)
+                });
+                if let Some(latin) = latin {
+                    return self.write_as(c, &latin);
+                }
+            }
+            self.spell(c);
+        }
+    }
+
+    fn spell(&mut self, c: char) {
+        let mut base = c;
+        if self.sheds && !c.is_ascii() && !is_own_letter(c) {
+            let mut first = None;
+            decompose_canonical(c, |part| {
+                first.get_or_insert(part);
+            });
+            base = first.unwrap_or(c);
+        }
+        let mut lower = base.to_lowercase();
+        let ascii = lower
+            .next()
+            .and_then(plain)
+            .filter(|_| lower.next().is_none());
+        match ascii {
+            Some(ascii) => self.write_as(base, ascii),
+            None if self.case == Case::Lower => self.out.text.extend(base.to_lowercase()),
+            None => self.out.text.push(base),
+        }
+    }
+
+    /// Writes `ascii` for `c`, in the case of `c`.
+    fn write_as(&mut self, c: char, ascii: &str) {
+        let upper = self.case == Case::Kept && c.is_uppercase();
+        self.out.text.extend(
+            ascii
+                .chars()
+                .map(|a| if upper { a.to_ascii_uppercase() } else { a }),
+        );
+    }
+
+    fn cased(&self, c: char) -> char {
+        match self.case {
+            Case::Lower => c.to_ascii_lowercase(),
+            Case::Kept => c,
+        }
+    }
+}
+
+/// Whether `c` may become one with what stands before it.
+fn is_attached(c: char) -> bool {
+    if is_never_attached(c) {
+        return false;
+    }
+    if is_mark(c) {
+        return true;
+    }
+    match is_nfkc_quick(std::iter::once(c)) {
+        IsNormalized::Yes => false,
+        IsNormalized::Maybe => true,
+        IsNormalized::No => std::iter::once(c).nfkd().next().is_some_and(|first| {
+            is_mark(first) || is_nfkc_quick(std::iter::once(first)) == IsNormalized::Maybe
+        }),
+    }
+}

@@ -1,0 +1,5 @@
+//! Arabic.
+
+use super::*;
+
+pub(super) const WORDS: &[Words] = &[];

@@ -1,0 +1,5 @@
+//! German.
+
+use super::*;
+
+pub(super) const WORDS: &[Words] = &[];

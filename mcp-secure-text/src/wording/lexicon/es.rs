@@ -1,0 +1,5 @@
+//! Spanish.
+
+use super::*;
+
+pub(super) const WORDS: &[Words] = &[];

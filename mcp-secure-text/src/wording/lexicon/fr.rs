@@ -1,0 +1,5 @@
+//! French.
+
+use super::*;
+
+pub(super) const WORDS: &[Words] = &[];

@@ -1,0 +1,5 @@
+//! Hindi.
+
+use super::*;
+
+pub(super) const WORDS: &[Words] = &[];

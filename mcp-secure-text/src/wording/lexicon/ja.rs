@@ -1,0 +1,5 @@
+//! Japanese.
+
+use super::*;
+
+pub(super) const WORDS: &[Words] = &[];

@@ -1,0 +1,5 @@
+//! Korean.
+
+use super::*;
+
+pub(super) const WORDS: &[Words] = &[];

@@ -1,0 +1,5 @@
+//! Portuguese.
+
+use super::*;
+
+pub(super) const WORDS: &[Words] = &[];

@@ -1,0 +1,5 @@
+//! Russian.
+
+use super::*;
+
+pub(super) const WORDS: &[Words] = &[];

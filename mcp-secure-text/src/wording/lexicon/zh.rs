@@ -1,0 +1,5 @@
+//! Chinese.
+
+use super::*;
+
+pub(super) const WORDS: &[Words] = &[];

@@ -1,0 +1,151 @@
+//! What visible words ask for.
+//!
+//! Wording is weighed, not judged: each rule that matches adds its weight, and a text is flagged
+//! from [`ENOUGH`](rules::ENOUGH) on. A reading that had to be decoded counts for more, since
+//! honest texts do not hide what they say.
+
+mod engine;
+mod lexicon;
+mod rules;
+#[cfg(test)]
+mod tests;
+
+use crate::report::{Evidence, Field, Finding, Severity, View};
+use crate::view;
+use engine::{ENGINE, Match};
+use rules::{ENOUGH, Rule};
+
+/// How many matches are weighed; a text with more has been flagged long before.
+const MAX_MATCHES: usize = 256;
+
+/// How far apart, in bytes, evidence may stand and still add up.
+const NEAR: usize = 320;
+
+/// What the words of `text` ask for, if it is enough to flag it.
+pub(crate) fn inspect(text: &str, field: Field, findings: &mut Vec<Finding>) {
+    let engine = &*ENGINE;
+    let mut weighed = Scales::new(field);
+    if !text.is_ascii() || engine.may_match(text) {
+        let folded = view::fold(text);
+        if engine.may_match(&folded.text) {
+            weighed.reading(engine, &folded);
+        }
+    }
+    if view::is_suspect(text) {
+        view::others(text, &mut |reading| {
+            if engine.may_match(&reading.text) {
+                weighed.reading(engine, &reading);
+            }
+        });
+    }
+    weighed.finish(findings);
+}
+
+struct Weighed {
+    finding: Finding,
+    weight: u32,
+}
+
+struct Scales {
+    field: Field,
+    findings: Vec<Weighed>,
+}
+
+impl Scales {
+    fn new(field: Field) -> Self {
+        Self {
+            field,
+            findings: Vec::new(),
+        }
+    }
+
+    fn weight(&self, rule: &Rule, view: View) -> u32 {
+        let weight = match self.field {
+            Field::ToolOutput => rule.weight.1,
+            _ => rule.weight.0,
+        };
+        match view {
+            View::Text | View::Folded => weight,
+            _ => weight + weight / 2,
+        }
+    }
+
+    fn reading(&mut self, engine: &engine::Engine, reading: &view::Reading) {
+        let joined = matches!(reading.view, View::Joined);
+        let mut found: Vec<Match> = Vec::new();
+        engine.matches(&reading.text, joined, &mut found);
+        for hit in found {
+            let weight = self.weight(hit.rule, reading.view);
+            if weight == 0 {
+                continue;
+            }
+            if self.findings.len() >= MAX_MATCHES {
+                return;
+            }
+            let span = reading.span(hit.span);
+            let known = self.findings.iter().any(|known| {
+                known.finding.rule == hit.rule.id
+                    && known.weight >= weight
+                    && known.finding.span.start < span.end
+                    && span.start < known.finding.span.end
+            });
+            if known {
+                continue;
+            }
+            self.findings.push(Weighed {
+                finding: Finding {
+                    rule: hit.rule.id,
+                    span,
+                    severity: Severity::Warn,
+                    view: reading.view,
+                    evidence: Evidence::Words(hit.words),
+                    advice: hit.rule.advice,
+                },
+                weight,
+            });
+        }
+    }
+
+    fn finish(mut self, findings: &mut Vec<Finding>) {
+        self.findings
+            .sort_by_key(|weighed| weighed.finding.span.start);
+        // What stands far apart is not said together: only what is close adds up.
+        let mut flagged = vec![false; self.findings.len()];
+        for (first, from) in self.findings.iter().enumerate() {
+            let near = self
+                .findings
+                .get(first..)
+                .unwrap_or_default()
+                .iter()
+                .take_while(|w| w.finding.span.start <= from.finding.span.start + NEAR);
+            let mut rules: Vec<(&str, u32)> = Vec::new();
+            for weighed in near.clone() {
+                match rules
+                    .iter_mut()
+                    .find(|(rule, _)| *rule == weighed.finding.rule)
+                {
+                    Some((_, known)) => *known = weighed.weight.max(*known),
+                    None => rules.push((weighed.finding.rule, weighed.weight)),
+                }
+            }
+            if rules.iter().map(|(_, weight)| weight).sum::<u32>() >= ENOUGH {
+                let count = near.count();
+                flagged
+                    .iter_mut()
+                    .skip(first)
+                    .take(count)
+                    .for_each(|f| *f = true);
+            }
+        }
+        for (weighed, flagged) in self.findings.into_iter().zip(flagged) {
+            if !flagged {
+                continue;
+            }
+            let mut finding = weighed.finding;
+            if weighed.weight > ENOUGH && self.field != Field::ToolOutput {
+                finding.severity = Severity::Deny;
+            }
+            findings.push(finding);
+        }
+    }
+}

@@ -1,0 +1,69 @@
+use super::engine::{ENGINE, MAX_SLOTS, Match};
+use super::lexicon::{self, COMMON};
+use super::rules::RULES;
+use crate::view::fold;
+use crate::{Field, Verdict, inspect};
+
+fn rules_of(text: &str) -> Vec<&'static str> {
+    let mut found: Vec<Match> = Vec::new();
+    ENGINE.matches(&fold(text).text, false, &mut found);
+    found.iter().map(|hit| hit.rule.id).collect()
+}
+
+#[test]
+fn every_rule_finds_its_attacks_and_leaves_honest_texts_alone() {
+    for rule in RULES {
+        assert!(!rule.source.is_empty() && !rule.advice.is_empty());
+        for attack in rule.attacks {
+            assert!(rules_of(attack).contains(&rule.id), "{}: {attack}", rule.id);
+            let folded = fold(attack);
+            assert!(ENGINE.may_match(&folded.text), "the gate: {attack}");
+        }
+        for honest in rule.honest {
+            let report = inspect(honest, Field::Description);
+            assert_eq!(
+                report.verdict(),
+                Verdict::Clean,
+                "{}: {honest}: {report:?}",
+                rule.id
+            );
+        }
+    }
+}
+
+#[test]
+fn every_pattern_waits_for_something_rare() {
+    let mut idle = Vec::new();
+    for rule in RULES {
+        for (index, pattern) in rule.patterns.iter().enumerate() {
+            assert!(pattern.len() <= MAX_SLOTS);
+            if pattern.iter().all(|(_, classes)| classes & COMMON != 0) {
+                idle.push((rule.id, index));
+            }
+        }
+    }
+    assert_eq!(idle, []);
+}
+
+#[test]
+fn every_class_has_words_and_is_used() {
+    let mut idle = Vec::new();
+    for &(name, class) in lexicon::NAMES {
+        let words = lexicon::ALL
+            .iter()
+            .flat_map(|l| l.iter())
+            .any(|(c, words)| c & class != 0 && !words.is_empty());
+        if !words {
+            idle.push((name, "no words"));
+        }
+        let used = RULES
+            .iter()
+            .flat_map(|r| r.patterns)
+            .flat_map(|p| p.iter())
+            .any(|(_, c)| c & class != 0);
+        if !used {
+            idle.push((name, "in no rule"));
+        }
+    }
+    assert_eq!(idle, []);
+}
