@@ -197,6 +197,8 @@ classes! {
     SILENTLY = 90,
     /// By way of this tool.
     THROUGH = 91,
+    /// A secret of the person, by their right to it.
+    USER_SECRET = 92,
 }
 
 /// Classes whose words stand in many honest texts: no rule may wait for these alone.
