@@ -462,9 +462,7 @@ fn honest_descriptions_stay_clean_in_every_language() {
     }
 }
 
-/// Needs patterns with the verb last.
 #[test]
-#[ignore = "waits for rules with the verb last"]
 fn attacks_with_the_verb_last_are_flagged() {
     for (language, attacks) in VERB_LAST {
         let missed = misses(attacks, true);
