@@ -238,6 +238,7 @@ pub(super) type Words = (Classes, &'static [&'static str]);
 
 /// Every word list.
 pub(super) const ALL: &[&[Words]] = &[
+    &[(CHAT_TOKEN, crate::token::TOKENS)],
     en::WORDS,
     zh::WORDS,
     es::WORDS,
