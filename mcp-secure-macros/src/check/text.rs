@@ -17,9 +17,13 @@ use crate::{
 pub(crate) fn visible(text: &Text, field: Field, exceptions: &mut Exceptions, errors: &mut Errors) {
     for finding in judge(text, field, exceptions, errors) {
         let span = text.span_at(finding.span.start);
-        let what = match finding.evidence {
-            Evidence::Characters { .. } => "this text has a hidden character",
-            _ => "this text does not pass",
+        // Words may be right where they stand; what nobody sees is taken out.
+        let (what, help) = match finding.evidence {
+            Evidence::Characters { .. } => ("this text has a hidden character", ""),
+            _ => (
+                "this text does not pass",
+                "; a reviewer can set it aside with `allow_text`",
+            ),
         };
         // A stable compiler marks whole literals only, so the words point at the character.
         let what = match text.place_of(finding.span.start) {
@@ -27,8 +31,8 @@ pub(crate) fn visible(text: &Text, field: Field, exceptions: &mut Exceptions, er
             None => what.to_owned(),
         };
         match finding.severity {
-            Severity::Deny => errors.at(span, format_args!("{what}: {finding}")),
-            Severity::Warn => errors.warn(span, format_args!("{what}: {finding}")),
+            Severity::Deny => errors.at(span, format_args!("{what}: {finding}{help}")),
+            Severity::Warn => errors.warn(span, format_args!("{what}: {finding}{help}")),
         }
     }
 }

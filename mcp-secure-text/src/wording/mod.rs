@@ -9,6 +9,8 @@ mod lexicon;
 mod rules;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_languages;
 
 use crate::report::{Evidence, Field, Finding, Severity, View};
 use crate::view;

@@ -169,3 +169,38 @@ impl TestClient {
 fn gone(error: std::io::Error) -> Error {
     Error::new(format!("the server is gone: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{auth::Principal, definition::Definition};
+
+    struct Hushed;
+
+    impl SecureService for Hushed {
+        fn definition() -> Definition<Self> {
+            Definition {
+                name: "hushed",
+                version: "0.1.0",
+                instructions: Some("Be\u{202E}have."),
+                exceptions: &[],
+                tools: Vec::new(),
+                prompts: Vec::new(),
+                resources: Vec::new(),
+                completions: Vec::new(),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_would_not_start_does_not_start_here() {
+        let server = SecureServer::new(Hushed).stdio(Principal::local_user());
+        let refused = TestClient::connect(server, &[]).await.err().unwrap();
+        let refused = refused.to_string();
+        assert!(
+            refused.starts_with("a text is refused: the server at /instructions: U+202E"),
+            "{refused}"
+        );
+    }
+}
