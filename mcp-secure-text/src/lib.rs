@@ -37,6 +37,8 @@
 //!
 //! Credentials and personal data in what leaves a server are the subject of [`secret`].
 //!
+//! With the feature `json`, the module `toolset` inspects all that a server shows at once.
+//!
 //! # What it cannot do
 //!
 //! It removes the invisible channel, and says nothing of what visible words ask for.
@@ -50,6 +52,7 @@
 mod clean;
 mod describe;
 mod name;
+mod parameter;
 mod report;
 pub mod rule;
 mod scan;
@@ -57,6 +60,8 @@ pub mod secret;
 mod structure;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "json")]
+pub mod toolset;
 mod view;
 mod wording;
 
