@@ -320,7 +320,7 @@ impl Report {
 
     /// The report without the findings of `rules`: exceptions that a person has reviewed.
     ///
-    /// Rules that weigh words add up, so that taking one away may clear others.
+    /// Findings beyond [`MAX_FINDINGS`] cannot be excused, since nobody knows their rules.
     ///
     /// ```
     /// use mcp_secure_text::{Field, inspect, rule};
@@ -331,7 +331,9 @@ impl Report {
     pub fn without(mut self, rules: &[&str]) -> Self {
         self.findings
             .retain(|finding| !rules.contains(&finding.rule));
-        self.worst = self.findings.iter().map(|finding| finding.severity).max();
+        let kept = self.findings.iter().map(|finding| finding.severity).max();
+        // Of the omitted ones nobody knows which rule they broke.
+        self.worst = if self.omitted > 0 { self.worst } else { kept };
         self
     }
 
