@@ -23,6 +23,7 @@ use fold::Case;
 use letters::selector_byte;
 use map::Map;
 use signs::Signs;
+pub(crate) use signs::bits;
 
 /// One way to read a text.
 #[derive(Clone, Debug)]

@@ -235,7 +235,7 @@ impl Masks {
 }
 
 /// The lowest bit of each byte, in order.
-fn bits(bytes: &[u8; BLOCK]) -> u64 {
+pub(crate) fn bits(bytes: &[u8; BLOCK]) -> u64 {
     let (words, _) = bytes.as_chunks::<8>();
     words.iter().rev().fold(0, |bits, word| {
         // Each byte is moved to a bit of the highest byte of its own; none of them meet.

@@ -11,6 +11,7 @@ mod rules;
 mod tests;
 #[cfg(test)]
 mod tests_languages;
+mod words;
 
 use crate::report::{Evidence, Field, Finding, Severity, View};
 use crate::view;
@@ -28,18 +29,9 @@ pub(crate) fn inspect(text: &str, field: Field, findings: &mut Vec<Finding>) {
     let engine = &*ENGINE;
     let mut weighed = Scales::new(field);
     if !text.is_ascii() || engine.may_match(text) {
-        let folded = view::fold(text);
-        if engine.may_match(&folded.text) {
-            weighed.reading(engine, &folded);
-        }
+        weighed.reading(engine, &view::fold(text));
     }
-    if view::is_suspect(text) {
-        view::others(text, &mut |reading| {
-            if engine.may_match(&reading.text) {
-                weighed.reading(engine, &reading);
-            }
-        });
-    }
+    view::others(text, &mut |reading| weighed.reading(engine, &reading));
     weighed.finish(findings);
 }
 
