@@ -74,8 +74,7 @@ pub mod fuzzing {
             let span = reading.span(0..reading.text.len());
             readings.push((reading.view, reading.text, span));
         };
-        keep(crate::view::fold(text));
-        crate::view::others(text, &mut keep);
+        crate::view::readings(text, &mut keep);
         readings
     }
 }

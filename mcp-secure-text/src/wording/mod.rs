@@ -28,10 +28,12 @@ const NEAR: usize = 320;
 pub(crate) fn inspect(text: &str, field: Field, findings: &mut Vec<Finding>) {
     let engine = &*ENGINE;
     let mut weighed = Scales::new(field);
+    let mut weigh = |reading| weighed.reading(engine, &reading);
     if !text.is_ascii() || engine.may_match(text) {
-        weighed.reading(engine, &view::fold(text));
+        view::readings(text, &mut weigh);
+    } else {
+        view::ascii(text, &mut weigh);
     }
-    view::others(text, &mut |reading| weighed.reading(engine, &reading));
     weighed.finish(findings);
 }
 
