@@ -91,8 +91,7 @@ pub mod fuzzing {
         let mut give = |reading: crate::view::Reading| {
             each(reading.view, &reading.text, &|range| reading.span(range));
         };
-        give(crate::view::fold(text));
-        crate::view::others(text, &mut give);
+        crate::view::readings(text, &mut give);
     }
 
     /// All readings of a text, and where each of them came from.
