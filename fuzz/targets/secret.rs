@@ -11,11 +11,18 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let text = text_of(rest);
-    let kinds = if seed & 1 == 0 { Kinds::ALL } else { Kinds::CREDENTIALS };
+    let kinds = if seed & 1 == 0 {
+        Kinds::ALL
+    } else {
+        Kinds::CREDENTIALS
+    };
     let mut end = 0;
     let mut count = 0;
     for secret in find(&text, kinds) {
-        assert!(secret.span.start >= end && secret.span.end > secret.span.start, "{secret:?}");
+        assert!(
+            secret.span.start >= end && secret.span.end > secret.span.start,
+            "{secret:?}"
+        );
         assert!(text.get(secret.span.clone()).is_some(), "{secret:?}");
         end = secret.span.end;
         count += 1;
@@ -33,7 +40,11 @@ fuzz_target!(|data: &[u8]| {
         redactor.push(chunk, &mut out);
         given += chunk.len();
         if count == 0 {
-            assert!(given - out.len() <= HOLD_BACK, "{} held back", given - out.len());
+            assert!(
+                given - out.len() <= HOLD_BACK,
+                "{} held back",
+                given - out.len()
+            );
         }
     }
     let counts = redactor.finish(&mut out);
