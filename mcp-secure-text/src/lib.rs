@@ -46,6 +46,8 @@
 //!
 //! Credentials and personal data in what leaves a server are the subject of [`secret`].
 //!
+//! With the feature `json`, the module `toolset` inspects all that a server shows at once.
+//!
 //! # What it cannot do
 //!
 //! It removes the invisible channel and raises the cost of the visible one. It does not prevent prompt
@@ -60,6 +62,7 @@
 mod clean;
 mod describe;
 mod name;
+mod parameter;
 mod report;
 pub mod rule;
 mod scan;
@@ -69,6 +72,8 @@ mod structure;
 #[cfg(test)]
 mod tests;
 mod token;
+#[cfg(feature = "json")]
+pub mod toolset;
 mod view;
 mod wording;
 

@@ -45,6 +45,7 @@ pub fn inspect(text: &str, field: Field) -> Report {
     let hidden = report.findings.len();
     crate::structure::inspect(text, field, &mut report.findings);
     crate::wording::inspect(text, field, &mut report.findings);
+    crate::parameter::inspect(text, field, &mut report.findings);
     if let Some(visible) = report.findings.get(hidden..).filter(|v| !v.is_empty()) {
         report.worst = report.worst.max(visible.iter().map(|f| f.severity).max());
         report.findings.sort_by_key(|finding| finding.span.start);
@@ -153,6 +154,31 @@ pub enum View {
     Braille,
 }
 
+impl View {
+    /// One word for it, for programs to read: it does not change.
+    ///
+    /// ```
+    /// assert_eq!(mcp_secure_text::View::Base64.id(), "base64");
+    /// ```
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Folded => "folded",
+            Self::Leet => "leet",
+            Self::Joined => "joined",
+            Self::Base64 => "base64",
+            Self::Base32 => "base32",
+            Self::Hex => "hex",
+            Self::Entities => "entities",
+            Self::Percent => "percent",
+            Self::Escapes => "escapes",
+            Self::Rot13 => "rot13",
+            Self::Reversed => "reversed",
+            Self::Braille => "braille",
+        }
+    }
+}
+
 impl fmt::Display for View {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -190,45 +216,9 @@ pub enum Evidence {
     Shape(&'static str),
 }
 
-/// One thing in a text that a rule objects to.
-///
-/// Its `Display` is ASCII and never repeats what it found: a report must not carry the attack on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Finding {
-    /// The stable name of the rule, one of those in [`rule`](crate::rule).
-    pub rule: &'static str,
-    /// Where it stands, in bytes of the text that was inspected.
-    pub span: Range<usize>,
-    /// How bad it is.
-    pub severity: Severity,
-    /// Which reading of the text showed it.
-    pub view: View,
-    /// What the rule saw.
-    pub evidence: Evidence,
-    /// What the author of the text should do.
-    pub advice: &'static str,
-}
-
-impl From<Hit> for Finding {
-    fn from(hit: Hit) -> Self {
-        Self {
-            rule: hit.rule,
-            span: hit.span,
-            severity: hit.severity,
-            view: View::Text,
-            evidence: Evidence::Characters {
-                first: hit.character,
-                count: hit.count,
-            },
-            advice: crate::rule::advice(hit.rule),
-        }
-    }
-}
-
-impl fmt::Display for Finding {
+impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.evidence {
+        match self {
             Evidence::Characters { first, count } => {
                 write!(f, "{}", Described(*first))?;
                 if *count > 1 {
@@ -250,6 +240,66 @@ impl fmt::Display for Finding {
             }
             Evidence::Shape(shape) => f.write_str(shape)?,
         }
+        Ok(())
+    }
+}
+
+/// One thing in a text that a rule objects to.
+///
+/// Its `Display` is ASCII and never repeats what it found: a report must not carry the attack on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// The stable name of the rule, one of those in [`rule`](crate::rule).
+    pub rule: &'static str,
+    /// Where it stands, in bytes of the text that was inspected.
+    pub span: Range<usize>,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Which reading of the text showed it.
+    pub view: View,
+    /// What the rule saw.
+    pub evidence: Evidence,
+    /// What the author of the text should do.
+    pub advice: &'static str,
+}
+
+impl Finding {
+    /// Whether it is about characters that a person does not see.
+    ///
+    /// Who writes a text can take them out at once, so they are refused there even where they are
+    /// but a warning to somebody who reads a stranger's text.
+    ///
+    /// ```
+    /// use mcp_secure_text::{Field, inspect};
+    ///
+    /// let report = inspect("soft\u{AD}ware", Field::Description);
+    /// assert!(report.findings[0].is_hidden());
+    /// ```
+    pub fn is_hidden(&self) -> bool {
+        matches!(self.evidence, Evidence::Characters { .. })
+    }
+}
+
+impl From<Hit> for Finding {
+    fn from(hit: Hit) -> Self {
+        Self {
+            rule: hit.rule,
+            span: hit.span,
+            severity: hit.severity,
+            view: View::Text,
+            evidence: Evidence::Characters {
+                first: hit.character,
+                count: hit.count,
+            },
+            advice: crate::rule::advice(hit.rule),
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.evidence)?;
         if !matches!(self.view, View::Text) {
             write!(f, " (read as {})", self.view)?;
         }
