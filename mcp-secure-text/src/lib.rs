@@ -24,11 +24,20 @@
 //!
 //! # How it decides
 //!
-//! First a gate: text of printable ASCII (and line breaks, where the [`Field`] has them) is clean,
-//! and is neither copied nor looked at twice. Whatever remains is walked once, and each invisible
-//! character is judged by its neighbours: a zero width joiner is right between two emoji or inside
-//! an Arabic or Indic word and wrong inside an English one. The stable names of the rules are in
-//! [`rule`], with what each of them lets through.
+//! In layers, each of which leaves early when it has nothing to do:
+//!
+//! * **Hidden characters** (`hidden/…`). Text of printable ASCII has none. Whatever remains is walked
+//!   once, and each invisible character is judged by its neighbours: a zero width joiner is right
+//!   between two emoji or inside an Arabic or Indic word and wrong inside an English one.
+//! * **Shape** (`structure/…`): padding, two alphabets in one word, links that lie.
+//! * **Readings** ([`View`]): the text is also read as a model would read it, with look-alikes folded,
+//!   letters joined and payloads decoded. These are for matching and are never sent.
+//! * **Words** (`wording/…`): who is spoken to, what is demanded, what must not be told, in eleven
+//!   languages. Words are weighed, and what stands close together adds up.
+//!
+//! The stable names of the rules are in [`rule`], with what each of them means. A description is
+//! refused for one strong mechanism or for hidden characters, and doubted for what adds up; what a
+//! tool returns is doubted only, since somebody else wrote it.
 //!
 //! Time is linear in the text and memory is bounded on every input.
 //!
@@ -41,7 +50,8 @@
 //!
 //! # What it cannot do
 //!
-//! It removes the invisible channel, and says nothing of what visible words ask for.
+//! It removes the invisible channel and raises the cost of the visible one. It does not prevent prompt
+//! injection: whoever words a demand in a way that no rule knows gets it past every list of words.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -60,6 +70,7 @@ pub mod secret;
 mod structure;
 #[cfg(test)]
 mod tests;
+mod token;
 #[cfg(feature = "json")]
 pub mod toolset;
 mod view;
@@ -72,16 +83,30 @@ pub mod fuzzing {
 
     use crate::View;
 
+    /// Where a range of a reading stands in the text.
+    pub type Source<'r> = &'r dyn Fn(Range<usize>) -> Range<usize>;
+
+    /// Gives all readings of a text, the folded one first.
+    pub fn each_reading(text: &str, each: &mut dyn FnMut(View, &str, Source<'_>)) {
+        let mut give = |reading: crate::view::Reading| {
+            each(reading.view, &reading.text, &|range| reading.span(range));
+        };
+        give(crate::view::fold(text));
+        crate::view::others(text, &mut give);
+    }
+
     /// All readings of a text, and where each of them came from.
     pub fn readings(text: &str) -> Vec<(View, String, Range<usize>)> {
         let mut readings = Vec::new();
-        let mut keep = |reading: crate::view::Reading| {
-            let span = reading.span(0..reading.text.len());
-            readings.push((reading.view, reading.text, span));
-        };
-        keep(crate::view::fold(text));
-        crate::view::others(text, &mut keep);
+        each_reading(text, &mut |view, reading, source| {
+            readings.push((view, reading.to_owned(), source(0..reading.len())));
+        });
         readings
+    }
+
+    /// `text` as words are looked for in it.
+    pub fn fold(text: &str) -> String {
+        crate::view::fold(text).text
     }
 }
 

@@ -264,6 +264,23 @@ pub struct Finding {
     pub advice: &'static str,
 }
 
+impl Finding {
+    /// Whether it is about characters that a person does not see.
+    ///
+    /// Who writes a text can take them out at once, so they are refused there even where they are
+    /// but a warning to somebody who reads a stranger's text.
+    ///
+    /// ```
+    /// use mcp_secure_text::{Field, inspect};
+    ///
+    /// let report = inspect("soft\u{AD}ware", Field::Description);
+    /// assert!(report.findings[0].is_hidden());
+    /// ```
+    pub fn is_hidden(&self) -> bool {
+        matches!(self.evidence, Evidence::Characters { .. })
+    }
+}
+
 impl From<Hit> for Finding {
     fn from(hit: Hit) -> Self {
         Self {

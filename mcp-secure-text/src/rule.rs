@@ -287,6 +287,9 @@ pub const WORDS_USER_SECRET: &str = "wording/user-secret";
 /// Fetching a program and running it, as a command line.
 pub const WORDS_RUN_THIS: &str = "wording/run-this";
 
+/// The escape of a terminal control, a tag character or a bidirectional override.
+pub const WORDS_ESCAPED_CONTROL: &str = "wording/escaped-control";
+
 /// All rules.
 ///
 /// ```
@@ -385,6 +388,7 @@ pub const ALL: &[&str] = &[
     WORDS_SILENTLY,
     WORDS_USER_SECRET,
     WORDS_RUN_THIS,
+    WORDS_ESCAPED_CONTROL,
 ];
 
 /// What to do about a finding of `rule`, in one sentence for the author of the text.

@@ -205,6 +205,8 @@ classes! {
     THROUGH = 91,
     /// A secret of the person, by their right to it.
     USER_SECRET = 92,
+    /// The escape of a character that nobody would see.
+    ESCAPED = 93,
 }
 
 /// Classes whose words stand in many honest texts: no rule may wait for these alone.
@@ -238,6 +240,7 @@ pub(super) type Words = (Classes, &'static [&'static str]);
 
 /// Every word list.
 pub(super) const ALL: &[&[Words]] = &[
+    &[(CHAT_TOKEN, crate::token::TOKENS)],
     en::WORDS,
     zh::WORDS,
     es::WORDS,
