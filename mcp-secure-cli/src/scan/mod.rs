@@ -24,8 +24,8 @@ Look for what no model should read: hidden text, orders, requests for secrets.
 
 Nothing is run and nothing is sent. The report is ASCII and never repeats what it found.
 
-Exit codes: 0 if nothing was found, 1 if something was at or above --fail-on, 2 for an error.
-With --jsonl, 0 whatever the verdicts are.";
+Exit codes: 0 if nothing reaches --fail-on, 1 if something does, 2 for an error. With --jsonl, 0
+whatever the verdicts are.";
 
 /// The arguments of `scan`.
 #[derive(Args)]
@@ -39,10 +39,11 @@ pub(crate) struct Scan {
     #[arg(long, conflicts_with_all = ["jsonl", "rules"])]
     json: bool,
     /// The least verdict that fails
-    #[arg(long, value_enum, default_value_t = Level::Reject)]
+    #[arg(long, value_enum, value_name = "VERDICT", default_value_t = Level::Reject,
+        conflicts_with_all = ["jsonl", "rules"])]
     fail_on: Level,
     /// Findings that a person has reviewed, in TOML: [[exception]] with rule, entry, reason, until
-    #[arg(long, requires = "tools")]
+    #[arg(long, value_name = "FILE", requires = "tools")]
     exceptions: Option<PathBuf>,
 }
 
