@@ -9,7 +9,7 @@ use mcp_secure_text::{
 };
 use serde::Deserialize;
 
-use super::{MOST, Result, print::safe, rules, whole};
+use super::{Result, print::safe, rules, whole};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,7 +47,7 @@ impl Exceptions {
     pub(super) fn read(file: &Path, today: NaiveDate) -> Result<Self> {
         let shown = file.display();
         let text =
-            String::from_utf8(whole(file, MOST)?).map_err(|_| format!("`{shown}` is not UTF-8"))?;
+            String::from_utf8(whole(file)?).map_err(|_| format!("`{shown}` is not UTF-8"))?;
         let rows: File = toml::from_str(&text).map_err(|error| format!("`{shown}`: {error}"))?;
         let mut exceptions = Self::default();
         for (at, row) in rows.exception.into_iter().enumerate() {

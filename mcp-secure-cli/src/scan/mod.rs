@@ -133,10 +133,9 @@ fn tell(error: &str) {
     eprintln!("error: {}", print::safe(error));
 }
 
-/// The largest file that is read at once, and the longest line.
+/// The largest file that is read at once, and the longest line. What a parser makes of it has up to
+/// some sixteen times its size.
 const MOST: u64 = 16 * 1024 * 1024;
-/// The largest list of tools.
-const MOST_OF_LIST: u64 = 64 * 1024 * 1024;
 
 fn open(file: &Path) -> Result<Box<dyn io::BufRead>> {
     if file == Path::new("-") {
@@ -152,18 +151,18 @@ fn unreadable(file: &Path, error: &io::Error) -> String {
     format!("`{}` cannot be read: {error}", file.display())
 }
 
-/// The whole file, if it is no longer than `most`.
-fn whole(file: &Path, most: u64) -> Result<Vec<u8>> {
+/// The whole file, if it is no longer than [`MOST`].
+fn whole(file: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open(file)?
-        .take(most + 1)
+        .take(MOST + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| unreadable(file, &error))?;
-    if bytes.len() as u64 > most {
+    if bytes.len() as u64 > MOST {
         return Err(format!(
             "`{}` has more than {} MiB",
             file.display(),
-            most >> 20
+            MOST >> 20
         ));
     }
     Ok(bytes)

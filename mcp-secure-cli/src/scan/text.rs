@@ -7,12 +7,12 @@ use std::{
 
 use mcp_secure_text::Field;
 
-use super::{Ended, Level, MOST, Result, field, print, print::Judged, whole, written};
+use super::{Ended, Level, Result, field, print, print::Judged, whole, written};
 
 pub(super) fn scan(file: &Path, name: &str, json: bool, fail_on: Level) -> Result<Ended> {
     let field: Field = field::named(name)
         .ok_or_else(|| format!("there is no field `{name}`: {}", field::NAMES))?;
-    let text = String::from_utf8(whole(file, MOST)?)
+    let text = String::from_utf8(whole(file)?)
         .map_err(|_| format!("`{}` is not UTF-8", file.display()))?;
     // A file has one line more than the text in it.
     let text = if field.is_multiline() {

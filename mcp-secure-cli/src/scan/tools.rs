@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    Ended, Level, MOST_OF_LIST, Result,
+    Ended, Level, Result,
     exceptions::Exceptions,
     print::{self, Row},
     rows::broken,
@@ -31,7 +31,7 @@ pub(super) fn scan(
         Some(file) => Exceptions::read(file, Utc::now().date_naive())?,
         None => Exceptions::default(),
     };
-    let bytes = whole(file, MOST_OF_LIST)?;
+    let bytes = whole(file)?;
     let named = |what: &str| format!("`{}`: {what}", file.display());
     // The parser stops at a depth of 128.
     let value: Value = serde_json::from_slice(&bytes).map_err(|error| named(&broken(&error)))?;

@@ -397,10 +397,6 @@ impl<'i, 'v> Reader<'i, 'v> {
     }
 
     fn entry(&mut self, entry: &'v Value) {
-        let Value::Object(members) = entry else {
-            self.walk(entry, "", Kind::Data(Field::SchemaText));
-            return;
-        };
         let tool = self.kind == EntryKind::Tool;
         if tool && let Err(error) = check_name(self.entry) {
             let shape = match error {
@@ -411,6 +407,9 @@ impl<'i, 'v> Reader<'i, 'v> {
             let finding = found(NAME, Severity::Deny, 0..self.entry.len(), shape);
             self.say(finding, Field::Name, "/name");
         }
+        let Value::Object(members) = entry else {
+            return self.walk(entry, "", Kind::Data(Field::SchemaText));
+        };
         for (key, value) in members {
             let (kind, known) = match key.as_str() {
                 "name" if tool || self.kind == EntryKind::Prompt => (Kind::Data(Field::Name), true),
