@@ -290,6 +290,15 @@ pub const WORDS_RUN_THIS: &str = "wording/run-this";
 /// The escape of a terminal control, a tag character or a bidirectional override.
 pub const WORDS_ESCAPED_CONTROL: &str = "wording/escaped-control";
 
+/// An order not to tell the person.
+pub const WORDS_DONT_TELL: &str = "wording/dont-tell";
+
+/// A demand about everything the model will say.
+pub const WORDS_ALL_ANSWERS: &str = "wording/all-answers";
+
+/// A demand to send something somewhere.
+pub const WORDS_MUST_SEND: &str = "wording/must-send";
+
 /// All rules.
 ///
 /// ```
@@ -389,6 +398,9 @@ pub const ALL: &[&str] = &[
     WORDS_USER_SECRET,
     WORDS_RUN_THIS,
     WORDS_ESCAPED_CONTROL,
+    WORDS_DONT_TELL,
+    WORDS_ALL_ANSWERS,
+    WORDS_MUST_SEND,
 ];
 
 /// What to do about a finding of `rule`, in one sentence for the author of the text.
