@@ -108,7 +108,7 @@ impl Journey {
         if tally.is_empty() {
             return;
         }
-        if tally.denied {
+        if tally.untrusted {
             self.taint.add_untrusted_text();
         }
         if tally.has_secrets() {

@@ -17,7 +17,7 @@ mod taint;
 
 pub(crate) use connection::Connection;
 pub(crate) use dispatch::{Dispatch, Handlers, round_purpose};
-pub(crate) use hardened::{Hardened, foreign, protocol_versions};
+pub(crate) use hardened::{Hardened, VERSIONS, foreign, protocol_versions};
 pub(crate) use journey::{Journey, Subject};
 pub use op::{McpOp, McpReply};
 pub use refusal::Refusal;

@@ -108,6 +108,11 @@ impl Registry {
         Some((index, self.tools.get(index)?))
     }
 
+    /// What `server/discover` says beside its fields: the name and version of the server.
+    pub(crate) fn discovered_meta(&self) -> Option<rmcp::model::MetaObject> {
+        rmcp::model::DiscoverResult::from_server_info(Vec::new(), self.info.clone()).meta
+    }
+
     pub(crate) fn prompt(&self, name: &str) -> Option<(usize, &PromptEntry)> {
         let index = *self.prompt_names.get(name)?;
         Some((index, self.prompts.get(index)?))

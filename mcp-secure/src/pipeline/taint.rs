@@ -26,7 +26,7 @@ const SECRET: u8 = 2;
 
 impl Taint {
     /// Something was sent in which a rule found what has no honest use: hidden characters, or
-    /// words that speak to a model. What could be taken out was taken out.
+    /// words that speak to a model. The characters were taken out; words are sent as they are.
     pub fn has_untrusted_text(&self) -> bool {
         self.is(UNTRUSTED_TEXT)
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tower::Layer;
 
 use super::{Enclosed, forward_ready};
-use crate::pipeline::{McpReply, McpRequest, Refusal, Registry, ReplyFuture};
+use crate::pipeline::{McpReply, McpRequest, Refusal, Registry, ReplyFuture, VERSIONS};
 
 #[derive(Clone)]
 pub(crate) struct GenuineLayer(Arc<Registry>);
@@ -82,8 +82,15 @@ fn is_genuine(registry: &Registry, reply: &McpReply) -> bool {
         McpReply::Initialize(info) => {
             info.instructions == registry.info.instructions
                 && info.server_info == registry.info.server_info
+                && info.capabilities == registry.info.capabilities
+                && info.meta.is_none()
         }
-        McpReply::Discover(info) => info.instructions == registry.info.instructions,
+        McpReply::Discover(info) => {
+            info.instructions == registry.info.instructions
+                && info.capabilities == registry.info.capabilities
+                && info.supported_versions == VERSIONS
+                && info.meta == registry.discovered_meta()
+        }
         _ => true,
     }
 }

@@ -1,7 +1,7 @@
 //! What was found in text that leaves, without the text: for the client in `_meta`, for the
 //! audit log in its outcome.
 
-use mcp_secure_text::{Finding, Report, Severity, View};
+use mcp_secure_text::{Evidence, Finding, Report, Severity, View};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -80,9 +80,9 @@ pub(crate) struct TextTally {
     redacted: Counts,
     /// Characters that were taken out or replaced.
     changed: usize,
-    /// Something with no honest use was among it.
+    /// More was among it than copying and pasting leaves behind.
     #[serde(skip)]
-    pub(crate) denied: bool,
+    pub(crate) untrusted: bool,
 }
 
 /// Counts by name; there are few names, all of them the library's own.
@@ -133,7 +133,7 @@ impl TextTally {
         self.findings.add_all(&other.findings);
         self.redacted.add_all(&other.redacted);
         self.changed = self.changed.saturating_add(other.changed);
-        self.denied |= other.denied;
+        self.untrusted |= other.untrusted;
     }
 }
 
@@ -154,10 +154,13 @@ impl Notes {
             self.omitted = self.omitted.saturating_add(report.omitted);
             self.tally.findings.add("omitted", report.omitted);
         }
-        self.tally.denied |= report.worst() == Some(Severity::Deny);
+        self.tally.untrusted |= report.worst() == Some(Severity::Deny);
     }
 
     fn finding(&mut self, finding: &Finding, at: At) {
+        // A stray soft hyphen is a warning and no attack; words and shapes are told only where
+        // there is enough of them.
+        self.tally.untrusted |= !matches!(finding.evidence, Evidence::Characters { .. });
         self.note(finding.rule, finding.severity, view(finding.view), at);
     }
 

@@ -147,6 +147,12 @@ impl<'p> Pass<'p> {
                 renamed.push((key.clone(), clean.into_owned()));
             }
             self.value(member, at)?;
+            if let Value::String(text) = member
+                && let Some(kind) = secret::named(key, text, self.policy)
+            {
+                self.notes.redacted(kind);
+                *text = format!("[redacted: {kind}]");
+            }
         }
         self.rename(members, renamed, at);
         Ok(())

@@ -530,6 +530,85 @@ fn a_taint_is_seen_by_who_keeps_it_and_never_goes() {
     assert!(kept.has_untrusted_text() && !kept.has_met_secrets());
 }
 
+/// Made up for these tests.
+const URL: &str = "postgres://app:n0t-4-w0rd@db.internal/orders";
+const REDACTED: &str = "postgres://app:[redacted: url-password]@db.internal/orders";
+
+fn text_through(policy: &TextPolicy, text: &str) -> (String, Value) {
+    let mut pass = pass(policy);
+    let mut text = text.to_owned();
+    assert!(pass.text(&mut text, super::notes::At::field("/x")).is_ok());
+    (text, pass.notes.annotation().unwrap_or_default())
+}
+
+#[test]
+fn secrets_are_redacted_also_if_they_were_split_by_what_nobody_sees() {
+    let split = URL.replace("n0t", "n\u{200b}0\u{200d}t");
+    for policy in [
+        TextPolicy::default(),
+        TextPolicy::default().hidden(Hidden::Escape),
+    ] {
+        for text in [URL, &split] {
+            let (text, note) = text_through(&policy, text);
+            assert_eq!(text, REDACTED, "{policy:?}");
+            assert_eq!(note["redacted"]["url-password"], 1);
+        }
+    }
+    assert_eq!(for_log(URL), REDACTED);
+    assert_eq!(for_log(&split), REDACTED);
+}
+
+#[test]
+fn what_is_redacted_is_what_the_policy_says() {
+    let text = "4111 1111 1111 1111, GB82 WEST 1234 5698 7654 32, jo@shop.dev";
+    let (shown, _) = text_through(&TextPolicy::default(), text);
+    assert_eq!(
+        shown,
+        "[redacted: card-number], [redacted: iban], jo@shop.dev"
+    );
+    let (shown, _) = text_through(&TextPolicy::default().redact(Secret::Email), text);
+    assert!(shown.ends_with("[redacted: email]"), "{shown}");
+    let mut loose = TextPolicy::default();
+    for secret in Secret::ALL {
+        loose = crate::dangerous::unredacted(loose, secret);
+    }
+    assert_eq!(text_through(&loose, text).0, text);
+    assert_eq!(text_through(&loose, URL).0, URL);
+    // Not in logs.
+    assert_eq!(for_log(URL), REDACTED);
+}
+
+#[test]
+fn a_structured_password_is_known_by_its_name() {
+    let mut result = CallToolResult::success(Vec::new());
+    result.structured_content = Some(json!({
+        "db": { "password": "7hX-q0Zr2m", "user": "7hX-q0Zr2m" },
+        "password": 12345,
+    }));
+    let (_, answer) = guarded(McpReply::CallTool(result.into()));
+    let db = &answer["structuredContent"]["db"];
+    assert_eq!(db["password"], "[redacted: password]", "{answer}");
+    assert_eq!(db["user"], "7hX-q0Zr2m");
+    assert!(
+        !answer["content"]
+            .to_string()
+            .contains("\\\"password\\\":\\\"7hX"),
+        "{answer}"
+    );
+    assert_eq!(answer["_meta"][KEY]["redacted"]["password"], 1);
+}
+
+#[test]
+fn a_secret_taints_without_untrusted_text() {
+    let (outlet, journey) = outlet();
+    let token = ProgressToken(NumberOrString::Number(1));
+    let mut progress = ProgressNotificationParam::new(token, 1.0);
+    progress.message = Some(URL.to_owned());
+    outlet.progress(&mut progress);
+    assert_eq!(progress.message.as_deref(), Some(REDACTED));
+    assert!(journey.taint.has_met_secrets() && !journey.taint.has_untrusted_text());
+}
+
 #[test]
 fn a_log_shows_what_was_hidden() {
     assert_eq!(for_log("a\u{202e}b\u{1b}[8m"), "a\\u{202E}b\\u{1B}[8m");
