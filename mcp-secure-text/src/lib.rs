@@ -24,11 +24,20 @@
 //!
 //! # How it decides
 //!
-//! First a gate: text of printable ASCII (and line breaks, where the [`Field`] has them) is clean,
-//! and is neither copied nor looked at twice. Whatever remains is walked once, and each invisible
-//! character is judged by its neighbours: a zero width joiner is right between two emoji or inside
-//! an Arabic or Indic word and wrong inside an English one. The stable names of the rules are in
-//! [`rule`], with what each of them lets through.
+//! In layers, each of which leaves early when it has nothing to do:
+//!
+//! * **Hidden characters** (`hidden/…`). Text of printable ASCII has none. Whatever remains is walked
+//!   once, and each invisible character is judged by its neighbours: a zero width joiner is right
+//!   between two emoji or inside an Arabic or Indic word and wrong inside an English one.
+//! * **Shape** (`structure/…`): padding, two alphabets in one word, links that lie.
+//! * **Readings** ([`View`]): the text is also read as a model would read it, with look-alikes folded,
+//!   letters joined and payloads decoded. These are for matching and are never sent.
+//! * **Words** (`wording/…`): who is spoken to, what is demanded, what must not be told, in eleven
+//!   languages. Words are weighed, and what stands close together adds up.
+//!
+//! The stable names of the rules are in [`rule`], with what each of them means. A description is
+//! refused for one strong mechanism or for hidden characters, and doubted for what adds up; what a
+//! tool returns is doubted only, since somebody else wrote it.
 //!
 //! Time is linear in the text and memory is bounded on every input.
 //!
@@ -39,7 +48,8 @@
 //!
 //! # What it cannot do
 //!
-//! It removes the invisible channel, and says nothing of what visible words ask for.
+//! It removes the invisible channel and raises the cost of the visible one. It does not prevent prompt
+//! injection: whoever words a demand in a way that no rule knows gets it past every list of words.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -57,6 +67,7 @@ pub mod secret;
 mod structure;
 #[cfg(test)]
 mod tests;
+mod token;
 mod view;
 mod wording;
 

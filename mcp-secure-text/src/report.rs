@@ -210,6 +210,23 @@ pub struct Finding {
     pub advice: &'static str,
 }
 
+impl Finding {
+    /// Whether it is about characters that a person does not see.
+    ///
+    /// Who writes a text can take them out at once, so they are refused there even where they are
+    /// but a warning to somebody who reads a stranger's text.
+    ///
+    /// ```
+    /// use mcp_secure_text::{Field, inspect};
+    ///
+    /// let report = inspect("soft\u{AD}ware", Field::Description);
+    /// assert!(report.findings[0].is_hidden());
+    /// ```
+    pub fn is_hidden(&self) -> bool {
+        matches!(self.evidence, Evidence::Characters { .. })
+    }
+}
+
 impl From<Hit> for Finding {
     fn from(hit: Hit) -> Self {
         Self {
@@ -287,7 +304,7 @@ impl Report {
 
     /// The report without the findings of `rules`: exceptions that a person has reviewed.
     ///
-    /// Rules that weigh words add up, so that taking one away may clear others.
+    /// Findings beyond [`MAX_FINDINGS`] cannot be excused, since nobody knows their rules.
     ///
     /// ```
     /// use mcp_secure_text::{Field, inspect, rule};
@@ -298,7 +315,9 @@ impl Report {
     pub fn without(mut self, rules: &[&str]) -> Self {
         self.findings
             .retain(|finding| !rules.contains(&finding.rule));
-        self.worst = self.findings.iter().map(|finding| finding.severity).max();
+        let kept = self.findings.iter().map(|finding| finding.severity).max();
+        // Of the omitted ones nobody knows which rule they broke.
+        self.worst = if self.omitted > 0 { self.worst } else { kept };
         self
     }
 

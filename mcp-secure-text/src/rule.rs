@@ -99,6 +99,194 @@ pub const ACTIVE_LINK: &str = "structure/active-link";
 /// The name of a parameter that asks for a secret or for the conversation.
 pub const PARAMETER: &str = "structure/parameter";
 
+// The rules about words; what they are made of is in `wording/`.
+
+/// A demand to ignore, forget or overrule the instructions that came before.
+pub const WORDS_OVERRIDE: &str = "wording/override";
+
+/// A demand to set other rules, limits or messages aside.
+pub const WORDS_OVERRIDE_RULES: &str = "wording/override-rules";
+
+/// A demand to set safety or security measures aside.
+pub const WORDS_SAFETY_BYPASS: &str = "wording/safety-bypass";
+
+/// A promise of work without safety measures, or that nothing will be refused.
+pub const WORDS_NO_SAFETY: &str = "wording/no-safety";
+
+/// A demand to be somebody else: an unrestricted model, an administrator, a shell.
+pub const WORDS_PERSONA: &str = "wording/persona";
+
+/// The name of a role that models are talked into.
+pub const WORDS_PERSONA_NAME: &str = "wording/persona-name";
+
+/// An announcement of other instructions or of another task.
+pub const WORDS_NEW_TASK: &str = "wording/new-task";
+
+/// A demand to show the instructions of the model.
+pub const WORDS_SYSTEM_PROMPT: &str = "wording/system-prompt";
+
+/// The instructions of the model, spoken of at all.
+pub const WORDS_SYSTEM_PROMPT_MENTIONED: &str = "wording/system-prompt-mentioned";
+
+/// A demand not to tell, show or ask the person.
+pub const WORDS_CONCEAL: &str = "wording/conceal";
+
+/// A demand to act without consent or confirmation.
+pub const WORDS_NO_CONSENT: &str = "wording/no-consent";
+
+/// Acts that are to go unnoticed.
+pub const WORDS_SECRETLY: &str = "wording/secretly";
+
+/// A demand for a file that holds secrets.
+pub const WORDS_SECRET_FILE: &str = "wording/secret-file";
+
+/// A demand for credentials, by general words.
+pub const WORDS_SECRET_STORE: &str = "wording/secret-store";
+
+/// A demand to pass on secrets, the conversation or data about people.
+pub const WORDS_EXFILTRATION: &str = "wording/exfiltration";
+
+/// Sending to an address, or to somewhere else in general.
+pub const WORDS_SEND_AWAY: &str = "wording/send-away";
+
+/// A demand for the conversation.
+pub const WORDS_CONVERSATION: &str = "wording/conversation";
+
+/// Mark-up that claims to be more than text: `<IMPORTANT>`, `[HIDDEN]`.
+pub const WORDS_TAG: &str = "wording/tag";
+
+/// A heading that claims to come from the system, or to be meant for the model.
+pub const WORDS_HEADING: &str = "wording/heading";
+
+/// An order in the name of the system, as in a transcript.
+pub const WORDS_SPEAKER: &str = "wording/speaker";
+
+/// Orders to the model rather than words about the tool.
+pub const WORDS_COMMAND_MODEL: &str = "wording/command-model";
+
+/// A control token of a chat format: `<|im_start|>`, `[INST]`.
+pub const WORDS_CHAT_TOKEN: &str = "wording/chat-token";
+
+/// A demand to be used before or instead of all other tools.
+pub const WORDS_PREFER: &str = "wording/prefer";
+
+/// A demand to change where other messages go.
+pub const WORDS_REDIRECT: &str = "wording/redirect";
+
+/// Orders in markup that nobody sees: comments, `display:none`.
+pub const WORDS_HIDDEN_MARKUP: &str = "wording/hidden-markup";
+
+/// Markup that nobody sees, in a description.
+pub const WORDS_HIDDEN_COMMENT: &str = "wording/hidden-comment";
+
+/// An image whose address carries data away.
+pub const WORDS_IMAGE_LEAK: &str = "wording/image-leak";
+
+/// A demand to decode something and read it.
+pub const WORDS_DECODE: &str = "wording/decode";
+
+/// A demand for obedience.
+pub const WORDS_OBEY: &str = "wording/obey";
+
+/// A demand to move money.
+pub const WORDS_MONEY: &str = "wording/money";
+
+/// A claim that an earlier answer was wrong.
+pub const WORDS_FLAWED: &str = "wording/flawed";
+
+/// A demand to remember something for good.
+pub const WORDS_REMEMBER: &str = "wording/remember";
+
+/// A demand to approve on behalf of the person.
+pub const WORDS_APPROVE: &str = "wording/approve";
+
+/// A command to run that does harm or comes from elsewhere.
+pub const WORDS_COMMAND: &str = "wording/command";
+
+/// Attacks by their plain names.
+pub const WORDS_HARM: &str = "wording/harm";
+
+/// A demand for certain words in the answer.
+pub const WORDS_ANSWER: &str = "wording/answer";
+
+/// A demand to use a certain tool, in what a tool returned.
+pub const WORDS_USE_TOOL: &str = "wording/use-tool";
+
+/// Urgency.
+pub const WORDS_URGENT: &str = "wording/urgent";
+
+/// A claim to speak for the vendor, the administrator or the law.
+pub const WORDS_AUTHORITY: &str = "wording/authority";
+
+/// A demand to destroy data.
+pub const WORDS_DESTROY: &str = "wording/destroy";
+
+/// Sending or running something without the consent of the person.
+pub const WORDS_UNASKED: &str = "wording/unasked";
+
+/// Sending to a place that is named by nobody: third parties, our cloud.
+pub const WORDS_SEND_ELSEWHERE: &str = "wording/send-elsewhere";
+
+/// A step that must come before anything else.
+pub const WORDS_STEP: &str = "wording/step";
+
+/// A demand to change how other tools are called.
+pub const WORDS_OTHER_CALL: &str = "wording/other-call";
+
+/// Praise of itself together with a demand to be chosen.
+pub const WORDS_CLAIMS: &str = "wording/claims";
+
+/// A demand to be chosen.
+pub const WORDS_CHOOSE: &str = "wording/choose";
+
+/// A demand for what only the model has: its context, its reasoning, its list of tools.
+pub const WORDS_INNER: &str = "wording/inner";
+
+/// A demand for the value of a secret.
+pub const WORDS_VALUE_OF: &str = "wording/value-of";
+
+/// Words that keep the person from knowing.
+pub const WORDS_KEEP_HIDDEN: &str = "wording/keep-hidden";
+
+/// A claim that the person has agreed already.
+pub const WORDS_AGREED: &str = "wording/agreed";
+
+/// A claim about what the person wants, or that it does not count.
+pub const WORDS_USER_WILL: &str = "wording/user-will";
+
+/// Text that is to be taken for instructions.
+pub const WORDS_AS_ORDERS: &str = "wording/as-orders";
+
+/// The model, spoken to by name.
+pub const WORDS_CALL_MODEL: &str = "wording/call-model";
+
+/// The model, spoken to by name and given an order.
+pub const WORDS_CALL_MODEL_TO: &str = "wording/call-model-to";
+
+/// Rights handed out by a text.
+pub const WORDS_PRIVILEGE: &str = "wording/privilege";
+
+/// A claim to outweigh other instructions.
+pub const WORDS_PRECEDENCE: &str = "wording/precedence";
+
+/// Words that write to the memory of the model.
+pub const WORDS_MEMORY: &str = "wording/memory";
+
+/// A demand to pay.
+pub const WORDS_SPEND: &str = "wording/spend";
+
+/// Fetching a program and running it.
+pub const WORDS_REMOTE_RUN: &str = "wording/remote-run";
+
+/// Silence that may be honest, and may not.
+pub const WORDS_SILENTLY: &str = "wording/silently";
+
+/// A demand for a secret of the person.
+pub const WORDS_USER_SECRET: &str = "wording/user-secret";
+
+/// Fetching a program and running it, as a command line.
+pub const WORDS_RUN_THIS: &str = "wording/run-this";
+
 /// All rules.
 ///
 /// ```
@@ -135,6 +323,68 @@ pub const ALL: &[&str] = &[
     LINK_MISMATCH,
     ACTIVE_LINK,
     PARAMETER,
+    WORDS_OVERRIDE,
+    WORDS_OVERRIDE_RULES,
+    WORDS_SAFETY_BYPASS,
+    WORDS_NO_SAFETY,
+    WORDS_PERSONA,
+    WORDS_PERSONA_NAME,
+    WORDS_NEW_TASK,
+    WORDS_SYSTEM_PROMPT,
+    WORDS_SYSTEM_PROMPT_MENTIONED,
+    WORDS_CONCEAL,
+    WORDS_NO_CONSENT,
+    WORDS_SECRETLY,
+    WORDS_SECRET_FILE,
+    WORDS_SECRET_STORE,
+    WORDS_EXFILTRATION,
+    WORDS_SEND_AWAY,
+    WORDS_CONVERSATION,
+    WORDS_TAG,
+    WORDS_HEADING,
+    WORDS_SPEAKER,
+    WORDS_COMMAND_MODEL,
+    WORDS_CHAT_TOKEN,
+    WORDS_PREFER,
+    WORDS_REDIRECT,
+    WORDS_HIDDEN_MARKUP,
+    WORDS_HIDDEN_COMMENT,
+    WORDS_IMAGE_LEAK,
+    WORDS_DECODE,
+    WORDS_OBEY,
+    WORDS_MONEY,
+    WORDS_FLAWED,
+    WORDS_REMEMBER,
+    WORDS_APPROVE,
+    WORDS_COMMAND,
+    WORDS_HARM,
+    WORDS_ANSWER,
+    WORDS_USE_TOOL,
+    WORDS_URGENT,
+    WORDS_AUTHORITY,
+    WORDS_DESTROY,
+    WORDS_UNASKED,
+    WORDS_SEND_ELSEWHERE,
+    WORDS_STEP,
+    WORDS_OTHER_CALL,
+    WORDS_CLAIMS,
+    WORDS_CHOOSE,
+    WORDS_INNER,
+    WORDS_VALUE_OF,
+    WORDS_KEEP_HIDDEN,
+    WORDS_AGREED,
+    WORDS_USER_WILL,
+    WORDS_AS_ORDERS,
+    WORDS_CALL_MODEL,
+    WORDS_CALL_MODEL_TO,
+    WORDS_PRIVILEGE,
+    WORDS_PRECEDENCE,
+    WORDS_MEMORY,
+    WORDS_SPEND,
+    WORDS_REMOTE_RUN,
+    WORDS_SILENTLY,
+    WORDS_USER_SECRET,
+    WORDS_RUN_THIS,
 ];
 
 /// What to do about a finding of `rule`, in one sentence for the author of the text.

@@ -30,11 +30,18 @@ pub(crate) fn visible(text: &Text, field: Field, exceptions: &mut Exceptions, er
             Some((line, column)) => format!("{what} in line {line}, column {column}"),
             None => what.to_owned(),
         };
-        match finding.severity {
-            Severity::Deny => errors.at(span, format_args!("{what}: {finding}{help}")),
-            Severity::Warn => errors.warn(span, format_args!("{what}: {finding}{help}")),
+        let message = format_args!("{what}: {finding}{help}");
+        if refuses(&finding) {
+            errors.at(span, message);
+        } else {
+            errors.warn(span, message);
         }
     }
+}
+
+/// What nobody sees has no place in a text of one's own, even where it is a warning in others'.
+fn refuses(finding: &Finding) -> bool {
+    finding.severity == Severity::Deny || finding.is_hidden()
 }
 
 /// What is left of the findings: one for each line, the worst of it. The author will look at
@@ -55,8 +62,7 @@ fn judge(
         report = report.without(&exceptions.rules());
     }
     // What is not in the report cannot be excused either.
-    let is_refused = |finding: &Finding| finding.severity == Severity::Deny;
-    if omitted > 0 && !report.findings.iter().any(is_refused) {
+    if omitted > 0 && !report.findings.iter().any(refuses) {
         errors.at(
             text.span(),
             format_args!("this text has {all} findings, more than can be told one by one"),
@@ -69,7 +75,7 @@ fn judge(
             .get(..finding.span.start)
             .map_or(0, |before| before.matches('\n').count());
         match worst.get(&line) {
-            Some(other) if other.severity >= finding.severity => {}
+            Some(other) if refuses(other) >= refuses(&finding) => {}
             _ => {
                 worst.insert(line, finding);
             }
@@ -91,9 +97,11 @@ pub(crate) fn reasons(exceptions: &Exceptions, errors: &mut Errors) {
             .max_by_key(|finding| finding.severity);
         if let Some(finding) = worst {
             let (span, what) = (exception.reason.span(), "this reason does not pass");
-            match finding.severity {
-                Severity::Deny => errors.at(span, format_args!("{what}: {finding}")),
-                Severity::Warn => errors.warn(span, format_args!("{what}: {finding}")),
+            let message = format_args!("{what}: {finding}");
+            if refuses(&finding) {
+                errors.at(span, message);
+            } else {
+                errors.warn(span, message);
             }
         }
     }

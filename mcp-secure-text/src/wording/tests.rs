@@ -12,23 +12,23 @@ fn rules_of(text: &str) -> Vec<&'static str> {
 
 #[test]
 fn every_rule_finds_its_attacks_and_leaves_honest_texts_alone() {
+    let mut wrong = Vec::new();
     for rule in RULES {
         assert!(!rule.source.is_empty() && !rule.advice.is_empty());
+        assert!(!rule.attacks.is_empty() && !rule.honest.is_empty());
         for attack in rule.attacks {
-            assert!(rules_of(attack).contains(&rule.id), "{}: {attack}", rule.id);
-            let folded = fold(attack);
-            assert!(ENGINE.may_match(&folded.text), "the gate: {attack}");
+            let gated = ENGINE.may_match(&fold(attack).text);
+            if !gated || !rules_of(attack).contains(&rule.id) {
+                wrong.push((rule.id, *attack));
+            }
         }
         for honest in rule.honest {
-            let report = inspect(honest, Field::Description);
-            assert_eq!(
-                report.verdict(),
-                Verdict::Clean,
-                "{}: {honest}: {report:?}",
-                rule.id
-            );
+            if inspect(honest, Field::Description).verdict() != Verdict::Clean {
+                wrong.push((rule.id, *honest));
+            }
         }
     }
+    assert_eq!(wrong, []);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::{
     fmt,
 };
 
-use mcp_secure_text::{Field, Policy, Severity, inspect, sanitize};
+use mcp_secure_text::{Field, Finding, Policy, Severity, inspect, sanitize};
 use serde_json::Value;
 
 use super::{Access, CompletionRow, Entry, Exception, Manifest, walk};
@@ -287,7 +287,7 @@ impl<'a> Reader<'a> {
             && !report
                 .findings
                 .iter()
-                .any(|finding| finding.severity == Severity::Deny)
+                .any(|finding| severity(finding) == Severity::Deny)
         {
             self.say(
                 Severity::Deny,
@@ -296,7 +296,7 @@ impl<'a> Reader<'a> {
             );
         }
         for finding in report.findings {
-            self.say(finding.severity, pointer, finding.to_string());
+            self.say(severity(&finding), pointer, finding.to_string());
         }
     }
 
@@ -323,6 +323,15 @@ impl<'a> Reader<'a> {
                 );
             }
         }
+    }
+}
+
+/// As the macros judge: what nobody sees has no place in a text of one's own.
+fn severity(finding: &Finding) -> Severity {
+    if finding.is_hidden() {
+        Severity::Deny
+    } else {
+        finding.severity
     }
 }
 

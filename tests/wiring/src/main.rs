@@ -18,7 +18,7 @@ use mcp_secure::{Hidden, Secret, TextPolicy, dangerous, prelude::*, server::http
 use crate::{
     layers::{Count, Meddle, Meddler, Watch},
     leaky::Leaky,
-    others::{Invisible, Late, Quadratic},
+    others::{Late, Quadratic},
     target::{Files, Spare, Target},
     traces::Traces,
 };
@@ -34,7 +34,7 @@ fn main() -> mcp_secure::Result<()> {
         }
         Some("leaky") => leaky(),
         Some("quadratic") => finish(SecureServer::new(Quadratic)),
-        Some("hidden") => finish(SecureServer::new(Invisible)),
+        Some("hidden") => finish(SecureServer::new(others::Hidden)),
         _ => target(),
     }
 }

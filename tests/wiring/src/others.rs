@@ -54,7 +54,7 @@ impl Quadratic {
 }
 
 /// Has a text that no macro of this crate saw: somebody else derived the schema.
-pub(crate) struct Invisible;
+pub(crate) struct Hidden;
 
 #[derive(mcp_secure::serde::Deserialize, mcp_secure::schemars::JsonSchema)]
 #[serde(crate = "::mcp_secure::serde")]
@@ -65,7 +65,7 @@ pub(crate) struct Derived {
 }
 
 #[secure_server(name = "hidden")]
-impl Invisible {
+impl Hidden {
     /// Say it.
     #[tool(public)]
     async fn say(&self, Args(derived): Args<Derived>) -> String {

@@ -437,6 +437,12 @@ pub(super) const WORDS: &[Words] = &[
     (
         SECRETLY,
         &[
+            "sans que l'utilisateur ne le sache",
+            "sans que l'utilisateur ne s'en",
+            "sans que l'utilisateur en soit informé",
+            "sans que l'utilisateur ne soit au courant",
+            "sans que personne ne le sache",
+            "sans que personne ne s'en",
             "en secret",
             "secrètement",
             "discrètement",
@@ -451,10 +457,7 @@ pub(super) const WORDS: &[Words] = &[
             "en catimini",
             "sans que l'utilisateur le sache",
             "sans que l'utilisateur s'en",
-            "sans que l'utilisateur en",
-            "sans que l'utilisateur ne",
             "sans qu'il le sache",
-            "sans que personne",
             "sans laisser de trace…",
             "sans être détecté…",
             "sans être remarqué…",

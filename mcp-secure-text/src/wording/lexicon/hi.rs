@@ -251,7 +251,7 @@ pub(super) const WORDS: &[Words] = &[
         ],
     ),
     (
-        REVEAL,
+        REVEAL | SHOWN,
         &[
             "दिखाओ",
             "दिखाएं",
@@ -363,7 +363,6 @@ pub(super) const WORDS: &[Words] = &[
             "बिना बताए",
             "बिना बताये",
             "बिना सूचित",
-            "बिना सूचना",
             "की जानकारी के बिना",
             "के ज्ञान के बिना",
             "को पता चले बिना",
@@ -405,6 +404,17 @@ pub(super) const WORDS: &[Words] = &[
             "गुप्त रखें",
             "गुप्त रखो",
             "बिना निशान",
+            "mat batana",
+            "mat batao",
+            "bina bataye",
+            "bina batae",
+            "chupke se",
+            "chupchap",
+        ],
+    ),
+    (
+        UNASKED,
+        &[
             "की अनुमति के बिना",
             "की सहमति के बिना",
             "की पुष्टि के बिना",
@@ -417,12 +427,6 @@ pub(super) const WORDS: &[Words] = &[
             "पुष्टि माँगे बिना",
             "अनुमति लिए बिना",
             "बिना अनुमति",
-            "mat batana",
-            "mat batao",
-            "bina bataye",
-            "bina batae",
-            "chupke se",
-            "chupchap",
             "bina puche",
         ],
     ),
@@ -553,7 +557,7 @@ pub(super) const WORDS: &[Words] = &[
         ],
     ),
     (
-        SEND,
+        SEND | MOVED,
         &[
             "भेजें",
             "भेजो",
@@ -579,7 +583,7 @@ pub(super) const WORDS: &[Words] = &[
         ],
     ),
     (
-        INCLUDE,
+        INCLUDE | MOVED,
         &[
             "शामिल…",
             "जोड़ें",

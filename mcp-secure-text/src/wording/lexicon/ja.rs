@@ -126,7 +126,6 @@ pub(super) const WORDS: &[Words] = &[
             "会話",
             "メッセージ",
             "タスク",
-            "内容",
             "フィルター",
             "フィルタ",
             "設定",
@@ -213,7 +212,7 @@ pub(super) const WORDS: &[Words] = &[
         ],
     ),
     (
-        REVEAL,
+        REVEAL | SHOWN,
         &[
             "表示",
             "出力",
@@ -389,6 +388,11 @@ pub(super) const WORDS: &[Words] = &[
             "ユーザーの知らないうちに",
             "ユーザーに無断で",
             "無断で送",
+        ],
+    ),
+    (
+        UNASKED,
+        &[
             "ユーザーの確認なし",
             "ユーザーの許可なし",
             "ユーザーの許可なく",
@@ -530,7 +534,7 @@ pub(super) const WORDS: &[Words] = &[
         ],
     ),
     (
-        SEND,
+        SEND | MOVED,
         &[
             "送信",
             "送って",
@@ -552,7 +556,7 @@ pub(super) const WORDS: &[Words] = &[
         ],
     ),
     (
-        INCLUDE,
+        INCLUDE | MOVED,
         &[
             "含め",
             "含む",

@@ -109,7 +109,6 @@ pub(super) const WORDS: &[Words] = &[
             "대화",
             "메시지",
             "작업",
-            "내용",
             "필터",
             "설정",
             "경고",
@@ -199,7 +198,7 @@ pub(super) const WORDS: &[Words] = &[
         ],
     ),
     (
-        REVEAL,
+        REVEAL | SHOWN,
         &[
             "보여",
             "출력",
@@ -326,6 +325,11 @@ pub(super) const WORDS: &[Words] = &[
             "사용자에게 표시하지 말",
             "사용자에게 보여주지 마",
             "사용자에게 보여주지 말",
+        ],
+    ),
+    (
+        UNASKED,
+        &[
             "사용자에게 묻지",
             "사용자에게 물어보지",
             "사용자 확인 없이",
@@ -479,7 +483,7 @@ pub(super) const WORDS: &[Words] = &[
         ],
     ),
     (
-        SEND,
+        SEND | MOVED,
         &[
             "전송",
             "보내",
@@ -496,7 +500,7 @@ pub(super) const WORDS: &[Words] = &[
         ],
     ),
     (
-        INCLUDE,
+        INCLUDE | MOVED,
         &[
             "포함",
             "추가하",

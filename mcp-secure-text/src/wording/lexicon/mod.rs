@@ -103,6 +103,8 @@ classes! {
     MONEY = 35,
     /// To change the way another call is made.
     REDIRECT = 36,
+    /// To make visible, where the verb stands last.
+    SHOWN = 37,
     /// To obey.
     OBEY = 38,
     /// Safety measures.
@@ -125,6 +127,8 @@ classes! {
     APPROVE = 47,
     /// Markup that nobody sees, opened.
     HIDDEN_MARKUP = 48,
+    /// To move or put somewhere, where the verb stands last.
+    MOVED = 49,
     /// To summarise, translate or do what was asked.
     TASK = 50,
     /// What is wrong with an earlier answer.
@@ -137,6 +141,8 @@ classes! {
     ENCODED = 54,
     /// Everything that there is.
     WHOLE = 55,
+    /// Without having asked, where the negation stands last.
+    UNASKED = 56,
     /// To destroy.
     DESTROY = 58,
     /// To answer, or to end an answer.
@@ -197,12 +203,15 @@ classes! {
     SILENTLY = 90,
     /// By way of this tool.
     THROUGH = 91,
+    /// A secret of the person, by their right to it.
+    USER_SECRET = 92,
 }
 
 /// Classes whose words stand in many honest texts: no rule may wait for these alone.
 pub(super) const COMMON: Classes = PRIOR
     | LAWS
     | REVEAL
+    | SHOWN
     | USER
     | NOT
     | TAKE
@@ -229,6 +238,7 @@ pub(super) type Words = (Classes, &'static [&'static str]);
 
 /// Every word list.
 pub(super) const ALL: &[&[Words]] = &[
+    &[(CHAT_TOKEN, crate::token::TOKENS)],
     en::WORDS,
     zh::WORDS,
     es::WORDS,
