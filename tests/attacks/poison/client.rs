@@ -131,10 +131,10 @@ fn system_turns(text: &str) -> Vec<String> {
 
 /// What is left of the prompt when the answers are taken out.
 fn outside_of_answers(text: &str) -> String {
-    let prompt = format!("<tool_response>{text}</tool_response>");
+    let prompt = format!("[TOOL_RESULTS]{text}[/TOOL_RESULTS]");
     prompt
-        .split("<tool_response>")
-        .filter_map(|part| part.split_once("</tool_response>"))
+        .split("[TOOL_RESULTS]")
+        .filter_map(|part| part.split_once("[/TOOL_RESULTS]"))
         .map(|(_, outside)| outside)
         .collect()
 }
