@@ -46,6 +46,8 @@
 //!
 //! Credentials and personal data in what leaves a server are the subject of [`secret`].
 //!
+//! With the feature `json`, the module `toolset` inspects all that a server shows at once.
+//!
 //! # What it cannot do
 //!
 //! It removes the invisible channel and raises the cost of the visible one. It does not prevent prompt
@@ -60,6 +62,7 @@
 mod clean;
 mod describe;
 mod name;
+mod parameter;
 mod report;
 pub mod rule;
 mod scan;
@@ -68,6 +71,8 @@ mod structure;
 #[cfg(test)]
 mod tests;
 mod token;
+#[cfg(feature = "json")]
+pub mod toolset;
 mod view;
 mod wording;
 
@@ -78,16 +83,30 @@ pub mod fuzzing {
 
     use crate::View;
 
+    /// Where a range of a reading stands in the text.
+    pub type Source<'r> = &'r dyn Fn(Range<usize>) -> Range<usize>;
+
+    /// Gives all readings of a text, the folded one first.
+    pub fn each_reading(text: &str, each: &mut dyn FnMut(View, &str, Source<'_>)) {
+        let mut give = |reading: crate::view::Reading| {
+            each(reading.view, &reading.text, &|range| reading.span(range));
+        };
+        give(crate::view::fold(text));
+        crate::view::others(text, &mut give);
+    }
+
     /// All readings of a text, and where each of them came from.
     pub fn readings(text: &str) -> Vec<(View, String, Range<usize>)> {
         let mut readings = Vec::new();
-        let mut keep = |reading: crate::view::Reading| {
-            let span = reading.span(0..reading.text.len());
-            readings.push((reading.view, reading.text, span));
-        };
-        keep(crate::view::fold(text));
-        crate::view::others(text, &mut keep);
+        each_reading(text, &mut |view, reading, source| {
+            readings.push((view, reading.to_owned(), source(0..reading.len())));
+        });
         readings
+    }
+
+    /// `text` as words are looked for in it.
+    pub fn fold(text: &str) -> String {
+        crate::view::fold(text).text
     }
 }
 

@@ -45,6 +45,7 @@ pub fn inspect(text: &str, field: Field) -> Report {
     let hidden = report.findings.len();
     crate::structure::inspect(text, field, &mut report.findings);
     crate::wording::inspect(text, field, &mut report.findings);
+    crate::parameter::inspect(text, field, &mut report.findings);
     if let Some(visible) = report.findings.get(hidden..).filter(|v| !v.is_empty()) {
         report.worst = report.worst.max(visible.iter().map(|f| f.severity).max());
         report.findings.sort_by_key(|finding| finding.span.start);
@@ -153,6 +154,31 @@ pub enum View {
     Braille,
 }
 
+impl View {
+    /// One word for it, for programs to read: it does not change.
+    ///
+    /// ```
+    /// assert_eq!(mcp_secure_text::View::Base64.id(), "base64");
+    /// ```
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Folded => "folded",
+            Self::Leet => "leet",
+            Self::Joined => "joined",
+            Self::Base64 => "base64",
+            Self::Base32 => "base32",
+            Self::Hex => "hex",
+            Self::Entities => "entities",
+            Self::Percent => "percent",
+            Self::Escapes => "escapes",
+            Self::Rot13 => "rot13",
+            Self::Reversed => "reversed",
+            Self::Braille => "braille",
+        }
+    }
+}
+
 impl fmt::Display for View {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -188,6 +214,34 @@ pub enum Evidence {
     Words(Vec<&'static str>),
     /// The shape of the text, in words.
     Shape(&'static str),
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Evidence::Characters { first, count } => {
+                write!(f, "{}", Described(*first))?;
+                if *count > 1 {
+                    write!(f, " (the first of {count} characters)")?;
+                }
+            }
+            Evidence::Words(words) => {
+                for (index, word) in words.iter().enumerate() {
+                    f.write_str(if index == 0 { "`" } else { " ... " })?;
+                    for c in word.chars() {
+                        if c.is_ascii() {
+                            write!(f, "{c}")?;
+                        } else {
+                            write!(f, "{}", c.escape_unicode())?;
+                        }
+                    }
+                }
+                f.write_str("`")?;
+            }
+            Evidence::Shape(shape) => f.write_str(shape)?,
+        }
+        Ok(())
+    }
 }
 
 /// One thing in a text that a rule objects to.
@@ -245,28 +299,7 @@ impl From<Hit> for Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.evidence {
-            Evidence::Characters { first, count } => {
-                write!(f, "{}", Described(*first))?;
-                if *count > 1 {
-                    write!(f, " (the first of {count} characters)")?;
-                }
-            }
-            Evidence::Words(words) => {
-                for (index, word) in words.iter().enumerate() {
-                    f.write_str(if index == 0 { "`" } else { " ... " })?;
-                    for c in word.chars() {
-                        if c.is_ascii() {
-                            write!(f, "{c}")?;
-                        } else {
-                            write!(f, "{}", c.escape_unicode())?;
-                        }
-                    }
-                }
-                f.write_str("`")?;
-            }
-            Evidence::Shape(shape) => f.write_str(shape)?,
-        }
+        write!(f, "{}", self.evidence)?;
         if !matches!(self.view, View::Text) {
             write!(f, " (read as {})", self.view)?;
         }

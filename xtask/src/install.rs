@@ -14,6 +14,9 @@ use crate::workspace::{Result, Workspace, output, read, run, succeeds};
 /// Where the test clients and the lists of their packages are.
 const CLIENTS: &str = "tests/clients";
 
+/// What reads the files of the Unicode Character Database.
+const TEXT_TESTS: &str = "tests/text/Cargo.toml";
+
 /// The Node to install where the system's is older than [`NODE_MAJOR`].
 const NODE_VERSION: &str = "22.23.3";
 
@@ -37,6 +40,16 @@ const DEBIAN: &[Debian] = &[
         package: "python3-venv",
         probe: &["python3", "-c", "import ensurepip, venv"],
         purpose: "keeps the packages of the Python test client apart from the system's",
+    },
+    Debian {
+        package: "unicode-data",
+        probe: &["test", "-f", "/usr/share/unicode/emoji/emoji-test.txt"],
+        purpose: "has the files that the text rules are tested against",
+    },
+    Debian {
+        package: "bzip2",
+        probe: &["bzip2", "--help"],
+        purpose: "unpacks one of those files",
     },
 ];
 
@@ -86,6 +99,11 @@ pub(crate) fn tools(workspace: &Workspace) -> Result<Tools> {
         tools.python = Some(python(workspace, "venv", &requirements)?);
     } else {
         eprintln!("python: skipped, {CLIENTS} has no requirements.txt");
+    }
+    if workspace.root.join(TEXT_TESTS).exists() {
+        debian(&["unicode-data", "bzip2"])?;
+    } else {
+        eprintln!("unicode-data: skipped, there is no {TEXT_TESTS}");
     }
 
     let lines: String = tools

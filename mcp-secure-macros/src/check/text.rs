@@ -44,6 +44,11 @@ fn refuses(finding: &Finding) -> bool {
     finding.severity == Severity::Deny || finding.is_hidden()
 }
 
+/// The worse of two, for the line that tells one.
+fn rank(finding: &Finding) -> (bool, Severity) {
+    (refuses(finding), finding.severity)
+}
+
 /// What is left of the findings: one for each line, the worst of it. The author will look at
 /// all of the line.
 fn judge(
@@ -75,7 +80,7 @@ fn judge(
             .get(..finding.span.start)
             .map_or(0, |before| before.matches('\n').count());
         match worst.get(&line) {
-            Some(other) if refuses(other) >= refuses(&finding) => {}
+            Some(other) if rank(other) >= rank(&finding) => {}
             _ => {
                 worst.insert(line, finding);
             }

@@ -74,7 +74,9 @@ pub(super) fn takes_selector(base: char, selector: char) -> bool {
         '\u{FE00}'..='\u{FE02}' if base.script() == Script::Han => true,
         '\u{FE00}' | '\u{FE01}' if takes_two_selectors(base) => true,
         '\u{FE00}' => {
-            !base.is_ascii() && base.general_category() == GeneralCategory::MathSymbol
+            // A slashed zero, and damaged hieroglyphs.
+            matches!(base, '\u{FF10}' | '\u{13443}'..='\u{13446}')
+                || !base.is_ascii() && base.general_category() == GeneralCategory::MathSymbol
                 || matches!(
                     base.script(),
                     Script::Myanmar | Script::Phags_Pa | Script::Manichaean

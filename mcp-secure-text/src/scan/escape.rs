@@ -1,13 +1,17 @@
 //! Terminal escape sequences, by ECMA-48 and as terminals read them.
 
+use super::LOOKAHEAD;
+
 /// Where the escape sequence ends that starts at byte `start`; `None` if no sequence starts there.
 ///
 /// A command string (OSC, DCS, SOS, PM, APC) that is not terminated counts only with its
 /// introducer: taking it all out would take out the rest of the text. The search for its end stops
-/// at any control character, so that a text of introducers is not searched over and over.
+/// at any control character, so that a text of introducers is not searched over and over, and after
+/// [`LOOKAHEAD`] bytes.
 pub(super) fn sequence_end(text: &str, start: usize) -> Option<usize> {
-    let rest = text.get(start..)?;
-    let mut chars = rest.char_indices().map(|(i, c)| (start + i, c));
+    let rest = text.get(start..)?.char_indices();
+    let near = rest.take_while(|&(i, _)| i < LOOKAHEAD);
+    let mut chars = near.map(|(i, c)| (start + i, c));
     let (_, first) = chars.next()?;
     let after = |at: usize, c: char| at + c.len_utf8();
     let introducer = match first {

@@ -1,7 +1,8 @@
 //! The walk over a text: the gate, the one loop, and the verdict on each character.
 //!
 //! Nothing here allocates, and nothing looks further ahead than it remembers, so the walk is
-//! linear. It knows neither reports nor policies.
+//! linear, and no further than [`LOOKAHEAD`], so a text can come in pieces. It knows neither
+//! reports nor policies.
 
 mod context;
 mod escape;
@@ -18,6 +19,16 @@ const MAX_MARKS: usize = 8;
 
 /// So many hidden characters in a row are no accident of copying.
 const HIDDEN_RUN: usize = 3;
+
+/// How far ahead, in bytes, anything is looked for: the end of an escape sequence, the letter that
+/// a direction mark belongs to, the Braille after blanks.
+pub(crate) const LOOKAHEAD: usize = 4096;
+
+/// How far ahead a character is looked at when none of those is looked for: a flag has 24 bytes.
+const NEXT: usize = 32;
+
+/// How much of an unfinished text is not judged yet, at most.
+pub(crate) const UNSETTLED: usize = LOOKAHEAD + NEXT;
 
 /// The gate: whether `text` is printable ASCII with the line breaks of `field`, and so clean.
 pub(crate) fn is_plain(text: &str, field: Field) -> bool {
@@ -66,15 +77,35 @@ pub(crate) struct Scan<'t> {
     marks: usize,
     /// Whether a right-to-left letter came before.
     rtl_seen: bool,
-    /// There is no right-to-left letter from here up to this byte.
-    rtl_none_until: usize,
-    /// There is a right-to-left letter on the line at this byte.
-    rtl_next: usize,
+    ahead: Ahead,
+    /// Whether more of the text is to come.
+    more: bool,
     /// Where the last soft hyphen ended.
     soft_hyphen_end: Option<usize>,
     /// The length and end of the current run of hidden characters.
     run: (usize, usize),
     pending: Option<Hit>,
+}
+
+/// What is known of the line from `from` on.
+#[derive(Default)]
+struct Ahead {
+    from: usize,
+    /// There is no right-to-left letter from `from` up to this byte.
+    to: usize,
+    /// How far it is from one to the other.
+    distance: usize,
+    /// What stands there: a right-to-left letter, or the end of the line.
+    ends: Option<bool>,
+}
+
+/// How far it is over `c`: as long as it can become when it is written as ASCII, so that nothing
+/// is farther away in text that was sanitized.
+fn distance(c: char) -> usize {
+    match c {
+        ' '..='~' => 1,
+        _ => r"\u{10FFFF}".len(),
+    }
 }
 
 enum Verdict {
@@ -121,6 +152,18 @@ impl Iterator for Scan<'_> {
     }
 }
 
+impl Scan<'static> {
+    /// Goes on with a walk that was [detached](Scan::detach), in a text that has `more` to come.
+    pub(crate) fn attach(self, text: &str, more: bool) -> Scan<'_> {
+        Scan { text, more, ..self }
+    }
+
+    /// Goes on behind plain text that ends in `c`.
+    pub(crate) fn pass(&mut self, c: char) {
+        self.visible(c);
+    }
+}
+
 impl<'t> Scan<'t> {
     pub(crate) fn new(text: &'t str, field: Field) -> Self {
         Self {
@@ -133,11 +176,42 @@ impl<'t> Scan<'t> {
             seen: None,
             marks: 0,
             rtl_seen: false,
-            rtl_none_until: 0,
-            rtl_next: 0,
+            ahead: Ahead::default(),
+            more: false,
             soft_hyphen_end: None,
             run: (0, usize::MAX),
             pending: None,
+        }
+    }
+
+    /// How much of the text is judged.
+    pub(crate) fn pos(&self) -> usize {
+        self.pos
+    }
+
+    /// The walk without its text, of which the first `gone` bytes are forgotten. How bad the next
+    /// finding is may be forgotten with them.
+    pub(crate) fn detach(self, gone: usize) -> Scan<'static> {
+        let (ahead, soft_hyphen_end, run) = if gone > 0 {
+            (Ahead::default(), None, (0, usize::MAX))
+        } else {
+            (self.ahead, self.soft_hyphen_end, self.run)
+        };
+        Scan {
+            text: "",
+            field: self.field,
+            pos: self.pos.saturating_sub(gone),
+            prev: self.prev,
+            last: self.last,
+            base: self.base,
+            seen: self.seen,
+            marks: self.marks,
+            rtl_seen: self.rtl_seen,
+            ahead,
+            more: self.more,
+            soft_hyphen_end,
+            run,
+            pending: self.pending,
         }
     }
 
@@ -148,6 +222,9 @@ impl<'t> Scan<'t> {
             let start = self.pos;
             let c = self.after(start)?;
             let end = start + c.len_utf8();
+            if self.more && !self.is_settled(c, start) {
+                return None;
+            }
             match self.judge(c, start, end) {
                 Visible => {
                     self.pos = end;
@@ -171,6 +248,17 @@ impl<'t> Scan<'t> {
                 WrongUntil(rule, severity, end) => return Some(self.hit(c, rule, severity, end)),
             }
         }
+    }
+
+    /// Whether `c`, which stands at byte `start`, is judged the same whatever comes after the text
+    /// so far.
+    fn is_settled(&self, c: char, start: usize) -> bool {
+        let far = match c {
+            '\u{61C}' | '\u{200E}' | '\u{200F}' => !self.rtl_seen,
+            '\u{1B}' | '\u{80}'..='\u{9F}' | '\u{2800}' => true,
+            _ => false,
+        };
+        self.text.len() - start >= if far { UNSETTLED } else { NEXT }
     }
 
     /// Over the plain ASCII at `pos`.
@@ -314,26 +402,35 @@ impl<'t> Scan<'t> {
         Wrong(rule::DIRECTION_MARK, self.zero_width_severity(end))
     }
 
-    /// Whether a right-to-left letter follows on this line. Looks at each byte once.
+    /// Whether a right-to-left letter follows on this line, and near. Looks at each byte twice at
+    /// most: when it comes near, and when it is left behind.
     fn rtl_ahead(&mut self, at: usize) -> bool {
-        if at <= self.rtl_next {
-            return true;
+        let ahead = &mut self.ahead;
+        if at > ahead.to {
+            *ahead = Ahead {
+                from: at,
+                to: at,
+                ..Ahead::default()
+            };
         }
-        if at < self.rtl_none_until {
-            return false;
-        }
-        for (i, c) in self.text.get(at..).unwrap_or_default().char_indices() {
-            if context::is_rtl_letter(c) {
-                self.rtl_next = at + i;
-                return true;
+        let behind = self.text.get(ahead.from..at).unwrap_or_default();
+        ahead.distance -= behind.chars().map(distance).sum::<usize>();
+        ahead.from = at;
+        if ahead.ends.is_none() {
+            for c in self.text.get(ahead.to..).unwrap_or_default().chars() {
+                // An escape sequence may start here, and what is inside one goes.
+                if context::is_rtl_letter(c) || context::is_line_end(c) {
+                    ahead.ends = Some(!context::is_line_end(c));
+                    break;
+                }
+                if ahead.distance > LOOKAHEAD {
+                    break;
+                }
+                ahead.distance += distance(c);
+                ahead.to += c.len_utf8();
             }
-            self.rtl_none_until = at + i + c.len_utf8();
-            // A control character may start an escape sequence, and what is inside one goes.
-            if context::is_line_end(c) {
-                break;
-            }
         }
-        false
+        ahead.ends == Some(true) && ahead.distance <= LOOKAHEAD
     }
 
     /// A filler stands for a missing jamo, next to one that is there.
@@ -430,10 +527,11 @@ impl<'t> Scan<'t> {
         if self.prev.is_some_and(context::is_braille) {
             return Kept(end);
         }
-        let rest = self.text.get(end..).unwrap_or_default();
-        let after = rest.trim_start_matches('\u{2800}');
-        let end = end + (rest.len() - after.len());
-        if after.chars().next().is_some_and(context::is_braille) {
+        let rest = self.text.get(end..).unwrap_or_default().chars();
+        let blanks = rest.take(LOOKAHEAD / 3).take_while(|c| *c == '\u{2800}');
+        let end = end + blanks.count() * '\u{2800}'.len_utf8();
+        let dots = |c: char| c != '\u{2800}' && context::is_braille(c);
+        if self.after(end).is_some_and(dots) {
             Kept(end)
         } else {
             WrongUntil(rule::BRAILLE_BLANK, Warn, end)
