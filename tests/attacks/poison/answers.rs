@@ -32,6 +32,9 @@ const WAYS: [&str; 10] = [
     "resource",
 ];
 
+/// A name, what it does, and the reading that shows what was there.
+type Encoding = (&'static str, fn(&str) -> String, &'static str);
+
 pub fn attacks(over: Over) -> Vec<Attack> {
     let smuggled = "ASCII smuggling (Goodside, 2024-01; Rehberger, 2024-08)";
     let mut attacks: Vec<_> = WAYS
@@ -117,7 +120,7 @@ pub fn attacks(over: Over) -> Vec<Attack> {
             move || worded(over, "error", ORDER, "wording/exfiltration", "text"),
         ),
     ]);
-    let encodings: [(&str, fn(&str) -> String, &str); 4] = [
+    let encodings: [Encoding; 4] = [
         ("base64", texts::in_base64, "base64"),
         ("hex", texts::in_hex, "hex"),
         ("leet", texts::in_leet, "leet"),

@@ -25,12 +25,13 @@ pub fn over_http() {
     let root = PathBuf::from(env::args().nth(1).unwrap());
     twin::over_http(move |request, mut stream| {
         let message = request.json();
-        let reply = if message["method"] == "tools/call" && request.header("authorization") == "" {
-            (401, Vec::new(), String::new())
-        } else {
-            let answer = answer(&root, &message).unwrap_or_default();
-            (200, Vec::new(), answer.to_string())
-        };
+        let reply =
+            if message["method"] == "tools/call" && request.header("authorization").is_empty() {
+                (401, Vec::new(), String::new())
+            } else {
+                let answer = answer(&root, &message).unwrap_or_default();
+                (200, Vec::new(), answer.to_string())
+            };
         twin::reply(&mut stream, reply)
     });
 }
