@@ -299,6 +299,9 @@ pub const WORDS_ALL_ANSWERS: &str = "wording/all-answers";
 /// A demand to send something somewhere.
 pub const WORDS_MUST_SEND: &str = "wording/must-send";
 
+/// A value that an interpreter would run, in a default, an example or an enumeration.
+pub const WORDS_INJECTION: &str = "wording/injection";
+
 /// All rules.
 ///
 /// ```
@@ -401,6 +404,7 @@ pub const ALL: &[&str] = &[
     WORDS_DONT_TELL,
     WORDS_ALL_ANSWERS,
     WORDS_MUST_SEND,
+    WORDS_INJECTION,
 ];
 
 /// What to do about a finding of `rule`, in one sentence for the author of the text.

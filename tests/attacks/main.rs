@@ -31,6 +31,7 @@ mod dos;
 mod link;
 mod parser;
 mod path;
+mod poison;
 mod rebind;
 mod sess;
 
@@ -41,6 +42,11 @@ fn main() -> ExitCode {
     match std::env::var(wire::ROLE).as_deref() {
         Ok("ours") => return ended(ours::serve_one_user()),
         Ok("ours, several users") => return ended(ours::serve_several_users()),
+        Ok("ours poison") => return ended(poison::ours::serve()),
+        Ok("ours poison, meddled") => return ended(poison::ours::serve_meddled()),
+        Ok("ours poison, described") => {
+            return ended(poison::ours::serve_described_at_run_time());
+        }
         Ok("twin path") => path::twin(),
         Ok("twin link") => link::twin(),
         Ok("twin rebind") => rebind::twin(),
@@ -48,6 +54,8 @@ fn main() -> ExitCode {
         Ok("twin dos http") => dos::twin_http(),
         Ok("twin sess") => sess::twin(),
         Ok("twin parser") => parser::twin(),
+        Ok("twin poison") => poison::twin::over_stdio(),
+        Ok("twin poison http") => poison::twin::over_http(),
         Ok(role) => panic!("no role `{role}`"),
         Err(_) => {
             let classes = [
@@ -57,6 +65,7 @@ fn main() -> ExitCode {
                 dos::attacks(),
                 sess::attacks(),
                 parser::attacks(),
+                poison::attacks(),
             ];
             let attacks: Vec<_> = classes.into_iter().flatten().collect();
             let mut trials = corpus::trials(&attacks);

@@ -94,7 +94,8 @@ impl Ours {
     }
 }
 
-const SCOPES: [&str; 2] = ["files:read", "files:write"];
+/// What the user of these servers may do.
+pub const SCOPES: [&str; 2] = ["files:read", "files:write"];
 
 /// The tokens of the server with several users.
 pub const ALICE: &str = "alice-token";
@@ -146,6 +147,8 @@ pub struct Running {
     address: Option<SocketAddr>,
     pub token: String,
     audit: PathBuf,
+    /// What the client can do.
+    client: Value,
 }
 
 /// The one place that knows the options of our servers.
@@ -173,7 +176,12 @@ fn audit(scene: &Scene) -> PathBuf {
 impl Running {
     /// A server for one user.
     pub fn start(over: Over, scene: &Scene) -> Self {
-        let mut running = Self::launch("ours", over, scene);
+        Self::start_as("ours", over, scene, &json!({}))
+    }
+
+    /// A server for one user, of this role, for a client that can do this.
+    pub fn start_as(role: &str, over: Over, scene: &Scene, client: &Value) -> Self {
+        let mut running = Self::launch(role, over, scene, client);
         if over == Over::Http {
             let errors = running.server.errors_with("token file ");
             let (_, file) = errors.split_once("token file ").unwrap();
@@ -185,14 +193,14 @@ impl Running {
 
     /// A server for [`ALICE`] and [`MALLORY`].
     pub fn start_for_several(scene: &Scene) -> Self {
-        Self::launch("ours, several users", Over::Http, scene)
+        Self::launch("ours, several users", Over::Http, scene, &json!({}))
     }
 
-    fn launch(role: &str, over: Over, scene: &Scene) -> Self {
+    fn launch(role: &str, over: Over, scene: &Scene, client: &Value) -> Self {
         let mut server = Server::start(role, options(over, &scene.root, scene), scene);
         let address = match over {
             Over::Stdio => {
-                server.initialize();
+                server.initialize_with(client);
                 None
             }
             Over::Http => Some(server.address()),
@@ -203,6 +211,7 @@ impl Running {
             address,
             token: String::new(),
             audit: audit(scene),
+            client: client.clone(),
         }
     }
 
@@ -224,6 +233,23 @@ impl Running {
                 (answer.json(), answer.seen())
             }
         }
+    }
+
+    /// Asks as its rightful user; whatever was said until the answer, and the answer last.
+    pub fn ask_all(&mut self, method: &str, name: &str, mut params: Value) -> Vec<Value> {
+        match self.over {
+            Over::Stdio => self.server.ask_all(method, params),
+            Over::Http => {
+                params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = self.client.clone();
+                let request = Request::stateless(method, name, params).bearer(&self.token);
+                self.send(&request).all_json()
+            }
+        }
+    }
+
+    /// What the audit log says, all of it.
+    pub fn audit(&self) -> String {
+        std::fs::read_to_string(&self.audit).unwrap_or_default()
     }
 
     /// Sends a request over HTTP.

@@ -37,6 +37,10 @@ pub enum Stopped {
     Refused(Value),
     /// Nothing had to refuse: the request ran and could do no harm. Why, and the record.
     Harmless(&'static str, Value),
+    /// It left without what does harm, by this rule; the record that counts what was done.
+    Cleaned(&'static str, Value),
+    /// It left as it was, with a note that names this rule; the record that has it, too.
+    Noted(&'static str, Value),
     /// The server did not start, so there is nobody to write a record.
     AtTheStart(&'static str),
 }
@@ -104,6 +108,8 @@ pub fn stage(control: &str) -> &'static str {
         "approve" => "approve",
         "fs" => "tool: file handle",
         "cancel" => "cancel",
+        "genuine" => "genuine",
+        "tool" => "handler",
         other => panic!("no stage is known for the control `{other}`"),
     }
 }
@@ -131,6 +137,8 @@ fn write(advisory: &Advisory, variant: &str, attack: &str, played: Played) {
             (stage(control), control, Some(record))
         }
         Stopped::Harmless(why, record) => ("by construction", *why, Some(record)),
+        Stopped::Cleaned(rule, record) => ("guard: cleaned", *rule, Some(record)),
+        Stopped::Noted(rule, record) => ("guard: noted", *rule, Some(record)),
         Stopped::AtTheStart(what) => ("start", *what, None),
     };
     let line = Line {

@@ -164,7 +164,12 @@ impl Server {
 
     /// Initializes a session of the 2025-11-25 revision.
     pub fn initialize(&mut self) {
-        let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {},
+        self.initialize_with(&json!({}));
+    }
+
+    /// The same, for a client with these capabilities.
+    pub fn initialize_with(&mut self, capabilities: &Value) {
+        let params = json!({ "protocolVersion": "2025-11-25", "capabilities": capabilities,
             "clientInfo": { "name": "attacker", "version": "1" } });
         let answer = self.ask("initialize", params);
         assert!(answer["result"].is_object(), "{answer}");
@@ -174,16 +179,26 @@ impl Server {
 
     /// Sends a request and waits for its answer.
     pub fn ask(&mut self, method: &str, params: Value) -> Value {
+        self.ask_all(method, params).pop().unwrap()
+    }
+
+    /// The same, with whatever is said before the answer. A question is part of it, and
+    /// nobody answers.
+    pub fn ask_all(&mut self, method: &str, params: Value) -> Vec<Value> {
         let id = self.next_id;
         self.next_id += 1;
         self.send_line(&request(id, method, params).to_string())
             .unwrap();
         let begun = Instant::now();
+        let mut said = Vec::new();
         while begun.elapsed() < PATIENCE {
-            match self.line(PATIENCE) {
-                Some(answer) if answer["id"] == id => return answer,
-                Some(_) => {}
-                None => break,
+            let Some(line) = self.line(PATIENCE) else {
+                break;
+            };
+            let is_last = line.get("method").is_none() && line["id"] == id;
+            said.push(line);
+            if is_last {
+                return said;
             }
         }
         panic!("no answer to {method}; stderr: {}", self.errors());
@@ -257,17 +272,26 @@ impl Http {
         )
     }
 
-    /// A request of the 2026-07-28 revision; `name` is the tool, prompt or URI.
+    /// A request of the 2026-07-28 revision; `name` is the tool, prompt or URI, if there is one.
     pub fn stateless(method: &str, name: &str, mut params: Value) -> Self {
-        params["_meta"] = json!({
+        let meta = json!({
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
             "io.modelcontextprotocol/clientCapabilities": {},
             "io.modelcontextprotocol/clientInfo": { "name": "attacker", "version": "1" },
         });
-        Self::post(request(1, method, params))
+        for (key, value) in meta.as_object().unwrap() {
+            let member = &mut params["_meta"][key];
+            if member.is_null() {
+                *member = value.clone();
+            }
+        }
+        let http = Self::post(request(1, method, params))
             .with("Mcp-Protocol-Version", "2026-07-28")
-            .with("Mcp-Method", method)
-            .with("Mcp-Name", name)
+            .with("Mcp-Method", method);
+        if name.is_empty() {
+            return http;
+        }
+        http.with("Mcp-Name", name)
     }
 
     #[must_use]
@@ -345,11 +369,19 @@ impl Answer {
 
     /// The JSON object in the body, wherever chunks or events put it.
     pub fn json(&self) -> Value {
+        self.objects().next().unwrap_or(Value::Null)
+    }
+
+    /// All JSON objects in the body, of a stream of events.
+    pub fn all_json(&self) -> Vec<Value> {
+        self.objects().collect()
+    }
+
+    fn objects(&self) -> impl Iterator<Item = Value> {
         self.body
             .lines()
             .filter_map(|line| line.find('{').and_then(|at| line.get(at..)))
-            .find_map(|text| serde_json::from_str(text).ok())
-            .unwrap_or(Value::Null)
+            .filter_map(|text| serde_json::from_str(text).ok())
     }
 
     /// What the caller saw, in one line.

@@ -11,14 +11,19 @@ mod rules;
 mod tests;
 #[cfg(test)]
 mod tests_languages;
+mod words;
 
 use crate::report::{Evidence, Field, Finding, Severity, View};
 use crate::view;
 use engine::{ENGINE, Match};
 use rules::{ENOUGH, Rule};
 
-/// How many matches are weighed; a text with more has been flagged long before.
+/// How many matches are weighed at once. More are weighed in turn, so that a flood of weak ones
+/// cannot hide a strong one behind it.
 const MAX_MATCHES: usize = 256;
+
+/// How many findings of words are told.
+const MAX_TOLD: usize = 64;
 
 /// How far apart, in bytes, evidence may stand and still add up.
 const NEAR: usize = 320;
@@ -27,18 +32,11 @@ const NEAR: usize = 320;
 pub(crate) fn inspect(text: &str, field: Field, findings: &mut Vec<Finding>) {
     let engine = &*ENGINE;
     let mut weighed = Scales::new(field);
+    let mut weigh = |reading| weighed.reading(engine, &reading);
     if !text.is_ascii() || engine.may_match(text) {
-        let folded = view::fold(text);
-        if engine.may_match(&folded.text) {
-            weighed.reading(engine, &folded);
-        }
-    }
-    if view::is_suspect(text) {
-        view::others(text, &mut |reading| {
-            if engine.may_match(&reading.text) {
-                weighed.reading(engine, &reading);
-            }
-        });
+        view::readings(text, &mut weigh);
+    } else {
+        view::ascii(text, &mut weigh);
     }
     weighed.finish(findings);
 }
@@ -51,6 +49,8 @@ struct Weighed {
 struct Scales {
     field: Field,
     findings: Vec<Weighed>,
+    /// Those that are flagged, whatever comes.
+    settled: Vec<Finding>,
 }
 
 impl Scales {
@@ -58,12 +58,15 @@ impl Scales {
         Self {
             field,
             findings: Vec::new(),
+            settled: Vec::new(),
         }
     }
 
     fn weight(&self, rule: &Rule, view: View) -> u32 {
         let weight = match self.field {
             Field::ToolOutput => rule.weight.1,
+            // An honest value asks nobody for anything.
+            Field::EnumValue | Field::Example => 2 * rule.weight.0,
             _ => rule.weight.0,
         };
         match view {
@@ -81,9 +84,6 @@ impl Scales {
             if weight == 0 {
                 continue;
             }
-            if self.findings.len() >= MAX_MATCHES {
-                return;
-            }
             let span = reading.span(hit.span);
             let known = self.findings.iter().any(|known| {
                 known.finding.rule == hit.rule.id
@@ -93,6 +93,9 @@ impl Scales {
             });
             if known {
                 continue;
+            }
+            if self.findings.len() >= MAX_MATCHES {
+                self.settle(span.start);
             }
             self.findings.push(Weighed {
                 finding: Finding {
@@ -108,7 +111,8 @@ impl Scales {
         }
     }
 
-    fn finish(mut self, findings: &mut Vec<Finding>) {
+    /// Tells what is flagged, and forgets what cannot count with anything from `here` on.
+    fn settle(&mut self, here: usize) {
         self.findings
             .sort_by_key(|weighed| weighed.finding.span.start);
         // What stands far apart is not said together: only what is close adds up.
@@ -122,12 +126,10 @@ impl Scales {
                 .take_while(|w| w.finding.span.start <= from.finding.span.start + NEAR);
             let mut rules: Vec<(&str, u32)> = Vec::new();
             for weighed in near.clone() {
-                match rules
-                    .iter_mut()
-                    .find(|(rule, _)| *rule == weighed.finding.rule)
-                {
+                let rule = weighed.finding.rule;
+                match rules.iter_mut().find(|(known, _)| *known == rule) {
                     Some((_, known)) => *known = weighed.weight.max(*known),
-                    None => rules.push((weighed.finding.rule, weighed.weight)),
+                    None => rules.push((rule, weighed.weight)),
                 }
             }
             if rules.iter().map(|(_, weight)| weight).sum::<u32>() >= ENOUGH {
@@ -139,15 +141,44 @@ impl Scales {
                     .for_each(|f| *f = true);
             }
         }
-        for (weighed, flagged) in self.findings.into_iter().zip(flagged) {
+        for (weighed, flagged) in self.findings.iter().zip(flagged) {
             if !flagged {
                 continue;
             }
-            let mut finding = weighed.finding;
+            let mut finding = weighed.finding.clone();
             if weighed.weight > ENOUGH && self.field != Field::ToolOutput {
                 finding.severity = Severity::Deny;
             }
-            findings.push(finding);
+            // The worst is told even where there is no room for the rest.
+            let room = self.settled.len() < MAX_TOLD;
+            if !self.settled.contains(&finding)
+                && (room
+                    || self
+                        .settled
+                        .iter()
+                        .all(|told| told.severity < finding.severity))
+            {
+                self.settled.push(finding);
+            }
         }
+        // Of each rule the strongest of those that are close enough to count with what comes.
+        let mut kept: Vec<Weighed> = Vec::new();
+        for weighed in self.findings.drain(..) {
+            if weighed.finding.span.start + NEAR < here {
+                continue;
+            }
+            let rule = weighed.finding.rule;
+            match kept.iter_mut().find(|known| known.finding.rule == rule) {
+                Some(known) if known.weight > weighed.weight => {}
+                Some(known) => *known = weighed,
+                None => kept.push(weighed),
+            }
+        }
+        self.findings = kept;
+    }
+
+    fn finish(mut self, findings: &mut Vec<Finding>) {
+        self.settle(usize::MAX);
+        findings.append(&mut self.settled);
     }
 }

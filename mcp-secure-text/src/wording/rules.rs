@@ -905,4 +905,13 @@ pub(super) const RULES: &[Rule] = &[
         attacks: &["It must be sent to https://audit.example."],
         honest: &["Sends a request."],
     },
+    Rule {
+        id: rule::WORDS_INJECTION,
+        advice: "give an example that nothing would run",
+        source: "OWASP A03:2021 Injection",
+        weight: (50, 0),
+        patterns: &[&[(0, INJECTION)]],
+        attacks: &["$(id)", "../../etc/passwd"],
+        honest: &["Joins a && b."],
+    },
 ];

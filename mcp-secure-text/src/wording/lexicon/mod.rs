@@ -217,6 +217,8 @@ classes! {
     ALL_ANSWERS = 97,
     /// An order to forget, with all that belongs to it.
     FORGET = 98,
+    /// A value that some interpreter would run.
+    INJECTION = 99,
 }
 
 /// Classes whose words stand in many honest texts: no rule may wait for these alone.
