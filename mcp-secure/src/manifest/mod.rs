@@ -19,7 +19,6 @@ mod served;
 mod tests;
 mod texts;
 mod validate;
-mod walk;
 
 use serde::{Deserialize, Serialize};
 

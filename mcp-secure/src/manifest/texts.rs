@@ -9,10 +9,13 @@ use std::{
     fmt,
 };
 
-use mcp_secure_text::{Field, Finding, Policy, Severity, inspect, sanitize};
+use mcp_secure_text::{
+    Field, Finding, Policy, Severity, inspect, sanitize,
+    toolset::{Kind, walk},
+};
 use serde_json::Value;
 
-use super::{Access, CompletionRow, Entry, Exception, Manifest, walk};
+use super::{Access, CompletionRow, Entry, Exception, Manifest};
 use crate::{
     Error, Result,
     definition::{About, Definition, TextException},
@@ -265,9 +268,9 @@ impl<'a> Reader<'a> {
     }
 
     fn schema(&mut self, schema: &Value, root: &str) {
-        for place in walk::strings(schema, root) {
-            self.read(place.text, place.field, &place.pointer);
-        }
+        walk(schema, root, Kind::Schema, &mut |place| {
+            self.read(place.text, place.field, place.pointer);
+        });
     }
 
     fn read(&mut self, text: &str, field: Field, pointer: &str) {
