@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Splits the sources of a corpus: one third is validation and is not looked at while tuning.
+"""Splits the sources of a corpus: about a third is validation and is not looked at while tuning.
 
 usage: split.py CORPUS.jsonl > validation-sources.txt
 
-Sources, not rows, because texts of one source resemble each other. Nobody chooses: the names are put
-in the order of their SHA-256 and the first third is taken, once among the sources that have poisoned
-rows and once among the others.
+Sources, not rows, because texts of one source resemble each other. Nobody chooses: a source is
+validation if the first byte of the SHA-256 of its name leaves 1 when it is divided by 3. So a source
+keeps its side whatever is added to the corpus.
 """
 
 import hashlib
@@ -13,18 +13,14 @@ import json
 import sys
 
 
+def is_validation(name):
+    return hashlib.sha256(name.encode()).digest()[0] % 3 == 1
+
+
 def main(corpus):
-    poisoned, sources = set(), set()
     with open(corpus, encoding="utf-8") as lines:
-        for row in map(json.loads, lines):
-            sources.add(row["source_repo"])
-            if row["label"] == "poisoned":
-                poisoned.add(row["source_repo"])
-    chosen = []
-    for names in (poisoned, sources - poisoned):
-        ordered = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
-        chosen += ordered[: round(len(ordered) / 3)]
-    print("\n".join(sorted(chosen)))
+        sources = {json.loads(line)["source_repo"] for line in lines}
+    print("\n".join(sorted(filter(is_validation, sources))))
 
 
 if __name__ == "__main__":

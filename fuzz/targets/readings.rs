@@ -31,7 +31,11 @@ fuzz_target!(|data: &[u8]| {
         }
     });
     // Compatibility forms grow: the longest is one character of three bytes that becomes 33.
-    assert!(total <= 64 * 12 * (text.len() + DECODED), "{total} of {}", text.len());
+    assert!(
+        total <= 64 * 12 * (text.len() + DECODED),
+        "{total} of {}",
+        text.len()
+    );
     assert!(count <= 1 + 64 * 16, "{count}");
 
     let once = fold(&text);

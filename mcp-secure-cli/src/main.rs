@@ -1,7 +1,9 @@
-//! `mcp-secure`: what an auditor does with a server's manifest, away from the server.
+//! `mcp-secure`: what an auditor does with a server, away from the server.
 //!
 //! A server has its own verbs (`serve`, `check`, `manifest`, `client-config`); this command
-//! reads what they print.
+//! reads what they print. `scan` reads what any server shows, whoever wrote it.
+
+mod scan;
 
 use std::{path::PathBuf, process::ExitCode, time::SystemTime};
 
@@ -15,7 +17,7 @@ use mcp_secure::{
 #[command(
     name = "mcp-secure",
     version,
-    about = "Reads the manifests of hardened MCP servers."
+    about = "Reads the manifests of hardened MCP servers, and scans what any MCP server shows."
 )]
 struct CommandLine {
     #[command(subcommand)]
@@ -46,6 +48,9 @@ enum Verb {
         /// The one to review
         new: PathBuf,
     },
+    /// Look for what no model should read: hidden text, orders, requests for secrets
+    #[command(long_about = scan::ABOUT)]
+    Scan(scan::Scan),
 }
 
 fn main() -> ExitCode {
@@ -94,6 +99,7 @@ fn run(verb: &Verb) -> Result<ExitCode> {
             }
             new.check_expiry(SystemTime::now())?;
         }
+        Verb::Scan(scan) => return Ok(scan.run()),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -144,7 +144,7 @@ fn rewrite(text: &str, field: Field, policy: Policy) -> Option<(String, usize)> 
 }
 
 /// Writes what stands for `c`; whether that is something else than `c`.
-fn replace(c: char, rule: &str, field: Field, policy: Policy, out: &mut String) -> bool {
+pub(crate) fn replace(c: char, rule: &str, field: Field, policy: Policy, out: &mut String) -> bool {
     match policy {
         // The letters of an escape sequence are visible once its controls are.
         Policy::Escape if matches!(c, ' '..='~') => {

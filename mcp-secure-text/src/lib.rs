@@ -67,6 +67,7 @@ mod report;
 pub mod rule;
 mod scan;
 pub mod secret;
+mod stream;
 mod structure;
 #[cfg(test)]
 mod tests;
@@ -91,8 +92,7 @@ pub mod fuzzing {
         let mut give = |reading: crate::view::Reading| {
             each(reading.view, &reading.text, &|range| reading.span(range));
         };
-        give(crate::view::fold(text));
-        crate::view::others(text, &mut give);
+        crate::view::readings(text, &mut give);
     }
 
     /// All readings of a text, and where each of them came from.
@@ -115,6 +115,8 @@ pub use name::{MAX_NAME_LEN, NameError, check_name};
 pub use report::{
     Evidence, Field, Finding, MAX_FINDINGS, Report, Severity, Verdict, View, inspect,
 };
+
+pub use stream::Sanitizer;
 
 /// The version of the Unicode Character Database behind the rules: 18.0.0.
 pub const UNICODE_VERSION: (u64, u64, u64) = unicode_properties::UNICODE_VERSION;

@@ -287,6 +287,18 @@ pub const WORDS_USER_SECRET: &str = "wording/user-secret";
 /// Fetching a program and running it, as a command line.
 pub const WORDS_RUN_THIS: &str = "wording/run-this";
 
+/// The escape of a terminal control, a tag character or a bidirectional override.
+pub const WORDS_ESCAPED_CONTROL: &str = "wording/escaped-control";
+
+/// An order not to tell the person.
+pub const WORDS_DONT_TELL: &str = "wording/dont-tell";
+
+/// A demand about everything the model will say.
+pub const WORDS_ALL_ANSWERS: &str = "wording/all-answers";
+
+/// A demand to send something somewhere.
+pub const WORDS_MUST_SEND: &str = "wording/must-send";
+
 /// All rules.
 ///
 /// ```
@@ -385,6 +397,10 @@ pub const ALL: &[&str] = &[
     WORDS_SILENTLY,
     WORDS_USER_SECRET,
     WORDS_RUN_THIS,
+    WORDS_ESCAPED_CONTROL,
+    WORDS_DONT_TELL,
+    WORDS_ALL_ANSWERS,
+    WORDS_MUST_SEND,
 ];
 
 /// What to do about a finding of `rule`, in one sentence for the author of the text.

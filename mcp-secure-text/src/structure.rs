@@ -20,6 +20,9 @@ const TOO_LONG: usize = 16 * 1024;
 /// How many findings of one rule are told apart.
 const MAX_OF_RULE: usize = 8;
 
+/// The longest address that is read.
+const MAX_ADDRESS: usize = 2048;
+
 /// What the shape of `text` gives away.
 pub(crate) fn inspect(text: &str, field: Field, findings: &mut Vec<Finding>) {
     if field != Field::ToolOutput {
@@ -49,26 +52,40 @@ fn found(
 }
 
 fn padding(text: &str, findings: &mut Vec<Finding>) {
-    let (mut start, mut lines, mut columns) = (0, 0, 0);
     let mut left = MAX_OF_RULE;
-    for (at, c) in text.char_indices() {
-        if c == '\n' {
-            lines += 1;
-        } else if c.is_whitespace() {
-            columns += 1;
-        } else {
-            if start > 0 && left > 0 && (lines >= LINES || columns >= COLUMNS) {
-                left -= 1;
-                findings.push(found(
-                    rule::PADDING,
-                    Severity::Deny,
-                    start..at,
-                    "empty space with text behind it",
-                ));
-            }
-            (start, lines, columns) = (at + c.len_utf8(), 0, 0);
+    let mut rest = text;
+    // The whitespace before the first word hides nothing.
+    rest = rest.trim_start();
+    while let Some(ahead) = rest.bytes().position(may_be_space) {
+        let behind = rest.get(ahead..).unwrap_or_default();
+        if behind.starts_with(|c: char| !c.is_whitespace()) {
+            let letter = behind.chars().next().map_or(1, char::len_utf8);
+            rest = behind.get(letter..).unwrap_or_default();
+            continue;
+        }
+        let start = text.len() - behind.len();
+        rest = behind.trim_start();
+        let at = text.len() - rest.len();
+        let space = text.get(start..at).unwrap_or_default();
+        if rest.is_empty() || left == 0 || space.len() < LINES {
+            continue;
+        }
+        let lines = space.bytes().filter(|&b| b == b'\n').count();
+        if lines >= LINES || space.chars().count() - lines >= COLUMNS {
+            left -= 1;
+            findings.push(found(
+                rule::PADDING,
+                Severity::Deny,
+                start..at,
+                "empty space with text behind it",
+            ));
         }
     }
+}
+
+/// Whether whitespace may begin with `b`.
+fn may_be_space(b: u8) -> bool {
+    matches!(b, b'\t'..=b'\r' | b' ' | 0xC2 | 0xE1..=0xE3)
 }
 
 fn length(text: &str, field: Field, findings: &mut Vec<Finding>) {
@@ -98,15 +115,11 @@ fn mixed_script(text: &str, findings: &mut Vec<Finding>) {
     let mut word: Option<(usize, bool, bool)> = None;
     let ends = text.char_indices().map(|(at, c)| (at, Some(c)));
     for (at, c) in ends.chain([(text.len(), None)]) {
-        if let Some(c) = c.filter(|c| c.is_alphabetic()) {
+        let kind = c.map_or(Letter::None, Letter::of);
+        if kind != Letter::None {
             let (_, latin, other) = word.get_or_insert((at, false, false));
-            match c.script() {
-                Script::Latin => *latin |= c.is_ascii(),
-                Script::Cyrillic | Script::Greek | Script::Armenian | Script::Cherokee => {
-                    *other = true;
-                }
-                _ => {}
-            }
+            *latin |= kind == Letter::Latin;
+            *other |= kind == Letter::Alike;
         } else if let Some((start, latin, other)) = word.take() {
             let span = start..at;
             let letters = text.get(span.clone()).unwrap_or_default();
@@ -128,19 +141,66 @@ fn mixed_script(text: &str, findings: &mut Vec<Finding>) {
     }
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Letter {
+    /// No letter at all.
+    None,
+    /// A letter of ASCII.
+    Latin,
+    /// A letter of an alphabet whose letters look like Latin ones.
+    Alike,
+    Other,
+}
+
+impl Letter {
+    fn of(c: char) -> Self {
+        match c {
+            'a'..='z' | 'A'..='Z' => Self::Latin,
+            '\0'..='\u{7F}' => Self::None,
+            '\u{400}'..='\u{481}' | '\u{48A}'..='\u{52F}' => Self::Alike,
+            // Hebrew, Arabic, Devanagari, kana, ideographs, Hangul.
+            '\u{5D0}'..='\u{5EA}'
+            | '\u{620}'..='\u{657}'
+            | '\u{904}'..='\u{939}'
+            | '\u{3041}'..='\u{3096}'
+            | '\u{30A1}'..='\u{30FA}'
+            | '\u{4E00}'..='\u{9FFF}'
+            | '\u{AC00}'..='\u{D7A3}' => Self::Other,
+            // Dashes, quotation marks, arrows, symbols, East Asian punctuation.
+            '\u{2010}'..='\u{2070}'
+            | '\u{2190}'..='\u{24B5}'
+            | '\u{2500}'..='\u{2BFF}'
+            | '\u{3000}'..='\u{3004}' => Self::None,
+            _ => Self::of_table(c),
+        }
+    }
+
+    fn of_table(c: char) -> Self {
+        if !c.is_alphabetic() {
+            return Self::None;
+        }
+        match c.script() {
+            Script::Cyrillic | Script::Greek | Script::Armenian | Script::Cherokee => Self::Alike,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// Markdown links whose words are an address on another host, and links that run code.
 fn links(text: &str, findings: &mut Vec<Finding>) {
     let mut left = MAX_OF_RULE;
-    for (at, _) in text.match_indices("](") {
+    // Where the words of a link can begin: not before the link that comes before.
+    let mut from = 0;
+    for (at, _) in text.match_indices(']') {
+        if text.as_bytes().get(at + 1) != Some(&b'(') {
+            continue;
+        }
         if left == 0 {
             return;
         }
-        let target = until(text, at + 2, |c| c == ')' || c.is_whitespace(), 2048);
-        let lower: String = target
-            .chars()
-            .take(16)
-            .collect::<String>()
-            .to_ascii_lowercase();
+        let before = text.get(from..at).unwrap_or_default();
+        from = at + 2;
+        let start = text.as_bytes().get(at + 2..).unwrap_or_default();
         let active = [
             "javascript:",
             "vbscript:",
@@ -148,22 +208,25 @@ fn links(text: &str, findings: &mut Vec<Finding>) {
             "data:image/svg",
         ]
         .iter()
-        .any(|scheme| lower.starts_with(scheme));
+        .any(|scheme| {
+            let start = start.get(..scheme.len()).unwrap_or_default();
+            start.eq_ignore_ascii_case(scheme.as_bytes())
+        });
         if active {
             left -= 1;
             findings.push(found(
                 rule::ACTIVE_LINK,
                 Severity::Deny,
-                at + 2..at + 2 + target.len(),
+                at + 2..at + 2 + target(text, at + 2).len(),
                 "a link that runs code",
             ));
             continue;
         }
-        let from = text.get(..at).unwrap_or_default();
-        let shown = from
-            .get(from.rfind('[').map_or(at, |open| open + 1)..)
-            .unwrap_or_default();
-        if let (Some(said), Some(real)) = (host(shown), host(target))
+        let shown = before.rfind('[').and_then(|open| before.get(open + 1..));
+        if let Some(shown) = shown
+            && let Some(said) = host(shown)
+            && let target = target(text, at + 2)
+            && let Some(real) = host(target)
             && !same_site(said, real)
         {
             left -= 1;
@@ -177,20 +240,29 @@ fn links(text: &str, findings: &mut Vec<Finding>) {
     }
 }
 
-/// The text from `at` up to a character that ends it, at most `most` bytes.
-fn until(text: &str, at: usize, ends: impl Fn(char) -> bool, most: usize) -> &str {
+/// The target of the link that begins at `at`; no more of it than says that it is too long.
+fn target(text: &str, at: usize) -> &str {
     let rest = text.get(at..).unwrap_or_default();
-    let end = rest
-        .char_indices()
-        .take_while(|&(i, c)| i < most && !ends(c))
-        .last()
-        .map_or(0, |(i, c)| i + c.len_utf8());
+    let bytes = rest.as_bytes();
+    let mut end = 0;
+    while end < MAX_ADDRESS
+        && let Some(&b) = bytes.get(end)
+    {
+        let ends = |c: char| c == ')' || c.is_whitespace();
+        if (b == b')' || may_be_space(b)) && rest.get(end..).is_some_and(|r| r.starts_with(ends)) {
+            break;
+        }
+        end += 1;
+    }
+    while !rest.is_char_boundary(end) {
+        end += 1;
+    }
     rest.get(..end).unwrap_or_default()
 }
 
 /// The host of an address that has a scheme.
 fn host(address: &str) -> Option<&str> {
-    if address.len() > 2048 {
+    if address.len() > MAX_ADDRESS {
         return None;
     }
     let (scheme, rest) = address.trim().split_once("://")?;
@@ -214,4 +286,19 @@ fn same_site(one: &str, other: &str) -> bool {
         labels.join(".").to_ascii_lowercase()
     };
     site(one) == site(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_are_those_of_the_tables() {
+        for c in '\u{80}'..=char::MAX {
+            assert!(Letter::of(c) == Letter::of_table(c), "{c:?}");
+            let mut utf8 = [0; 4];
+            let first = c.encode_utf8(&mut utf8).as_bytes()[0];
+            assert!(may_be_space(first) || !c.is_whitespace(), "{c:?}");
+        }
+    }
 }

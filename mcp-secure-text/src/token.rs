@@ -62,7 +62,6 @@ pub(crate) const TOKENS: &[&str] = &[
 ];
 
 /// The longest token, in bytes.
-#[cfg(test)]
 pub(crate) const MAX_TOKEN: usize = 32;
 
 static FINDER: LazyLock<AhoCorasick> = LazyLock::new(|| {

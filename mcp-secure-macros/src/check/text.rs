@@ -103,7 +103,7 @@ pub(crate) fn reasons(exceptions: &Exceptions, errors: &mut Errors) {
         if let Some(finding) = worst {
             let (span, what) = (exception.reason.span(), "this reason does not pass");
             let message = format_args!("{what}: {finding}");
-            if refuses(&finding) {
+            if refuses(finding) {
                 errors.at(span, message);
             } else {
                 errors.warn(span, message);

@@ -74,22 +74,26 @@ fn url(view: &View<'_>, at: usize) -> Option<Hit> {
     if end - start == 256 {
         return None;
     }
-    let authority = view.slice(start, end)?;
-    let host = authority.iter().rposition(|&b| b == b'@')?;
-    let colon = authority.iter().position(|&b| b == b':')?;
-    let user = authority.get(..colon)?;
-    let password = authority.get(colon + 1..host)?;
-    let host = authority.get(host + 1..)?;
     let list = |b: &u8| {
         matches!(
             b,
             b',' | b';' | b'|' | b'(' | b')' | b'[' | b']' | b'{' | b'}'
         )
     };
-    if host.is_empty()
+    // The password ends before the first of these, whatever is said or taken out behind it.
+    let whole = view.slice(start, end)?;
+    let listed = whole.iter().position(list).unwrap_or(whole.len());
+    let authority = whole.get(..listed)?;
+    let host = authority.iter().rposition(|&b| b == b'@')?;
+    let colon = authority.iter().position(|&b| b == b':')?;
+    let user = authority.get(..colon)?;
+    let password = authority.get(colon + 1..host)?;
+    // An IPv6 address has brackets.
+    let ipv6 = whole.get(host + 1) == Some(&b'[');
+    let host = authority.get(host + 1..)?;
+    if (host.is_empty() && !ipv6)
         || password.len() < 3
         || password.first() == Some(&b'$')
-        || password.iter().any(list)
         || password.eq_ignore_ascii_case(user)
         || check::distinct(password) < 3
         || is_placeholder(password)

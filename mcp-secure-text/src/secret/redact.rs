@@ -10,7 +10,8 @@ use super::{Kinds, find};
 ///
 /// Each becomes `[redacted: …]` with the last part of its [id](super::Detector::id). The text is
 /// taken by value and the only thing to send is given back; a clean text is handed through: a
-/// `String` is moved, a `&str` stays borrowed, nothing is allocated. A second run changes nothing.
+/// `String` is moved, a `&str` stays borrowed, nothing is allocated. A second run finds nothing,
+/// unless what stood next to a secret said that it was none and was taken out for another one.
 ///
 /// ```
 /// use mcp_secure_text::secret::{Kinds, redact};

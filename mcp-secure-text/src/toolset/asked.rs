@@ -130,5 +130,6 @@ pub(super) fn is_word(text: &str, start: usize, end: usize) -> bool {
     let after = text.get(end..).and_then(|t| t.chars().next());
     let first = text.get(start..).and_then(|t| t.chars().next());
     let last = text.get(..end).and_then(|t| t.chars().next_back());
-    !(part(first) && part(before)) && !(part(last) && part(after))
+    let longer = |inner, outer| part(inner) && part(outer);
+    !longer(first, before) && !longer(last, after)
 }

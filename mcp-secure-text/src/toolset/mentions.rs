@@ -54,15 +54,12 @@ const CHARGE: &[&str] = &[
     "redirect all",
     "replace the recipient",
     "secretly",
-    "silently",
     "system prompt",
     "the user must not",
     "without asking",
     "without informing",
     "without mentioning",
     "without telling",
-    ".env",
-    ".ssh",
     "/etc/passwd",
 ];
 

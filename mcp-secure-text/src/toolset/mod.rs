@@ -133,6 +133,8 @@ pub struct Found {
     pub field: Field,
     /// What was found. Its span is in bytes of the string.
     pub finding: Finding,
+    /// The place of the other tool, if the finding is about two.
+    pub other: Option<usize>,
 }
 
 impl fmt::Display for Found {
@@ -140,6 +142,9 @@ impl fmt::Display for Found {
         write!(f, "{}", Label(self.kind, self.index, &self.entry))?;
         if !self.pointer.is_empty() {
             write!(f, " at {}", Shown(&self.pointer))?;
+        }
+        if let Some(other) = self.other {
+            write!(f, " (see tool {other})")?;
         }
         write!(f, ": {}", self.finding)
     }
@@ -344,6 +349,7 @@ struct Reader<'i, 'v> {
     /// The same text, as the same field, is told once.
     seen: HashSet<(Field, &'v str)>,
     deep: bool,
+    other: Option<usize>,
 }
 
 impl<'i, 'v> Reader<'i, 'v> {
@@ -355,6 +361,7 @@ impl<'i, 'v> Reader<'i, 'v> {
             entry,
             seen: HashSet::new(),
             deep: false,
+            other: None,
         }
     }
 
@@ -390,10 +397,6 @@ impl<'i, 'v> Reader<'i, 'v> {
     }
 
     fn entry(&mut self, entry: &'v Value) {
-        let Value::Object(members) = entry else {
-            self.walk(entry, "", Kind::Data(Field::SchemaText));
-            return;
-        };
         let tool = self.kind == EntryKind::Tool;
         if tool && let Err(error) = check_name(self.entry) {
             let shape = match error {
@@ -404,6 +407,9 @@ impl<'i, 'v> Reader<'i, 'v> {
             let finding = found(NAME, Severity::Deny, 0..self.entry.len(), shape);
             self.say(finding, Field::Name, "/name");
         }
+        let Value::Object(members) = entry else {
+            return self.walk(entry, "", Kind::Data(Field::SchemaText));
+        };
         for (key, value) in members {
             let (kind, known) = match key.as_str() {
                 "name" if tool || self.kind == EntryKind::Prompt => (Kind::Data(Field::Name), true),
@@ -517,6 +523,7 @@ impl<'i, 'v> Reader<'i, 'v> {
                 pointer: around(pointer).to_owned(),
                 field,
                 finding,
+                other: self.other,
             },
             severity,
         );
@@ -541,9 +548,6 @@ fn found(
 
 /// Holds the tools against each other.
 fn between(tools: &[Value], inspection: &mut Inspection) {
-    let say = |inspection: &mut Inspection, index: usize, entry, finding: Finding, field, at| {
-        Reader::new(inspection, EntryKind::Tool, index, entry).say(finding, field, at);
-    };
     if tools.len() > MAX_ENTRIES {
         let finding = found(
             LIMIT,
@@ -551,7 +555,8 @@ fn between(tools: &[Value], inspection: &mut Inspection) {
             0..0,
             "more tools than anybody reviews",
         );
-        say(inspection, MAX_ENTRIES, "", finding, Field::Name, "");
+        let mut reader = Reader::new(inspection, EntryKind::Tool, MAX_ENTRIES, "");
+        reader.say(finding, Field::Name, "");
     }
     // What is no name has been refused, and may be of any length.
     let named: Vec<(usize, &str)> = tools
@@ -568,7 +573,9 @@ fn between(tools: &[Value], inspection: &mut Inspection) {
             names::How::LooksAlike | names::How::Misspelt => (CONFUSABLE_NAME, Severity::Warn),
         };
         let finding = found(rule, severity, 0..name.len(), pair.how.shape());
-        say(inspection, pair.second, name, finding, Field::Name, "/name");
+        let mut reader = Reader::new(inspection, EntryKind::Tool, pair.second, name);
+        reader.other = Some(pair.first);
+        reader.say(finding, Field::Name, "/name");
     }
     let names: Vec<&str> = named.iter().map(|&(_, name)| name).collect();
     let Some(automaton) = Names::new(&names) else {
@@ -579,17 +586,21 @@ fn between(tools: &[Value], inspection: &mut Inspection) {
             continue;
         };
         for mention in automaton.mentions(&names, own, member(tool, "description")) {
+            let Some(&(other, name)) = named.get(mention.other) else {
+                continue;
+            };
             match mention.why {
                 Some(words) => {
                     let mut finding = found(OTHER_TOOL, Severity::Warn, mention.span, "");
                     finding.evidence = Evidence::Words(words);
-                    let at = "/description";
-                    say(inspection, index, entry, finding, Field::Description, at);
+                    let mut reader = Reader::new(inspection, EntryKind::Tool, index, entry);
+                    reader.other = Some(other);
+                    reader.say(finding, Field::Description, "/description");
                 }
                 None if inspection.notes.len() < MAX_NOTES => inspection.notes.push(Note {
                     index,
                     entry: entry.to_owned(),
-                    other: names.get(mention.other).copied().unwrap_or_default().into(),
+                    other: name.to_owned(),
                 }),
                 None => {}
             }

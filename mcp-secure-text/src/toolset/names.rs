@@ -40,7 +40,7 @@ const SHORTEST: usize = 6;
 /// letters.
 pub(super) fn pairs(names: &[(usize, &str)]) -> Vec<Pair> {
     let mut exact: HashMap<&str, usize> = HashMap::new();
-    let mut alike: HashMap<String, usize> = HashMap::new();
+    let mut known: HashMap<String, usize> = HashMap::new();
     let mut single: HashMap<String, usize> = HashMap::new();
     let mut pairs = Vec::new();
     for &(at, name) in names {
@@ -55,56 +55,62 @@ pub(super) fn pairs(names: &[(usize, &str)]) -> Vec<Pair> {
             pair(first, How::Same);
             continue;
         }
-        let key = key(name);
+        let letters = letters(name);
+        let key = alike(&letters);
         let once = once(name);
-        if let Some(first) = alike.get(&key) {
+        if let Some(first) = known.get(&key) {
             pair(first, How::LooksAlike);
-        } else if key.len() >= SHORTEST {
+        } else if letters.len() >= SHORTEST {
             let slip = single
                 .get(&once)
-                .or_else(|| swapped(&key).find_map(|other| alike.get(&other)));
+                .or_else(|| swapped(&letters).find_map(|other| known.get(&alike(&other))));
             if let Some(first) = slip {
                 pair(first, How::Misspelt);
             }
         }
         exact.insert(name, at);
-        alike.entry(key).or_insert(at);
+        known.entry(key).or_insert(at);
         single.entry(once).or_insert(at);
     }
     pairs
 }
 
-/// Small letters without separators, look-alikes as one: what two names have in common that are
-/// taken for one another.
-fn key(name: &str) -> String {
-    let alike = |c| match c {
+/// Small letters without separators: what names in another case or style have in common.
+fn letters(name: &str) -> String {
+    let mut folded = view::fold(name).text;
+    folded.retain(|c| !is_separator(c));
+    folded
+}
+
+fn is_separator(c: char) -> bool {
+    matches!(c, '_' | '-' | '.' | ' ' | '/' | ':')
+}
+
+/// Look-alikes as one.
+fn alike(letters: &str) -> String {
+    let one = |c| match c {
         '0' => 'o',
         '1' | 'i' | '|' => 'l',
         c => c,
     };
-    let letters: String = letters(name).chars().map(alike).collect();
+    let letters: String = letters.chars().map(one).collect();
     letters.replace("rn", "m").replace("vv", "w")
 }
 
-fn letters(name: &str) -> String {
+/// Without letters that follow themselves in a word. Digits stay: `v11` is not `v1`.
+fn once(name: &str) -> String {
+    let mut last = None;
     let mut folded = view::fold(name).text;
-    folded.retain(|c| !matches!(c, '_' | '-' | '.' | ' ' | '/' | ':'));
+    folded.retain(|c| last.replace(c) != Some(c) || c.is_ascii_digit());
+    folded.retain(|c| !is_separator(c));
     folded
 }
 
-/// Without letters that follow themselves. Digits stay: `v1.1` is not `v1`.
-fn once(name: &str) -> String {
-    let mut last = None;
-    let mut letters = letters(name);
-    letters.retain(|c| last.replace(c) != Some(c) || c.is_ascii_digit());
-    letters
-}
-
 /// The spellings with two letters next to each other swapped.
-fn swapped(key: &str) -> impl Iterator<Item = String> + '_ {
-    let ascii = key.is_ascii();
-    (1..key.len()).filter_map(move |at| {
-        let mut bytes = key.as_bytes().to_vec();
+fn swapped(letters: &str) -> impl Iterator<Item = String> + '_ {
+    let ascii = letters.is_ascii();
+    (1..letters.len()).filter_map(move |at| {
+        let mut bytes = letters.as_bytes().to_vec();
         let (one, other) = (*bytes.get(at - 1)?, *bytes.get(at)?);
         if !ascii || one == other || !one.is_ascii_lowercase() || !other.is_ascii_lowercase() {
             return None;
@@ -152,6 +158,8 @@ mod tests {
             ("im.v1.chat.get", "im.v2.chat.get"),
             ("add_node", "add_code"),
             ("page_1", "page_11"),
+            ("log_101", "log_110"),
+            ("room.get", "room.mget"),
             ("on", "no"),
         ] {
             assert!(!confused(one, other), "{one} {other}");

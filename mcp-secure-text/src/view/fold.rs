@@ -3,13 +3,15 @@
 //! Each step takes one character with the marks on it. Words are respelled when they end, if they
 //! turn out to mix Latin letters with look-alikes; each word is respelled at most twice.
 
+use std::sync::Arc;
+
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::decompose_canonical;
 use unicode_normalization::{IsNormalized, is_nfkc_quick};
 
 use super::letters::{
-    Kind, enclosed, is_alike, is_hidden, is_line_break, is_mark, is_never_attached, is_own_letter,
-    is_stable, kind, look_alike, plain, sheds_marks, stand_in, tag,
+    Kind, enclosed, has_no_case, is_alike, is_hidden, is_line_break, is_mark, is_never_attached,
+    is_own_letter, is_stable, kind, look_alike, plain, sheds_marks, stand_in, tag,
 };
 use super::map::{Builder, Map};
 
@@ -22,9 +24,41 @@ const ALIKE_PHRASE: usize = 10;
 /// A text, folded.
 pub(super) struct Folded {
     pub(super) text: String,
-    pub(super) map: Map,
+    pub(super) map: Arc<Map>,
     /// Whether more changed than case and whitespace.
     pub(super) changed: bool,
+}
+
+impl Folded {
+    /// The same in lower case, if no letter takes more or less room so.
+    pub(super) fn lower(&self) -> Option<Self> {
+        if self.text.is_ascii() {
+            return Some(Self {
+                text: self.text.to_ascii_lowercase(),
+                map: Arc::clone(&self.map),
+                changed: self.changed,
+            });
+        }
+        let mut text = String::with_capacity(self.text.len());
+        for c in self.text.chars() {
+            let before = text.len();
+            if c.is_ascii() {
+                text.push(c.to_ascii_lowercase());
+            } else if has_no_case(c) {
+                text.push(c);
+            } else {
+                text.extend(c.to_lowercase());
+            }
+            if text.len() - before != c.len_utf8() {
+                return None;
+            }
+        }
+        Some(Self {
+            text,
+            map: Arc::clone(&self.map),
+            changed: self.changed,
+        })
+    }
 }
 
 /// What becomes of capitals.
@@ -53,7 +87,7 @@ pub(super) fn fold(text: &str, case: Case) -> Folded {
     let (text, map) = walk.out.finish();
     Folded {
         text,
-        map,
+        map: Arc::new(map),
         changed: walk.changed,
     }
 }
@@ -104,7 +138,11 @@ fn fold_ascii(text: &str, case: Case) -> Folded {
         out.text.make_ascii_lowercase();
     }
     let (text, map) = out.finish();
-    Folded { text, map, changed }
+    Folded {
+        text,
+        map: Arc::new(map),
+        changed,
+    }
 }
 
 /// Whitespace of `from` bytes at `source`: one space, or one line feed.
@@ -373,8 +411,15 @@ impl Walk<'_> {
                     self.write(c, alike);
                 }
             }
-            self.changed =
-                self.changed || self.out.text.get(start..).unwrap_or_default() != cluster;
+            let made = self.out.text.get(start..).unwrap_or_default();
+            self.changed = self.changed
+                || !match self.case {
+                    Case::Lower => made == cluster,
+                    Case::Kept => made
+                        .chars()
+                        .flat_map(char::to_lowercase)
+                        .eq(cluster.chars()),
+                };
         } else if is_stable(c) {
             self.sheds = false;
             self.out.text.push(c);
@@ -387,8 +432,9 @@ impl Walk<'_> {
                 }
             }
             let made = self.out.text.get(start..).unwrap_or_default();
+            let lower = made.chars().flat_map(char::to_lowercase);
             self.changed = self.changed
-                || !(made.chars().eq(std::iter::once(c)) || made.chars().eq(c.to_lowercase()));
+                || !(lower.clone().eq(std::iter::once(c)) || lower.eq(c.to_lowercase()));
         }
         self.out.made(start, at, end - at);
         end

@@ -52,6 +52,11 @@ pub(super) fn is_stable(c: char) -> bool {
         | '\u{4E00}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}')
 }
 
+/// Large blocks of letters that are neither capital nor small; the others are looked up.
+pub(super) fn has_no_case(c: char) -> bool {
+    matches!(c, '\u{590}'..='\u{109F}' | '\u{2010}'..='\u{20FF}' | '\u{3000}'..='\u{A63F}' | '\u{AC00}'..='\u{D7A3}')
+}
+
 /// Large blocks of characters that stand on their own; the others are looked up.
 pub(super) fn is_never_attached(c: char) -> bool {
     is_stable(c)

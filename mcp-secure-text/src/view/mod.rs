@@ -23,6 +23,7 @@ use fold::Case;
 use letters::selector_byte;
 use map::Map;
 use signs::Signs;
+pub(crate) use signs::bits;
 
 /// One way to read a text.
 #[derive(Clone, Debug)]
@@ -52,7 +53,10 @@ impl Reading {
 /// case folded, accents dropped, look-alikes respelled in Latin words, one space or one line feed
 /// for any whitespace.
 pub(crate) fn fold(text: &str) -> Reading {
-    let folded = fold::fold(text, Case::Lower);
+    reading(fold::fold(text, Case::Lower))
+}
+
+fn reading(folded: fold::Folded) -> Reading {
     Reading {
         view: if folded.changed {
             View::Folded
@@ -60,41 +64,58 @@ pub(crate) fn fold(text: &str) -> Reading {
             View::Text
         },
         text: folded.text,
-        maps: vec![Arc::new(folded.map)],
+        maps: vec![folded.map],
     }
 }
 
-/// Whether [`others`] could have anything to read in `text`.
-pub(crate) fn is_suspect(text: &str) -> bool {
-    !text.is_ascii() || Signs::has_any(text)
-}
-
-/// All other readings of `text`: what it says when it is decoded, put together or turned.
+/// All readings of `text`: folded, and what it says when it is decoded, put
+/// together or turned.
 ///
 /// There are at most [`MAX_BLOBS`] decoded blobs with [`MAX_DECODED`] bytes in all, and a few
 /// readings as long as the text.
-pub(crate) fn others(text: &str, each: &mut dyn FnMut(Reading)) {
-    if !is_suspect(text) {
+pub(crate) fn readings(text: &str, each: &mut dyn FnMut(Reading)) {
+    if text.is_ascii() {
+        each(fold(text));
+        return ascii(text, each);
+    }
+    let kept = fold::fold(text, Case::Kept);
+    let lower = kept
+        .lower()
+        .unwrap_or_else(|| fold::fold(text, Case::Lower));
+    each(reading(lower));
+    let signs = Signs::of(&kept.text);
+    let mut others = Others::new(each);
+    if let Some((text, map)) = selectors(text) {
+        others.give(View::Folded, &text, &[Arc::new(map)]);
+    }
+    let braille = turned::braille(text);
+    if braille.is_none() && !signs.any() {
         return;
     }
-    let mut others = Others {
-        each,
-        blobs: MAX_BLOBS,
-        bytes: MAX_DECODED,
-    };
-    if text.is_ascii() {
-        others.read(text, &[], None);
-    } else {
-        if let Some((text, map)) = selectors(text) {
-            others.give(View::Folded, &text, &[Arc::new(map)]);
-        }
-        let folded = fold::fold(text, Case::Kept);
-        let maps = [Arc::new(folded.map)];
-        if let Some((braille, map)) = turned::braille(text) {
-            others.give(View::Braille, &braille, &[Arc::new(map)]);
-        }
-        others.read(&folded.text, &maps, None);
+    let maps = [kept.map];
+    if let Some((braille, map)) = braille {
+        others.give(View::Braille, &braille, &[Arc::new(map)]);
     }
+    others.read(&kept.text, signs, &maps, None);
+}
+
+/// The readings of a `text` in ASCII besides itself.
+pub(crate) fn ascii(text: &str, each: &mut dyn FnMut(Reading)) {
+    let signs = Signs::of(text);
+    if signs.any() {
+        Others::new(each).read(text, signs, &[], None);
+    }
+}
+
+/// All readings but the folded one.
+#[cfg(test)]
+fn others(text: &str, each: &mut dyn FnMut(Reading)) {
+    let mut first = true;
+    readings(text, &mut |reading| {
+        if !std::mem::take(&mut first) {
+            each(reading);
+        }
+    });
 }
 
 /// How many blobs of a text are decoded.
@@ -118,18 +139,28 @@ struct Others<'e> {
     bytes: usize,
 }
 
-impl Others<'_> {
+impl<'e> Others<'e> {
+    fn new(each: &'e mut dyn FnMut(Reading)) -> Self {
+        Self {
+            each,
+            blobs: MAX_BLOBS,
+            bytes: MAX_DECODED,
+        }
+    }
+
     /// Reads `text`, which came from the original by `maps`; inside of what was `decoded` before,
     /// and how often, only decoders go on.
-    fn read(&mut self, text: &str, maps: &[Arc<Map>], decoded: Option<(View, usize)>) {
-        let signs = Signs::of(text);
+    fn read(
+        &mut self,
+        text: &str,
+        signs: Signs,
+        maps: &[Arc<Map>],
+        decoded: Option<(View, usize)>,
+    ) {
         if decoded.is_none() {
             self.rearrange(text, maps, signs);
         }
         let depth = decoded.map_or(0, |(_, depth)| depth);
-        if depth == MAX_DEPTH {
-            return;
-        }
         let named = |view| decoded.map_or(view, |(first, _)| first);
         if signs.escapes {
             for view in escapes::VIEWS {
@@ -202,11 +233,20 @@ impl Others<'_> {
     fn deeper(&mut self, text: &str, maps: &[Arc<Map>], map: Map, decoded: (View, usize)) {
         let maps = with(maps, map);
         self.give(decoded.0, text, &maps);
+        if decoded.1 == MAX_DEPTH {
+            return;
+        }
         if text.is_ascii() {
-            self.read(text, &maps, Some(decoded));
+            self.read(text, Signs::of(text), &maps, Some(decoded));
         } else {
             let folded = fold::fold(text, Case::Kept);
-            self.read(&folded.text, &with(&maps, folded.map), Some(decoded));
+            let signs = Signs::of(&folded.text);
+            self.read(
+                &folded.text,
+                signs,
+                &with_shared(&maps, folded.map),
+                Some(decoded),
+            );
         }
     }
 
@@ -215,14 +255,18 @@ impl Others<'_> {
         (self.each)(Reading {
             view,
             text: folded.text,
-            maps: with(maps, folded.map),
+            maps: with_shared(maps, folded.map),
         });
     }
 }
 
 fn with(maps: &[Arc<Map>], map: Map) -> Vec<Arc<Map>> {
+    with_shared(maps, Arc::new(map))
+}
+
+fn with_shared(maps: &[Arc<Map>], map: Arc<Map>) -> Vec<Arc<Map>> {
     let mut maps = maps.to_vec();
-    maps.push(Arc::new(map));
+    maps.push(map);
     maps
 }
 

@@ -41,19 +41,8 @@ impl Signs {
             signs: Self::default(),
             leet_before: 0,
         };
-        scan.run(false);
+        scan.run();
         scan.signs
-    }
-
-    /// The same, but only until there is one.
-    pub(super) fn has_any(text: &str) -> bool {
-        let mut scan = Scan {
-            bytes: text.as_bytes(),
-            signs: Self::default(),
-            leet_before: 0,
-        };
-        scan.run(true);
-        scan.signs.any()
     }
 }
 
@@ -84,7 +73,7 @@ struct Masks {
 }
 
 impl Scan<'_> {
-    fn run(&mut self, stop: bool) {
+    fn run(&mut self) {
         let (blocks, rest) = self.bytes.as_chunks::<BLOCK>();
         let mut last = BLANK;
         for (to, from) in last.iter_mut().zip(rest) {
@@ -100,9 +89,6 @@ impl Scan<'_> {
             if masks.markers && !self.signs.escapes {
                 self.signs.escapes = (start..start + BLOCK)
                     .any(|at| escapes::starts_at(self.bytes.get(at..).unwrap_or_default()));
-            }
-            if stop && self.signs.any() {
-                return;
             }
             before = masks;
         }
@@ -235,7 +221,7 @@ impl Masks {
 }
 
 /// The lowest bit of each byte, in order.
-fn bits(bytes: &[u8; BLOCK]) -> u64 {
+pub(crate) fn bits(bytes: &[u8; BLOCK]) -> u64 {
     let (words, _) = bytes.as_chunks::<8>();
     words.iter().rev().fold(0, |bits, word| {
         // Each byte is moved to a bit of the highest byte of its own; none of them meet.

@@ -73,7 +73,7 @@ fn fancy_letters_are_letters() {
 }
 
 /// The readings of `text` in one view, in order.
-fn readings(text: &str, view: View) -> Vec<Reading> {
+fn readings_in(text: &str, view: View) -> Vec<Reading> {
     let mut readings = Vec::new();
     others(text, &mut |reading| {
         if reading.view == view {
@@ -86,9 +86,8 @@ fn readings(text: &str, view: View) -> Vec<Reading> {
 /// That `text` reads as something with `words` in it, and where they stand.
 #[track_caller]
 fn shows(text: &str, view: View, words: &str, source: &str) {
-    assert!(is_suspect(text), "{text:?} is not looked at");
     let mut all = Vec::new();
-    let found = readings(text, view).into_iter().find_map(|reading| {
+    let found = readings_in(text, view).into_iter().find_map(|reading| {
         all.push(reading.text.clone());
         let at = reading.text.find(words)?;
         Some(text[reading.span(at..at + words.len())].to_owned())
@@ -306,7 +305,7 @@ fn what_is_encoded_twice_is_decoded_twice_and_not_three_times() {
         "%2526%2523114;x",
     );
     assert!(
-        readings("%252526%252523114;", View::Percent)
+        readings_in("%252526%252523114;", View::Percent)
             .iter()
             .all(|reading| !reading.text.contains('r'))
     );
@@ -325,7 +324,7 @@ fn ordinary_text_has_no_other_readings() {
     ] {
         let mut all = Vec::new();
         others(text, &mut |reading| all.push(reading));
-        assert!(!is_suspect(text) && all.is_empty(), "{text:?} {all:?}");
+        assert!(all.is_empty(), "{text:?} {all:?}");
     }
 }
 
@@ -464,10 +463,8 @@ fn spans_stand_in_the_text_between_characters() {
                 }
             }
         };
-        check(fold(&text));
-        others(&text, &mut check);
+        readings(&text, &mut check);
         assert!(count < 200, "{text:?}");
-        assert!(is_suspect(&text) || count == 1, "{text:?}");
     }
 }
 
@@ -519,6 +516,9 @@ fn blocks_that_are_not_looked_up_attach_nothing() {
             0,
             "{c:?}"
         );
+        if letters::has_no_case(c) {
+            assert!(c.to_lowercase().eq([c]), "{c:?}");
+        }
         if letters::is_stable(c) {
             assert!(c.nfkc().eq([c]) && c.to_lowercase().eq([c]), "{c:?}");
         }

@@ -1,17 +1,18 @@
-//! From words to rules: one automaton finds the words, and each rule waits for its words in turn.
+//! From words to rules: the words of a text are found, and each rule waits for its words in turn.
 //!
 //! A pattern is a list of classes with the largest gap before each. It keeps, for each of its
 //! places, the latest chain of words that reached it; a word extends the chains that end close
 //! enough before it. So the work is the number of words times the patterns a class stands in,
-//! whatever the text.
+//! whatever the text. Where the words of two neighbouring blocks have not all classes of any
+//! pattern, no chain is kept at all: a pattern is shorter than a block.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
-
 use super::lexicon::{self, COMMON, Classes};
 use super::rules::{RULES, Rule};
+use super::words::{Ends, Hit, Words};
 use crate::view::fold;
 
 /// One word of the lists, as the automaton knows it.
@@ -19,20 +20,20 @@ struct Lexeme {
     /// As it stands in the list, for evidence.
     word: &'static str,
     classes: Classes,
-    /// Whether the word must begin, and end, where a word of the text does.
-    edges: (bool, bool),
 }
 
 /// The words and the patterns, compiled once.
 pub(super) struct Engine {
     lexemes: Vec<Lexeme>,
-    words: AhoCorasick,
-    /// Words that some rule cannot do without.
-    gate: AhoCorasick,
+    words: Words,
+    /// Classes of which a text has one if any rule matches.
+    anchors: Classes,
     patterns: Vec<Pattern>,
     /// For each class, the places that wait for it, last places first.
     waiting: [Vec<(usize, usize)>; 128],
     places: usize,
+    /// More bytes than any match has.
+    block: usize,
 }
 
 struct Pattern {
@@ -65,8 +66,8 @@ pub(super) static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::new);
 impl Engine {
     fn new() -> Self {
         let mut lexemes: Vec<Lexeme> = Vec::new();
-        let mut needles: Vec<String> = Vec::new();
-        let mut known = std::collections::HashMap::<String, usize>::new();
+        let mut needles: Vec<(String, (bool, bool))> = Vec::new();
+        let mut known = HashMap::<(String, bool, bool), usize>::new();
         for &(classes, words) in lexicon::ALL.iter().flat_map(|list| list.iter()) {
             for &word in words {
                 let bare = word.strip_prefix('…').unwrap_or(word);
@@ -74,7 +75,7 @@ impl Engine {
                 let trimmed = bare.strip_suffix('…').unwrap_or(bare);
                 let open_end = trimmed.len() < bare.len();
                 let folded = fold(trimmed).text;
-                let key = format!("{open_start}{open_end}{folded}");
+                let key = (folded.clone(), open_start, open_end);
                 if let Some(lexeme) = known.get(&key).and_then(|&at| lexemes.get_mut(at)) {
                     lexeme.classes |= classes;
                     continue;
@@ -84,17 +85,16 @@ impl Engine {
                 let edge = |c: Option<char>, open: bool| {
                     !open && c.is_some_and(|c| is_word(c) || c == '.')
                 };
-                lexemes.push(Lexeme {
-                    word,
-                    classes,
-                    edges: (
-                        edge(folded.chars().next(), open_start),
-                        edge(folded.chars().next_back(), open_end),
-                    ),
-                });
-                needles.push(folded);
+                let edges = (
+                    edge(folded.chars().next(), open_start),
+                    edge(folded.chars().next_back(), open_end),
+                );
+                lexemes.push(Lexeme { word, classes });
+                needles.push((folded, edges));
             }
         }
+        let words = Words::new(needles.iter().map(|(word, edges)| (word.as_str(), *edges)));
+        let mut longest_pattern = 0;
         let mut patterns = Vec::new();
         let mut waiting: [Vec<(usize, usize)>; 128] = std::array::from_fn(|_| Vec::new());
         let mut anchors: Classes = 0;
@@ -104,6 +104,8 @@ impl Engine {
                 if let Some(&(_, anchor)) = slots.iter().find(|(_, c)| c & COMMON == 0) {
                     anchors |= anchor;
                 }
+                let gaps: usize = slots.iter().map(|(gap, _)| gap).sum();
+                longest_pattern = longest_pattern.max(gaps + slots.len() * words.longest);
                 for (place, &(_, classes)) in slots.iter().enumerate() {
                     for (class, list) in waiting.iter_mut().enumerate() {
                         if classes & (1 << class) != 0 {
@@ -122,26 +124,40 @@ impl Engine {
         for list in &mut waiting {
             list.sort_by_key(|&(_, place)| std::cmp::Reverse(place));
         }
-        let gate: Vec<&str> = needles
-            .iter()
-            .zip(&lexemes)
-            .filter(|(_, lexeme)| lexeme.classes & anchors != 0)
-            .map(|(needle, _)| needle.as_str())
-            .collect();
-        let gate = automaton(&gate, true);
         Self {
-            words: automaton(&needles, false),
-            gate,
             lexemes,
+            words,
+            anchors,
             patterns,
             waiting,
             places,
+            block: longest_pattern.max(1024),
         }
     }
 
     /// Whether any rule could match `text`, which need not be folded if it is ASCII.
     pub(super) fn may_match(&self, text: &str) -> bool {
-        self.gate.is_match(text)
+        let mut before = 0;
+        Window::each(text.as_bytes(), |bytes, starts| {
+            let mut classes = 0;
+            self.words.find(bytes, starts, Ends::Words, &mut |hit| {
+                classes |= self.classes(hit);
+            });
+            let may = self.may_hold(before | classes);
+            before = classes;
+            may
+        })
+    }
+
+    /// Whether words of these classes are enough for any pattern.
+    fn may_hold(&self, classes: Classes) -> bool {
+        let all = |pattern: &Pattern| pattern.slots.iter().all(|(_, slot)| slot & classes != 0);
+        classes & self.anchors != 0 && self.patterns.iter().any(all)
+    }
+
+    fn classes(&self, hit: Hit) -> Classes {
+        let lexeme = self.lexemes.get(usize::from(hit.word));
+        lexeme.map_or(0, |lexeme| lexeme.classes)
     }
 
     /// Every rule that matches the folded `text`; `joined` where words have no ends.
@@ -153,31 +169,41 @@ impl Engine {
         } else {
             text
         };
-        let mut chains: Vec<Option<Chain>> = vec![None; self.places];
-        for hit in self.words.find_overlapping_iter(line) {
-            let Some(lexeme) = self.lexemes.get(hit.pattern().as_usize()) else {
-                continue;
-            };
-            let (start, end) = (hit.start(), hit.end());
-            let fits = if joined {
-                end - start >= 4
-            } else {
-                (!lexeme.edges.0 || !ends_in_word(line, start))
-                    && (!lexeme.edges.1 || !begins_in_word(line, end))
-            };
-            if !fits {
-                continue;
+        let ends = if joined { Ends::Anywhere } else { Ends::Words };
+        let mut hits = Vec::new();
+        let mut blocks: Vec<Classes> = vec![0; line.len() / self.block + 2];
+        self.words
+            .find(line.as_bytes(), 0..line.len(), ends, &mut |hit| {
+                if let Some(block) = blocks.get_mut(hit.start / self.block) {
+                    *block |= self.classes(hit);
+                }
+                hits.push(hit);
+            });
+        let mut kept = vec![false; blocks.len()];
+        let mut any = false;
+        for (at, pair) in blocks.windows(2).enumerate() {
+            if self.may_hold(pair.iter().fold(0, |all, classes| all | classes)) {
+                any = true;
+                kept.iter_mut().skip(at).take(2).for_each(|k| *k = true);
             }
-            let word = u16::try_from(hit.pattern().as_usize()).unwrap_or(u16::MAX);
-            let mut classes = lexeme.classes;
+        }
+        if !any {
+            return;
+        }
+        hits.retain(|hit| kept.get(hit.start / self.block) == Some(&true));
+        // In the order in which they end, and of two that end together the longer one first.
+        hits.sort_unstable_by_key(|hit| (hit.end, hit.start, hit.word));
+        let mut chains = Chains {
+            places: vec![0; self.places],
+            chains: Vec::new(),
+        };
+        for hit in hits {
+            let mut classes = self.classes(hit);
             while classes != 0 {
                 let class = classes.trailing_zeros() as usize;
                 classes &= classes - 1;
-                let Some(waiting) = self.waiting.get(class) else {
-                    continue;
-                };
-                for &(pattern, place) in waiting {
-                    self.extend(pattern, place, (start, end, word), &mut chains, found);
+                for &(pattern, place) in self.waiting.get(class).into_iter().flatten() {
+                    self.extend(pattern, place, hit, &mut chains, found);
                 }
             }
         }
@@ -187,8 +213,8 @@ impl Engine {
         &self,
         pattern: usize,
         place: usize,
-        (start, end, word): (usize, usize, u16),
-        chains: &mut [Option<Chain>],
+        Hit { start, end, word }: Hit,
+        chains: &mut Chains,
         found: &mut Vec<Match>,
     ) -> Option<()> {
         let pattern = self.patterns.get(pattern)?;
@@ -200,7 +226,7 @@ impl Engine {
                 words: [u16::MAX; MAX_SLOTS],
             },
             Some(before) => {
-                let before = (*chains.get(pattern.first + before)?)?;
+                let before = *chains.get(pattern.first + before)?;
                 if start < before.end || start - before.end > gap {
                     return None;
                 }
@@ -210,11 +236,7 @@ impl Engine {
         chain.end = end;
         *chain.words.get_mut(place)? = word;
         if place + 1 < pattern.slots.len() {
-            let slot = chains.get_mut(pattern.first + place)?;
-            // Of two words that end together the longer one stays: it began earlier.
-            if slot.is_none_or(|old| old.end < end || old.start > chain.start) {
-                *slot = Some(chain);
-            }
+            chains.put(pattern.first + place, chain);
         } else {
             found.push(Match {
                 rule: pattern.rule,
@@ -230,17 +252,125 @@ impl Engine {
     }
 }
 
-fn automaton<P: AsRef<[u8]>>(needles: &[P], any_case: bool) -> AhoCorasick {
-    let built = AhoCorasickBuilder::new()
-        .match_kind(MatchKind::Standard)
-        .kind(Some(AhoCorasickKind::ContiguousNFA))
-        .ascii_case_insensitive(any_case)
-        .build(needles);
-    match built {
-        Ok(built) => built,
-        // The lists are constants of a few thousand bytes: they cannot be too large.
-        Err(error) => unreachable!("{error}"),
+/// The chains that reached a place, if any did.
+struct Chains {
+    /// For each place the number of its chain, from one on.
+    places: Vec<u16>,
+    chains: Vec<Chain>,
+}
+
+impl Chains {
+    fn get(&self, place: usize) -> Option<&Chain> {
+        let number = self.places.get(place)?.checked_sub(1)?;
+        self.chains.get(usize::from(number))
     }
+
+    fn put(&mut self, place: usize, chain: Chain) -> Option<()> {
+        let number = self.places.get_mut(place)?;
+        match number.checked_sub(1) {
+            Some(known) => {
+                let old = self.chains.get_mut(usize::from(known))?;
+                // Of two words that end together the longer one stays: it began earlier.
+                if old.end < chain.end || old.start > chain.start {
+                    *old = chain;
+                }
+            }
+            None => {
+                self.chains.push(chain);
+                *number = u16::try_from(self.chains.len()).ok()?;
+            }
+        }
+        None
+    }
+}
+
+/// A stretch of a text in ASCII, folded: lower case, one space for any whitespace.
+struct Window;
+
+impl Window {
+    const SIZE: usize = 3072;
+    /// What is kept of the text before, and how far ahead is looked: more than a word.
+    const AROUND: usize = 256;
+
+    /// Gives each window to `check`, with the bytes that are new in it, until that says yes. New
+    /// are more bytes than a match can have.
+    fn each(text: &[u8], mut check: impl FnMut(&[u8], Range<usize>) -> bool) -> bool {
+        let mut window = [0_u8; Self::SIZE];
+        let (mut rest, mut filled, mut from) = (text, 0, 0);
+        loop {
+            rest = fill(rest, &mut window, &mut filled);
+            let to = if rest.is_empty() {
+                filled
+            } else {
+                filled - Self::AROUND
+            };
+            if check(window.get(..filled).unwrap_or_default(), from..to) {
+                return true;
+            }
+            if rest.is_empty() {
+                return false;
+            }
+            window.copy_within(to - Self::AROUND..filled, 0);
+            from = Self::AROUND;
+            filled = 2 * Self::AROUND;
+        }
+    }
+}
+
+/// Folds as much of `text` as there is room for behind what is `filled`; the rest of it.
+fn fill<'t>(text: &'t [u8], window: &mut [u8], filled: &mut usize) -> &'t [u8] {
+    const BLOCK: usize = 32;
+    let mut rest = text;
+    while let Some((block, after)) = rest.split_first_chunk::<BLOCK>()
+        && let Some(out) = window.get_mut(*filled..*filled + BLOCK)
+    {
+        let mut spaces = [0_u8; BLOCK];
+        let mut odd = 0;
+        for ((&b, space), out) in block.iter().zip(&mut spaces).zip(out) {
+            *space = u8::from((b == b' ') | (b.wrapping_sub(b'\t') < 5));
+            odd |= u8::from((b < b' ') | (b == 0x7F)) & !*space;
+            *out = if *space != 0 {
+                b' '
+            } else {
+                b.to_ascii_lowercase()
+            };
+        }
+        let next = spaces.iter().skip(1);
+        odd |= spaces.iter().zip(next).fold(0, |odd, (a, b)| odd | a & b);
+        let [first, ..] = spaces;
+        if odd | first & u8::from(ends_in_space(window, *filled)) == 0 {
+            *filled += BLOCK;
+        } else {
+            for &b in block {
+                put(b, window, filled);
+            }
+        }
+        rest = after;
+    }
+    while let Some((&b, after)) = rest.split_first()
+        && *filled < window.len()
+    {
+        put(b, window, filled);
+        rest = after;
+    }
+    rest
+}
+
+fn put(b: u8, window: &mut [u8], filled: &mut usize) {
+    let b = match b {
+        b' ' | b'\t'..=b'\r' if ends_in_space(window, *filled) => return,
+        b' ' | b'\t'..=b'\r' => b' ',
+        0..b' ' | 0x7F => return,
+        _ => b.to_ascii_lowercase(),
+    };
+    if let Some(out) = window.get_mut(*filled) {
+        *out = b;
+        *filled += 1;
+    }
+}
+
+fn ends_in_space(window: &[u8], filled: usize) -> bool {
+    filled.checked_sub(1).and_then(|last| window.get(last)) == Some(&b' ')
 }
 
 /// Letters and digits that belong to a word. Scripts without spaces have no word edges.
@@ -254,14 +384,34 @@ fn is_spaceless(c: char) -> bool {
         | '\u{3400}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7AF}' | '\u{20000}'..='\u{3FFFF}')
 }
 
-fn ends_in_word(text: &str, at: usize) -> bool {
-    text.get(..at)
-        .and_then(|before| before.chars().next_back())
-        .is_some_and(is_word)
+/// Whether the last character before `at` is part of a word.
+pub(super) fn ends_in_word(text: &[u8], at: usize) -> bool {
+    let before = text.get(..at).unwrap_or_default();
+    match before.last() {
+        None => false,
+        Some(b) if b.is_ascii() => b.is_ascii_alphanumeric(),
+        Some(_) => {
+            let ends = before.iter().rposition(|&b| b >= 0xC0).unwrap_or_default();
+            first(before.get(ends..).unwrap_or_default()).is_some_and(is_word)
+        }
+    }
 }
 
-fn begins_in_word(text: &str, at: usize) -> bool {
-    text.get(at..)
-        .and_then(|after| after.chars().next())
-        .is_some_and(is_word)
+/// Whether the character at `at` is part of a word.
+pub(super) fn begins_in_word(text: &[u8], at: usize) -> bool {
+    let after = text.get(at..).unwrap_or_default();
+    match after.first() {
+        None => false,
+        Some(b) if b.is_ascii() => b.is_ascii_alphanumeric(),
+        Some(_) => first(after).is_some_and(is_word),
+    }
+}
+
+fn first(utf8: &[u8]) -> Option<char> {
+    let length = match utf8.first()? {
+        0xF0.. => 4,
+        0xE0.. => 3,
+        _ => 2,
+    };
+    str::from_utf8(utf8.get(..length)?).ok()?.chars().next()
 }

@@ -11,6 +11,7 @@ mod rules;
 mod tests;
 #[cfg(test)]
 mod tests_languages;
+mod words;
 
 use crate::report::{Evidence, Field, Finding, Severity, View};
 use crate::view;
@@ -27,18 +28,11 @@ const NEAR: usize = 320;
 pub(crate) fn inspect(text: &str, field: Field, findings: &mut Vec<Finding>) {
     let engine = &*ENGINE;
     let mut weighed = Scales::new(field);
+    let mut weigh = |reading| weighed.reading(engine, &reading);
     if !text.is_ascii() || engine.may_match(text) {
-        let folded = view::fold(text);
-        if engine.may_match(&folded.text) {
-            weighed.reading(engine, &folded);
-        }
-    }
-    if view::is_suspect(text) {
-        view::others(text, &mut |reading| {
-            if engine.may_match(&reading.text) {
-                weighed.reading(engine, &reading);
-            }
-        });
+        view::readings(text, &mut weigh);
+    } else {
+        view::ascii(text, &mut weigh);
     }
     weighed.finish(findings);
 }

@@ -205,6 +205,18 @@ classes! {
     THROUGH = 91,
     /// A secret of the person, by their right to it.
     USER_SECRET = 92,
+    /// The escape of a character that nobody would see.
+    ESCAPED = 93,
+    /// An order not to.
+    DONT = 94,
+    /// To tell somebody something.
+    INFORM = 95,
+    /// The person who would be told.
+    WHOM = 96,
+    /// Whatever the model will say.
+    ALL_ANSWERS = 97,
+    /// An order to forget, with all that belongs to it.
+    FORGET = 98,
 }
 
 /// Classes whose words stand in many honest texts: no rule may wait for these alone.
@@ -231,7 +243,9 @@ pub(super) const COMMON: Classes = PRIOR
     | TAKES
     | OTHER_CALL
     | CHANGE
-    | GIVE;
+    | GIVE
+    | DONT
+    | WHOM;
 
 /// Words of one class.
 pub(super) type Words = (Classes, &'static [&'static str]);
