@@ -98,7 +98,7 @@ impl Sanitizer {
         let detached = std::mem::replace(&mut self.scan, Scan::new("", self.field));
         let mut scan = detached.attach(&self.held, more);
         let mut kept = scan.pos();
-        while let Some(hit) = scan.next() {
+        for hit in scan.by_ref() {
             self.clean
                 .push_str(self.held.get(kept..hit.span.start).unwrap_or_default());
             for c in self.held.get(hit.span.clone()).unwrap_or_default().chars() {
