@@ -7,7 +7,7 @@ use std::process::Command;
 const FOLDER: &str = "/usr/share/unicode";
 
 /// The text of a file of the database.
-pub fn read(name: &str) -> String {
+pub(crate) fn read(name: &str) -> String {
     let path = Path::new(FOLDER).join(name);
     match std::fs::read_to_string(&path) {
         Ok(text) => text,
@@ -19,7 +19,7 @@ pub fn read(name: &str) -> String {
 }
 
 /// The same of a file that Debian compresses.
-pub fn read_bz2(name: &str) -> String {
+pub(crate) fn read_bz2(name: &str) -> String {
     let path = Path::new(FOLDER).join(name);
     assert!(
         path.exists(),
@@ -36,7 +36,7 @@ pub fn read_bz2(name: &str) -> String {
 }
 
 /// The fields of each line that has some.
-pub fn rows(text: &str) -> impl Iterator<Item = Vec<&str>> {
+pub(crate) fn rows(text: &str) -> impl Iterator<Item = Vec<&str>> {
     text.lines().filter_map(|line| {
         let line = line.split('#').next().unwrap_or_default().trim();
         (!line.is_empty() && !line.starts_with('@'))
@@ -45,37 +45,37 @@ pub fn rows(text: &str) -> impl Iterator<Item = Vec<&str>> {
 }
 
 /// `0023 FE0F` as text.
-pub fn text(hex: &str) -> String {
+pub(crate) fn text(hex: &str) -> String {
     hex.split_whitespace().map(character).collect()
 }
 
-pub fn character(hex: &str) -> char {
+pub(crate) fn character(hex: &str) -> char {
     char::from_u32(u32::from_str_radix(hex, 16).unwrap()).unwrap()
 }
 
 /// `0041` or `0041..005A`; surrogates are no characters.
-pub fn range(hex: &str) -> impl Iterator<Item = char> {
+pub(crate) fn range(hex: &str) -> impl Iterator<Item = char> {
     let (from, to) = hex.split_once("..").unwrap_or((hex, hex));
     let number = |hex| u32::from_str_radix(hex, 16).unwrap();
     (number(from)..=number(to)).filter_map(char::from_u32)
 }
 
 /// How many there are of each kind.
-pub type Counts = BTreeMap<String, usize>;
+pub(crate) type Counts = BTreeMap<String, usize>;
 
-pub fn count(counts: &mut Counts, kind: &str) {
+pub(crate) fn count(counts: &mut Counts, kind: &str) {
     *counts.entry(kind.to_owned()).or_default() += 1;
 }
 
 /// That there are so many of each kind and none of any other.
 #[track_caller]
-pub fn assert_counts(counts: &Counts, expected: &[(&str, usize)]) {
+pub(crate) fn assert_counts(counts: &Counts, expected: &[(&str, usize)]) {
     let counts: Vec<(&str, usize)> = counts.iter().map(|(k, n)| (k.as_str(), *n)).collect();
     assert_eq!(counts, expected);
 }
 
 /// The code points that have a name in Debian's version.
-pub fn known() -> Vec<char> {
+pub(crate) fn known() -> Vec<char> {
     let age = read("DerivedAge.txt");
     let mut known: Vec<char> = rows(&age).flat_map(|row| range(row[0])).collect();
     known.sort_unstable();
