@@ -61,7 +61,7 @@ pub(crate) fn range(hex: &str) -> impl Iterator<Item = char> {
 }
 
 /// How many there are of each kind.
-pub type Counts = BTreeMap<String, usize>;
+pub(crate) type Counts = BTreeMap<String, usize>;
 
 pub(crate) fn count(counts: &mut Counts, kind: &str) {
     *counts.entry(kind.to_owned()).or_default() += 1;

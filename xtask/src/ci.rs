@@ -14,6 +14,7 @@ const STEPS: &[Step] = &[
     ("book", book::run),
     ("clippy", clippy),
     ("clippy, no features", clippy_bare),
+    ("fuzz targets", fuzz),
     ("rustdoc", rustdoc),
     ("test", |workspace| test::run(workspace, &[])),
 ];
@@ -64,6 +65,15 @@ fn clippy_bare(workspace: &Workspace) -> Result<()> {
         "--",
         "--deny=warnings",
     ]))
+}
+
+/// They are run by hand, with a nightly compiler; here they are only held to what they call.
+fn fuzz(workspace: &Workspace) -> Result<()> {
+    workspace::run(
+        workspace
+            .cargo()
+            .args(["check", "--manifest-path=fuzz/Cargo.toml"]),
+    )
 }
 
 /// Libraries only: the `mcp-secure` program and the library would write to the same pages.

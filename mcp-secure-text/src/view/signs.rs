@@ -102,26 +102,31 @@ impl Scan<'_> {
         let word = letters | digits;
         let token = word | wide(before.joints, masks.joints);
 
-        // Runs of sixteen, where they start.
-        let runs = |mask: u128| {
-            let mut runs = mask & mask >> 1;
-            runs &= runs >> 2;
-            runs &= runs >> 4;
-            runs &= runs >> 8;
-            runs & !(mask << 1) & STARTS
-        };
-        let mut runs = runs(token) | runs(word);
-        while runs != 0 {
-            let rest = self.rest(start, runs.trailing_zeros());
-            runs &= runs - 1;
-            let (blob, long) = (blobs::starts_at(rest), joined::is_unbroken(rest));
-            self.signs.blobs |= blob;
-            self.signs.unbroken |= long;
+        // Runs of sixteen, where they start. Each of them has a whole byte of its mask.
+        if whole_byte(before.letters | before.digits | before.joints)
+            | whole_byte(masks.letters | masks.digits | masks.joints)
+        {
+            let runs = |mask: u128| {
+                let mut runs = mask & mask >> 1;
+                runs &= runs >> 2;
+                runs &= runs >> 4;
+                runs &= runs >> 8;
+                runs & !(mask << 1) & STARTS
+            };
+            let mut runs = runs(token) | runs(word);
+            while runs != 0 {
+                let rest = self.rest(start, runs.trailing_zeros());
+                runs &= runs - 1;
+                let (blob, long) = (blobs::starts_at(rest), joined::is_unbroken(rest));
+                self.signs.blobs |= blob;
+                self.signs.unbroken |= long;
+            }
         }
 
         // Digits with letters on both sides.
-        let inner = letters << 1 & digits & (letters >> 1 | digits >> 1 & letters >> 2) & STARTS;
-        if inner != 0 || self.leet_before != 0 {
+        if digits != 0 || self.leet_before != 0 {
+            let inner =
+                letters << 1 & digits & (letters >> 1 | digits >> 1 & letters >> 2) & STARTS;
             let count = inner.count_ones();
             if !self.signs.leet && count + self.leet_before >= 2 {
                 let from = start.saturating_sub(3 * BLOCK);
@@ -132,25 +137,26 @@ impl Scan<'_> {
         }
 
         // Letters and digits that stand alone.
-        let alone = word & !(word << 1) & !(word >> 1);
-        if (alone & (STARTS | STARTS << 20)).count_ones() >= 5 && !self.signs.singles {
+        let begins = word & !(word << 1);
+        let alone = begins & !(word >> 1);
+        if !self.signs.singles && (alone & (STARTS | STARTS << 20)).count_ones() >= 5 {
             let from = start.saturating_sub(BLOCK);
             let to = self.bytes.len().min(start + BLOCK);
             self.signs.singles = joined::has_singles(self.bytes.get(from..to).unwrap_or_default());
         }
 
         // Words of two, three or four, five times in a row.
-        let begins = word & !(word << 1);
         let two = begins & word >> 1 & !(word >> 2);
         let longer = begins & word >> 1 & word >> 2;
         let three = longer & !(word >> 3);
         let four = longer & word >> 3 & !(word >> 4);
         let row = |mask: u128, step: u32| {
             let pairs = mask & mask >> step;
-            pairs & pairs >> (2 * step) & mask >> (4 * step) & STARTS != 0
+            pairs != 0 && pairs & pairs >> (2 * step) & mask >> (4 * step) & STARTS != 0
         };
-        self.signs.groups = self.signs.groups || row(two, 3) || row(three, 4) || row(four, 5);
-        if !self.signs.bytes && (row(two, 3) || row(two, 4) || row(four, 5) || row(four, 6)) {
+        let (twos, fours) = (row(two, 3), row(four, 5));
+        self.signs.groups = self.signs.groups || twos || fours || row(three, 4);
+        if !self.signs.bytes && (twos || fours || row(two, 4) || row(four, 6)) {
             let from = start.saturating_sub(BLOCK);
             let to = self.bytes.len().min(start + BLOCK);
             self.signs.bytes = blobs::has_bytes(self.bytes.get(from..to).unwrap_or_default());
@@ -218,6 +224,12 @@ impl Masks {
             markers: markers != 0,
         }
     }
+}
+
+/// Whether all bits of any byte are set.
+fn whole_byte(mask: u64) -> bool {
+    const LOW: u64 = u64::from_ne_bytes([0x7F; 8]);
+    (mask & LOW).wrapping_add(u64::from_ne_bytes([1; 8])) & mask & !LOW != 0
 }
 
 /// The lowest bit of each byte, in order.

@@ -22,8 +22,8 @@ use rules::{ENOUGH, Rule};
 /// cannot hide a strong one behind it.
 const MAX_MATCHES: usize = 256;
 
-/// How many findings of words are told.
-const MAX_TOLD: usize = 64;
+/// How many findings of one rule are told.
+const MAX_OF_RULE: usize = 8;
 
 /// How far apart, in bytes, evidence may stand and still add up.
 const NEAR: usize = 320;
@@ -149,14 +149,9 @@ impl Scales {
             if weighed.weight > ENOUGH && self.field != Field::ToolOutput {
                 finding.severity = Severity::Deny;
             }
-            // The worst is told even where there is no room for the rest.
-            let room = self.settled.len() < MAX_TOLD;
-            if !self.settled.contains(&finding)
-                && (room
-                    || self
-                        .settled
-                        .iter()
-                        .all(|told| told.severity < finding.severity))
+            let of_rule = |told: &&Finding| told.rule == finding.rule;
+            if self.settled.iter().filter(of_rule).count() < MAX_OF_RULE
+                && !self.settled.contains(&finding)
             {
                 self.settled.push(finding);
             }

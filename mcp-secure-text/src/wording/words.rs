@@ -25,19 +25,21 @@ struct Width {
     mask: u64,
     /// One bit for each value of the hash: whether any word has it.
     filter: Vec<u64>,
-    /// The first word of each slot.
-    heads: Vec<u16>,
+    /// The first word with each key, in the slot of its hash or behind it.
+    heads: Vec<(u64, u16)>,
 }
 
 struct Entry {
-    key: u64,
+    /// The first eight bytes from those on that it is looked up by.
+    start: u64,
+    mask: u64,
     /// Where it stands in the bytes.
     at: usize,
     len: usize,
     /// How many bytes of the word stand before those it is looked up by.
     back: usize,
     edges: (bool, bool),
-    /// The next word of the slot.
+    /// The next word with the same key.
     next: u16,
 }
 
@@ -60,7 +62,7 @@ pub(super) enum Ends {
 
 const NONE: u16 = u16::MAX;
 const FILTER_BITS: u32 = 16;
-const HEAD_BITS: u32 = 12;
+const HEAD_BITS: u32 = 14;
 const BLOCK: usize = 64;
 
 /// The shortest word that is found in a text without spaces.
@@ -72,7 +74,7 @@ impl Words {
         let width = |bytes: u32| Width {
             mask: u64::MAX >> (64 - 8 * bytes),
             filter: vec![0; 1 << (FILTER_BITS - 6)],
-            heads: vec![NONE; 1 << HEAD_BITS],
+            heads: vec![(0, NONE); 1 << HEAD_BITS],
         };
         let mut tables = Self {
             bytes: Vec::new(),
@@ -92,7 +94,8 @@ impl Words {
             return;
         };
         let mut entry = Entry {
-            key: 0,
+            start: 0,
+            mask: 0,
             at: self.bytes.len(),
             len: word.len(),
             back: 0,
@@ -111,13 +114,21 @@ impl Words {
                 };
                 if let Some(width) = self.widths.get_mut(index) {
                     entry.back = back;
-                    entry.key = load(rest, 0) & width.mask;
-                    let hash = hash(entry.key);
+                    entry.start = load(rest, 0);
+                    entry.mask = u64::MAX >> (64 - 8 * rest.len().min(8));
+                    let key = entry.start & width.mask;
+                    let hash = hash(key);
                     if let Some(bits) = width.filter.get_mut(filter_slot(hash).0) {
                         *bits |= filter_slot(hash).1;
                     }
-                    if let Some(head) = width.heads.get_mut(head_slot(hash)) {
-                        entry.next = std::mem::replace(head, number);
+                    // There are more slots than there can be words.
+                    let mut slot = head_slot(hash);
+                    while let Some(head) = width.heads.get_mut(slot) {
+                        if head.1 == NONE || head.0 == key {
+                            entry.next = std::mem::replace(head, (key, number)).1;
+                            break;
+                        }
+                        slot = (slot + 1) % (1 << HEAD_BITS);
                     }
                 }
             }
@@ -205,13 +216,35 @@ impl Words {
             if width.filter.get(slot).is_none_or(|bits| bits & bit == 0) {
                 continue;
             }
-            let mut next = width.heads.get(head_slot(hash)).copied().unwrap_or(NONE);
-            while let Some(entry) = self.entries.get(usize::from(next)) {
-                if entry.key == key {
-                    self.check(text, at, next, ends, each);
+            let mut slot = head_slot(hash);
+            while let Some(&(known, first)) = width.heads.get(slot)
+                && first != NONE
+            {
+                if known == key {
+                    self.look_through(text, at, window, first, ends, each);
+                    break;
                 }
-                next = entry.next;
+                slot = (slot + 1) % (1 << HEAD_BITS);
             }
+        }
+    }
+
+    #[inline]
+    fn look_through(
+        &self,
+        text: &[u8],
+        at: usize,
+        window: u64,
+        first: u16,
+        ends: Ends,
+        each: &mut impl FnMut(Hit),
+    ) {
+        let mut next = first;
+        while let Some(entry) = self.entries.get(usize::from(next)) {
+            if (entry.start ^ window) & entry.mask == 0 {
+                self.check(text, at, next, ends, each);
+            }
+            next = entry.next;
         }
     }
 
@@ -225,7 +258,9 @@ impl Words {
             return;
         };
         let end = start + entry.len;
-        if text.get(start..end) != self.bytes.get(entry.at..entry.at + entry.len) {
+        // Where eight bytes are all of it, they have been compared.
+        let known = entry.back == 0 && entry.len <= 8 && entry.mask != 0 && end <= text.len();
+        if !known && text.get(start..end) != self.bytes.get(entry.at..entry.at + entry.len) {
             return;
         }
         let fits = match ends {

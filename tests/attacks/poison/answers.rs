@@ -422,11 +422,10 @@ fn credential(over: Over, way: &str) -> Played {
     let scene = Scene::new();
     let (way, inbox) = match way {
         "split" => {
-            let (left, right) = scene.canary.split_at(9);
-            (
-                "text",
-                format!("postgres://app:{left}\u{200B}{right}@db.internal/orders"),
-            )
+            // What nobody sees keeps a detector from seeing an address in it.
+            let password = &scene.canary;
+            let text = format!("postgres:\u{200B}//app:{password}@db.internal/orders");
+            ("text", text)
         }
         way => (
             way,
