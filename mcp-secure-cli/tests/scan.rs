@@ -103,7 +103,7 @@ fn every_row_gets_a_verdict_with_its_evidence() {
         json!({"id": 7, "subset": "metadata", "field": "tool_description", "text": ORDER, "x": [1]}),
         json!({"id": "b", "subset": "metadata", "field": "title", "text": "Adds\u{200B}."}),
         json!({"id": "c", "subset": "output", "field": "", "text": "export DB_PASSWORD='7hX-q0Zr2m'"}),
-        json!({"id": "d", "subset": "metadata", "text": "export DB_PASSWORD='7hX-q0Zr2m'"}),
+        json!({"id": "d", "subset": "metadata", "field": null, "text": "export DB_PASSWORD='7hX-q0Zr2m'"}),
         json!({"id": "e", "subset": "metadata", "field": "param_name", "text": "readPrivateKey"}),
         json!({"id": "f", "subset": "metadata", "field": "tool_name", "text": "read file"}),
     ]

@@ -118,5 +118,6 @@ pub use report::{
 
 pub use stream::Sanitizer;
 
-/// The version of the Unicode Character Database behind the rules: 18.0.0.
+/// The version of the Unicode Character Database behind the rules: 18.0.0. All of the tables that
+/// are built in have it.
 pub const UNICODE_VERSION: (u64, u64, u64) = unicode_properties::UNICODE_VERSION;

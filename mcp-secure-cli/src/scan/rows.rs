@@ -14,10 +14,8 @@ use super::{Ended, MOST, Result, field, open, print, print::Judged, tell, unread
 #[derive(Deserialize)]
 struct Row<'a> {
     id: Value,
-    #[serde(borrow, default)]
-    subset: Cow<'a, str>,
-    #[serde(borrow, default)]
-    field: Cow<'a, str>,
+    subset: Option<String>,
+    field: Option<String>,
     #[serde(borrow)]
     text: Cow<'a, str>,
 }
@@ -99,9 +97,13 @@ fn judge(line: &[u8]) -> Result<String> {
     if !(row.id.is_string() || row.id.is_number()) {
         return Err("`id` is neither a string nor a number".to_owned());
     }
+    let field = field::of_row(
+        row.subset.as_deref().unwrap_or_default(),
+        row.field.as_deref().unwrap_or_default(),
+    );
     print::json(&Answer {
         id: &row.id,
-        judged: Judged::new(&row.text, field::of_row(&row.subset, &row.field)),
+        judged: Judged::new(&row.text, field),
     })
 }
 

@@ -158,8 +158,9 @@ fn is_forbidden(c: char) -> bool {
 
 #[test]
 fn sanitized_text_is_clean_and_sanitizing_it_again_changes_nothing() {
-    for text in corpus() {
-        for field in FIELDS {
+    for (i, text) in corpus().enumerate() {
+        // Each text in three of the fields.
+        for field in FIELDS.into_iter().skip(i % 4).step_by(4) {
             for policy in POLICIES {
                 let once = sanitize_field(text.as_str(), field, policy);
                 let report = inspect(once.as_str(), field);
@@ -180,8 +181,8 @@ fn sanitized_text_is_clean_and_sanitizing_it_again_changes_nothing() {
 
 #[test]
 fn spans_hold_what_the_findings_say() {
-    for text in corpus() {
-        for field in FIELDS {
+    for (i, text) in corpus().enumerate() {
+        for field in FIELDS.into_iter().skip(i % 4).step_by(4) {
             let report = inspect(&text, field);
             let mut end = 0;
             for finding in report.findings.iter().filter(|f| hidden(f)) {
@@ -330,7 +331,7 @@ fn whatever_is_looked_for_is_looked_for_near_in_pieces_and_in_the_whole() {
     ] {
         for over in ["a", ";", "\u{E9}", "\u{2800}", "\u{200B}", "\u{1F468}", "<"] {
             for end in ["\u{5D0}", "\u{7}", "\u{1B}\\", "m", "\u{2801}", "\n", ""] {
-                for bytes in [10, 4000, 4080, 4090, 4096, 4100, 4112, 4140, 9000, 20_000] {
+                for bytes in [10, 4080, 4096, 4110, 9000] {
                     for length in [bytes / over.len(), bytes / 10] {
                         let text = format!("{start}{}{end}{start}b", over.repeat(length));
                         let most = [7, 300, 5000][random(3)];

@@ -151,10 +151,10 @@ impl Scales {
             if weighed.weight > ENOUGH && self.field != Field::ToolOutput {
                 finding.severity = Severity::Deny;
             }
-            let of_rule = |told: &&Finding| told.rule == finding.rule;
-            if self.settled.iter().filter(of_rule).count() < MAX_OF_RULE
-                && !self.settled.contains(&finding)
-            {
+            let of_rule = self.settled.iter().filter(|t| t.rule == finding.rule);
+            let worst = of_rule.clone().map(|told| told.severity).max();
+            let room = of_rule.count() < MAX_OF_RULE || worst < Some(finding.severity);
+            if room && !self.settled.contains(&finding) {
                 self.settled.push(finding);
             }
         }
