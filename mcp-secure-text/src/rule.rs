@@ -407,6 +407,52 @@ pub const ALL: &[&str] = &[
     WORDS_INJECTION,
 ];
 
+/// What is known of a rule: why it is there, and what to do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct About {
+    /// Its stable name.
+    pub id: &'static str,
+    /// What the author of a text should do.
+    pub advice: &'static str,
+    /// Where the attack is described.
+    pub source: &'static str,
+}
+
+/// What is known of the rule `id`, one of [`ALL`].
+///
+/// ```
+/// use mcp_secure_text::rule;
+///
+/// let about = rule::about(rule::WORDS_DECODE).unwrap();
+/// assert_eq!(about.advice, "write what it says");
+/// assert!(rule::about("hidden/nothing").is_none());
+/// ```
+pub fn about(id: &str) -> Option<About> {
+    let id = ALL.iter().find(|known| **known == id).copied()?;
+    let source = match id {
+        BIDI_CONTROL | DIRECTION_MARK => "CVE-2021-42574, Trojan Source; UTS #55",
+        ESCAPE_SEQUENCE | CONTROL | CARRIAGE_RETURN => {
+            "Trail of Bits, Deceiving users with ANSI terminal codes in MCP (2025)"
+        }
+        TAG_CHARACTER => "Goodside, ASCII smuggling (2024); UTS #51, Emoji tag sequences",
+        VARIATION_SELECTOR => "Butler, Smuggling arbitrary data through an emoji (2025)",
+        MIXED_SCRIPT => "UTS #39, Unicode Security Mechanisms",
+        PADDING | LENGTH => "Invariant Labs, MCP tool poisoning (2025)",
+        LINK_MISMATCH | ACTIVE_LINK => "OWASP LLM05:2025 Improper Output Handling",
+        PARAMETER => "HiddenLayer, parameter abuse (2025)",
+        _ => match crate::wording::about(id) {
+            Some((advice, source)) => return Some(About { id, advice, source }),
+            None => "UTR #36, Unicode Security Considerations",
+        },
+    };
+    Some(About {
+        id,
+        advice: advice(id),
+        source,
+    })
+}
+
 /// What to do about a finding of `rule`, in one sentence for the author of the text.
 pub(crate) fn advice(rule: &'static str) -> &'static str {
     match rule {

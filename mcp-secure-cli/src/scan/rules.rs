@@ -8,7 +8,11 @@ use super::{Ended, Result, print, written};
 
 pub(super) fn list() -> Result<Ended> {
     let mut output = io::stdout().lock();
-    for id in rule::ALL.iter().chain(toolset::RULES) {
+    for about in rule::ALL.iter().filter_map(|id| rule::about(id)) {
+        let line = format!("{:32} {} ({})", about.id, about.advice, about.source);
+        written(writeln!(output, "{}", print::safe(&line)))?;
+    }
+    for id in toolset::RULES {
         written(writeln!(output, "{id}"))?;
     }
     for detector in secret::DETECTORS {

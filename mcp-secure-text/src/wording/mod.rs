@@ -41,6 +41,12 @@ pub(crate) fn inspect(text: &str, field: Field, findings: &mut Vec<Finding>) {
     weighed.finish(findings);
 }
 
+/// The advice and the source of a rule about words.
+pub(crate) fn about(id: &str) -> Option<(&'static str, &'static str)> {
+    let rule = rules::RULES.iter().find(|rule| rule.id == id)?;
+    Some((rule.advice, rule.source))
+}
+
 struct Weighed {
     finding: Finding,
     weight: u32,

@@ -9,7 +9,7 @@ use crate::rule;
 /// The evidence that flags a text.
 pub(super) const ENOUGH: u32 = 100;
 
-/// One mechanism.
+/// One mechanism. Its examples are read by the tests.
 #[derive(Debug)]
 #[cfg_attr(not(test), allow(dead_code))]
 pub(super) struct Rule {

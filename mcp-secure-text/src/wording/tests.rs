@@ -94,3 +94,17 @@ fn a_pattern_may_spell_out_what_it_keeps_away() {
     assert!(inspect(pattern, Field::SchemaText).is_clean());
     assert!(!inspect(pattern, Field::Description).is_clean());
 }
+
+#[test]
+fn every_rule_is_listed_and_known() {
+    let words = RULES.iter().map(|rule| rule.id);
+    let listed = crate::rule::ALL.iter().copied();
+    assert!(words.eq(listed.filter(|id| id.starts_with("wording/"))));
+    for id in crate::rule::ALL {
+        let about = crate::rule::about(id).unwrap();
+        assert!(
+            about.source.len() > 8 && about.advice.len() > 8,
+            "{about:?}"
+        );
+    }
+}
