@@ -60,12 +60,17 @@ mod tests;
 mod view;
 mod wording;
 
-/// For fuzz targets; no part of the interface.
+/// For fuzz targets and benchmarks; no part of the interface.
 #[doc(hidden)]
 pub mod fuzzing {
     use std::ops::Range;
 
     use crate::View;
+
+    /// The words of which a text has one if any rule over words matches.
+    pub fn anchors() -> Vec<String> {
+        crate::wording::anchors()
+    }
 
     /// All readings of a text, and where each of them came from.
     pub fn readings(text: &str) -> Vec<(View, String, Range<usize>)> {

@@ -37,6 +37,14 @@ pub(crate) fn inspect(text: &str, field: Field, findings: &mut Vec<Finding>) {
     weighed.finish(findings);
 }
 
+/// The words of which a text has one if any rule matches, folded.
+pub(crate) fn anchors() -> Vec<String> {
+    let words = ENGINE.anchors();
+    words
+        .map(|word| view::fold(word.trim_matches('…')).text)
+        .collect()
+}
+
 struct Weighed {
     finding: Finding,
     weight: u32,
