@@ -77,7 +77,7 @@ pub mod toolset;
 mod view;
 mod wording;
 
-/// For fuzz targets; no part of the interface.
+/// For fuzz targets and benchmarks; no part of the interface.
 #[doc(hidden)]
 pub mod fuzzing {
     use std::ops::Range;
@@ -93,6 +93,11 @@ pub mod fuzzing {
             each(reading.view, &reading.text, &|range| reading.span(range));
         };
         crate::view::readings(text, &mut give);
+    }
+
+    /// The words of which a text has one if any rule over words matches.
+    pub fn anchors() -> Vec<String> {
+        crate::wording::anchors()
     }
 
     /// All readings of a text, and where each of them came from.

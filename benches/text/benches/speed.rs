@@ -2,7 +2,8 @@
 //!
 //! `cargo bench -p mcp-secure-bench-text`; a word after `--` selects, as in `-- Russian`. The sum of
 //! machine words is what reading the text costs; the byte sum, what a plain loop over its bytes does;
-//! the word search (every anchor, any case, no view but the text itself), what the cheapest rules over
+//! the word search (an automaton with the words of which a text has one if any rule matches, in any
+//! case, in no reading but the text itself), what the cheapest rules over
 //! words would.
 #![allow(clippy::expect_used)] // A benchmark may fail loudly.
 
@@ -10,8 +11,8 @@ use std::{hint::black_box, time::Duration};
 
 use aho_corasick::AhoCorasick;
 use criterion::{Criterion, Throughput};
-use mcp_secure_bench_text::{ANCHORS, Sample, clean, descriptions, hostile};
-use mcp_secure_text::{Field, Policy, inspect, sanitize};
+use mcp_secure_bench_text::{Sample, clean, descriptions, hostile};
+use mcp_secure_text::{Field, Policy, fuzzing, inspect, sanitize, secret};
 
 fn main() {
     let mut criterion = Criterion::default()
@@ -21,7 +22,7 @@ fn main() {
         .configure_from_args();
     let words = AhoCorasick::builder()
         .ascii_case_insensitive(true)
-        .build(ANCHORS)
+        .build(fuzzing::anchors())
         .expect("the anchors are few");
     for Sample { name, text } in clean() {
         compare(
@@ -82,6 +83,9 @@ fn compare(
     });
     contestant("sanitize", &|text| {
         drop(black_box(sanitize(text, Policy::Strip)));
+    });
+    contestant("secrets", &|text| {
+        black_box(secret::find(text, secret::Kinds::default()).count());
     });
     contestant("word search", &|text| {
         black_box(words.find_iter(text).count());

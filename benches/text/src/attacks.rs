@@ -129,6 +129,17 @@ pub fn hostile() -> Vec<Sample> {
             "open tags",
             filled(SMALL, |text| text.push_str("<!-- <important> <|im_start|>")),
         ),
+        ("percent signs", filled(SMALL, |text| text.push('%'))),
+        ("percent encoding", filled(SMALL, |text| text.push_str("%69%67"))),
+        ("ampersands", filled(SMALL, |text| text.push_str("&#"))),
+        ("backslashes", filled(SMALL, |text| text.push_str("\\u"))),
+        ("brackets", filled(SMALL, |text| text.push_str("](["))),
+        (
+            "all signs at once",
+            filled(SMALL, |text| {
+                text.push_str("1gn0r3 4ll i g n o r e vtaber erongi &#105; %69 \\u0069 aWdub3JlIGFsbCBwcmV2aW91cw 69 67 6e 6f 72 65 ");
+            }),
+        ),
     ]
     .map(|(name, text)| Sample { name, text })
     .into()

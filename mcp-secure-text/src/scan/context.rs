@@ -35,6 +35,20 @@ pub(super) fn is_never_mark(c: char) -> bool {
         | '\u{1F000}'..='\u{1FAFF}' | '\u{20000}'..='\u{323AF}')
 }
 
+/// How many bytes the letter takes that starts `bytes`, if its first bytes say that it is no more
+/// than visible and written from left to right: no mark, no control, nothing that joins.
+pub(super) fn visible_letter(bytes: &[u8]) -> usize {
+    match bytes {
+        [0xC3..=0xCB | 0xD0 | 0xD1, _, ..] => 2,
+        [0xE4..=0xE9 | 0xEB | 0xEC, _, _, ..]
+        | [0xE3, 0x81 | 0x83, _, ..]
+        | [0xE3, 0x80, 0x80..=0xA9, ..]
+        | [0xE3, 0x82, 0x80..=0x98 | 0x9B..=0xBF, ..]
+        | [0xEF, 0xBC, _, ..] => 3,
+        _ => 0,
+    }
+}
+
 /// A letter of a script that is written from right to left.
 pub(super) fn is_rtl_letter(c: char) -> bool {
     matches!(c,

@@ -261,17 +261,25 @@ impl<'t> Scan<'t> {
         self.text.len() - start >= if far { UNSETTLED } else { NEXT }
     }
 
-    /// Over the plain ASCII at `pos`.
+    /// Over the plain ASCII at `pos`, and letters that are nothing but visible.
     fn skip_plain(&mut self) {
         let multiline = self.field.is_multiline();
-        let rest = self.text.as_bytes().get(self.pos..).unwrap_or_default();
-        let plain = rest
-            .iter()
-            .take_while(|&&b| is_plain_byte(b, multiline))
-            .count();
-        if let Some(&last) = plain.checked_sub(1).and_then(|last| rest.get(last)) {
-            self.pos += plain;
-            self.visible(char::from(last));
+        let start = self.pos;
+        loop {
+            let rest = self.text.as_bytes().get(self.pos..).unwrap_or_default();
+            let plain = rest
+                .iter()
+                .take_while(|&&b| is_plain_byte(b, multiline))
+                .count();
+            let letter = context::visible_letter(rest.get(plain..).unwrap_or_default());
+            self.pos += plain + letter;
+            if plain + letter == 0 {
+                break;
+            }
+        }
+        let skipped = self.text.get(start..self.pos).unwrap_or_default();
+        if let Some(last) = skipped.chars().next_back() {
+            self.visible(last);
         }
     }
 
@@ -562,6 +570,23 @@ impl<'t> Scan<'t> {
             Kept(end)
         } else {
             Wrong(rule::FORMAT_CHARACTER, Deny)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_that_are_skipped_are_visible() {
+        for c in '\0'..=char::MAX {
+            let text = c.to_string();
+            if context::visible_letter(text.as_bytes()) > 0 {
+                let verdict = Scan::new(&text, Field::Name).judge(c, 0, text.len());
+                assert!(matches!(verdict, Visible), "{c:?}");
+                assert!(!context::is_rtl_letter(c), "{c:?}");
+            }
         }
     }
 }

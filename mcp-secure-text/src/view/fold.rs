@@ -42,16 +42,18 @@ impl Folded {
         }
         let mut text = String::with_capacity(self.text.len());
         for c in self.text.chars() {
-            let before = text.len();
-            if c.is_ascii() {
-                text.push(c.to_ascii_lowercase());
-            } else if has_no_case(c) {
-                text.push(c);
-            } else {
-                text.extend(c.to_lowercase());
-            }
-            if text.len() - before != c.len_utf8() {
-                return None;
+            match c {
+                '\0'..='\u{7F}' => text.push(c.to_ascii_lowercase()),
+                '\u{410}'..='\u{42F}' => text.extend(char::from_u32(u32::from(c) + 0x20)),
+                '\u{430}'..='\u{44F}' => text.push(c),
+                _ if has_no_case(c) => text.push(c),
+                _ => {
+                    let before = text.len();
+                    text.extend(c.to_lowercase());
+                    if text.len() - before != c.len_utf8() {
+                        return None;
+                    }
+                }
             }
         }
         Some(Self {

@@ -85,10 +85,13 @@ pub(crate) fn readings(text: &str, each: &mut dyn FnMut(Reading)) {
     each(reading(lower));
     let signs = Signs::of(&kept.text);
     let mut others = Others::new(each);
-    if let Some((text, map)) = selectors(text) {
-        others.give(View::Folded, &text, &[Arc::new(map)]);
+    let mut braille = None;
+    if has_rare(text) {
+        if let Some((text, map)) = selectors(text) {
+            others.give(View::Folded, &text, &[Arc::new(map)]);
+        }
+        braille = turned::braille(text);
     }
-    let braille = turned::braille(text);
     if braille.is_none() && !signs.any() {
         return;
     }
@@ -268,6 +271,17 @@ fn with_shared(maps: &[Arc<Map>], map: Arc<Map>) -> Vec<Arc<Map>> {
     let mut maps = maps.to_vec();
     maps.push(map);
     maps
+}
+
+/// Whether there may be variation selectors or Braille in `text`, told from two bytes of each.
+fn has_rare(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let rare = |a: u8, b: u8| {
+        (a == 0xE2) & (b.wrapping_sub(0xA0) < 4) | (a == 0xEF) & (b == 0xB8) | (a == 0xF3)
+    };
+    let next = bytes.iter().skip(1);
+    let any = |any, (&a, &b): (&u8, &u8)| any | u8::from(rare(a, b));
+    bytes.iter().zip(next).fold(0, any) != 0
 }
 
 /// The text that variation selectors carry as bytes, wherever they stand.

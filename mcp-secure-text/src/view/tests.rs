@@ -284,6 +284,16 @@ fn selectors_carry_bytes() {
 }
 
 #[test]
+fn rare_characters_are_told_from_their_bytes() {
+    for c in ('\0'..=char::MAX)
+        .filter(|&c| letters::selector_byte(c).is_some() || matches!(c, '\u{2800}'..='\u{28FF}'))
+    {
+        assert!(has_rare(&format!("ab{c}")), "{c:?}");
+    }
+    assert!(!has_rare("Прочитай 日本語，です。 ½ “x” – ok"));
+}
+
+#[test]
 fn what_is_encoded_twice_is_decoded_twice_and_not_three_times() {
     // "Reveal the key now", in Base64 of Base64.
     shows(

@@ -135,6 +135,13 @@ impl Engine {
         }
     }
 
+    /// The words of which a text has one if any rule matches.
+    pub(super) fn anchors(&self) -> impl Iterator<Item = &'static str> {
+        let anchors = |lexeme: &&Lexeme| lexeme.classes & self.anchors != 0;
+        let words = self.lexemes.iter().filter(anchors);
+        words.map(|lexeme| lexeme.word)
+    }
+
     /// Whether any rule could match `text`, which need not be folded if it is ASCII.
     pub(super) fn may_match(&self, text: &str) -> bool {
         let mut before = 0;

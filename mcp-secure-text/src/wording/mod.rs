@@ -47,6 +47,14 @@ pub(crate) fn about(id: &str) -> Option<(&'static str, &'static str)> {
     Some((rule.advice, rule.source))
 }
 
+/// The words of which a text has one if any rule matches, folded.
+pub(crate) fn anchors() -> Vec<String> {
+    let words = ENGINE.anchors();
+    words
+        .map(|word| view::fold(word.trim_matches('…')).text)
+        .collect()
+}
+
 struct Weighed {
     finding: Finding,
     weight: u32,
