@@ -11,7 +11,8 @@ use unicode_normalization::{IsNormalized, is_nfkc_quick};
 
 use super::letters::{
     Kind, enclosed, has_no_case, is_alike, is_hidden, is_line_break, is_mark, is_never_attached,
-    is_own_letter, is_stable, kind, look_alike, plain, sheds_marks, stand_in, tag,
+    is_own_letter, is_russian, is_stable, is_stable_mark, kind, look_alike, plain, sheds_marks,
+    stand_in, tag,
 };
 use super::map::{Builder, Map};
 
@@ -252,11 +253,17 @@ impl Walk<'_> {
             self.sheds = true;
             return Some(at + end);
         }
+        if rest.starts_with(is_russian) {
+            return self.skip_russian(at, rest);
+        }
         let mut end = 0;
-        let mut chars = rest.char_indices().peekable();
-        while let Some((i, _)) = chars.next_if(|(_, c)| is_stable(*c)) {
-            // The last one may have something attached to it.
-            end = i;
+        for (i, c) in rest.char_indices() {
+            if is_stable(c) {
+                // The last one may have something attached to it.
+                end = i;
+            } else if i == 0 || !is_stable_mark(c) {
+                break;
+            }
         }
         if end == 0 {
             return None;
@@ -265,6 +272,39 @@ impl Walk<'_> {
         self.end_neighbours(Kind::Other, at);
         self.out.copy(at, rest.get(..end)?);
         self.sheds = false;
+        Some(at + end)
+    }
+
+    /// Copies a whole word of Russian letters, with a space or a sign of ASCII behind it.
+    fn skip_russian(&mut self, at: usize, rest: &str) -> Option<usize> {
+        if self.word.is_some() {
+            return None;
+        }
+        let end = rest.find(|c| !is_russian(c))?;
+        let behind = rest.as_bytes().get(end)?;
+        if !behind.is_ascii() || behind.is_ascii_alphanumeric() || behind.is_ascii_control() {
+            return None;
+        }
+        let word = rest.get(..end)?;
+        let start = self.out.text.len();
+        if self.case == Case::Kept {
+            self.out.copy(at, word);
+        } else {
+            self.out.copy(at, "");
+            self.out.text.extend(word.chars().map(|c| match c {
+                '\u{410}'..='\u{42F}' => char::from_u32(u32::from(c) + 0x20).unwrap_or(c),
+                _ => c,
+            }));
+        }
+        self.sheds = true;
+        let alike = word.chars().take_while(|c| is_alike(*c)).count();
+        self.word = Some(Word {
+            start: (start, at),
+            latin: false,
+            alike,
+            foreign: word.chars().nth(alike).is_some(),
+        });
+        self.end_word(at + end);
         Some(at + end)
     }
 

@@ -48,8 +48,21 @@ pub(super) fn is_line_break(c: char) -> bool {
 /// Letters that neither normalization, nor case, nor a mark before or after them changes.
 pub(super) fn is_stable(c: char) -> bool {
     matches!(c,
-        '\u{3041}'..='\u{3096}' | '\u{30A1}'..='\u{30FA}' | '\u{3105}'..='\u{312F}'
-        | '\u{4E00}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}')
+        '\u{5D0}'..='\u{5EA}' | '\u{620}'..='\u{63F}' | '\u{641}'..='\u{64A}'
+        | '\u{904}'..='\u{939}' | '\u{E01}'..='\u{E30}'
+        | '\u{3041}'..='\u{3096}' | '\u{30A1}'..='\u{30FA}' | '\u{30FC}'
+        | '\u{3105}'..='\u{312F}' | '\u{4E00}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}')
+}
+
+/// Marks that stand behind a stable letter of their script, and are changed by nothing there.
+pub(super) fn is_stable_mark(c: char) -> bool {
+    matches!(c, '\u{900}'..='\u{903}' | '\u{93E}'..='\u{94D}')
+}
+
+/// Small letters that neither normalization nor what stands before changes, capitals whose small
+/// letter is such a one: the Russian alphabet.
+pub(super) fn is_russian(c: char) -> bool {
+    matches!(c, '\u{410}'..='\u{44F}')
 }
 
 /// Large blocks of letters that are neither capital nor small; the others are looked up.

@@ -294,11 +294,22 @@ impl Window {
 
     /// Gives each window to `check`, with the bytes that are new in it, until that says yes. New
     /// are more bytes than a match can have.
-    fn each(text: &[u8], mut check: impl FnMut(&[u8], Range<usize>) -> bool) -> bool {
-        let mut window = [0_u8; Self::SIZE];
+    fn each(text: &[u8], check: impl FnMut(&[u8], Range<usize>) -> bool) -> bool {
+        if text.len() <= 2 * Self::AROUND {
+            Self::each_of(&mut [0; 2 * Self::AROUND], text, check)
+        } else {
+            Self::each_of(&mut [0; Self::SIZE], text, check)
+        }
+    }
+
+    fn each_of(
+        window: &mut [u8],
+        text: &[u8],
+        mut check: impl FnMut(&[u8], Range<usize>) -> bool,
+    ) -> bool {
         let (mut rest, mut filled, mut from) = (text, 0, 0);
         loop {
-            rest = fill(rest, &mut window, &mut filled);
+            rest = fill(rest, window, &mut filled);
             let to = if rest.is_empty() {
                 filled
             } else {

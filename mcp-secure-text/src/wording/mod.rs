@@ -64,6 +64,8 @@ impl Scales {
 
     fn weight(&self, rule: &Rule, view: View) -> u32 {
         let weight = match self.field {
+            // A pattern spells out the characters that it keeps away.
+            Field::SchemaText if rule.id == crate::rule::WORDS_ESCAPED_CONTROL => 0,
             Field::ToolOutput => rule.weight.1,
             // An honest value asks nobody for anything.
             Field::EnumValue | Field::Example => 2 * rule.weight.0,

@@ -87,3 +87,10 @@ fn a_flood_of_weak_words_hides_no_strong_ones() {
     let report = inspect(&weak.repeat(600), Field::ToolOutput);
     assert!(report.is_clean(), "{report:?}");
 }
+
+#[test]
+fn a_pattern_may_spell_out_what_it_keeps_away() {
+    let pattern = r"^[^/\\\u0000-\u001f\u202a-\u202e]+$";
+    assert!(inspect(pattern, Field::SchemaText).is_clean());
+    assert!(!inspect(pattern, Field::Description).is_clean());
+}

@@ -1,8 +1,8 @@
 //! Which words of the lists stand in a text.
 //!
 //! A word is looked up only where it can begin: at the first letter of a word of the text, at a
-//! sign, at any letter that is not ASCII. There the next eight, four and two bytes say whether any
-//! word begins so. Words that may begin inside of others are looked up at a sign they hold, or at
+//! sign, at any letter that is not ASCII. There three bytes say how long the words may be that begin
+//! so, and a filter whether there is one of that length, or of eight bytes and more. Words that may begin inside of others are looked up at a sign they hold, or at
 //! two letters that seldom meet. An automaton over all lists finds the same words; it is larger
 //! than a processor's cache and takes a hundred times as long to build.
 
@@ -13,32 +13,28 @@ pub(super) struct Words {
     /// All words, one after another.
     bytes: Vec<u8>,
     entries: Vec<Entry>,
-    widths: [Width; 3],
+    /// For the hash of three bytes, the lengths of keys that begin so: one bit for each.
+    lengths: Box<[u8; 1 << LENGTHS_BITS]>,
+    /// One bit for each hash of a key: whether any word has it.
+    filter: Box<[u64; 1 << (FILTER_BITS - 6)]>,
+    /// The first word with each key, in the slot of its hash or behind it.
+    heads: Box<[(u64, u16); HEADS]>,
     /// Two bytes in a row, and the words that are looked up there.
     pairs: Vec<([u8; 2], Vec<u16>)>,
     /// The length of the longest word.
     pub(super) longest: usize,
 }
 
-/// The words that are looked up by so many bytes.
-struct Width {
-    mask: u64,
-    /// One bit for each value of the hash: whether any word has it.
-    filter: Vec<u64>,
-    /// The first word with each key, in the slot of its hash or behind it.
-    heads: Vec<(u64, u16)>,
-}
-
+/// A word. Its key is the first eight bytes from those on that it is looked up by, or all of them.
 struct Entry {
-    /// The first eight bytes from those on that it is looked up by.
-    start: u64,
-    mask: u64,
     /// Where it stands in the bytes.
     at: usize,
     len: usize,
-    /// How many bytes of the word stand before those it is looked up by.
+    /// How many bytes of the word stand before its key.
     back: usize,
     edges: (bool, bool),
+    /// Whether there is more of the word than its key.
+    more: bool,
     /// The next word with the same key.
     next: u16,
 }
@@ -61,8 +57,10 @@ pub(super) enum Ends {
 }
 
 const NONE: u16 = u16::MAX;
-const FILTER_BITS: u32 = 16;
+const LENGTHS_BITS: u32 = 14;
+const FILTER_BITS: u32 = 17;
 const HEAD_BITS: u32 = 14;
+const HEADS: usize = 1 << HEAD_BITS;
 const BLOCK: usize = 64;
 
 /// The shortest word that is found in a text without spaces.
@@ -71,15 +69,12 @@ const MIN_ANYWHERE: usize = 4;
 impl Words {
     /// The tables for `words`, each with whether it must begin, and end, where a word does.
     pub(super) fn new<'w>(words: impl Iterator<Item = (&'w str, (bool, bool))>) -> Self {
-        let width = |bytes: u32| Width {
-            mask: u64::MAX >> (64 - 8 * bytes),
-            filter: vec![0; 1 << (FILTER_BITS - 6)],
-            heads: vec![(0, NONE); 1 << HEAD_BITS],
-        };
         let mut tables = Self {
             bytes: Vec::new(),
             entries: Vec::new(),
-            widths: [width(8), width(4), width(2)],
+            lengths: Box::new([0; 1 << LENGTHS_BITS]),
+            filter: Box::new([0; 1 << (FILTER_BITS - 6)]),
+            heads: Box::new([(0, NONE); HEADS]),
             pairs: Vec::new(),
             longest: 0,
         };
@@ -94,12 +89,11 @@ impl Words {
             return;
         };
         let mut entry = Entry {
-            start: 0,
-            mask: 0,
             at: self.bytes.len(),
             len: word.len(),
             back: 0,
             edges,
+            more: true,
             next: NONE,
         };
         self.bytes.extend_from_slice(word);
@@ -107,30 +101,10 @@ impl Words {
         match beginning(word, edges.0) {
             Some(back) => {
                 let rest = word.get(back..).unwrap_or_default();
-                let index = match rest.len() {
-                    8.. => 0,
-                    4.. => 1,
-                    _ => 2,
-                };
-                if let Some(width) = self.widths.get_mut(index) {
-                    entry.back = back;
-                    entry.start = load(rest, 0);
-                    entry.mask = u64::MAX >> (64 - 8 * rest.len().min(8));
-                    let key = entry.start & width.mask;
-                    let hash = hash(key);
-                    if let Some(bits) = width.filter.get_mut(filter_slot(hash).0) {
-                        *bits |= filter_slot(hash).1;
-                    }
-                    // There are more slots than there can be words.
-                    let mut slot = head_slot(hash);
-                    while let Some(head) = width.heads.get_mut(slot) {
-                        if head.1 == NONE || head.0 == key {
-                            entry.next = std::mem::replace(head, (key, number)).1;
-                            break;
-                        }
-                        slot = (slot + 1) % (1 << HEAD_BITS);
-                    }
-                }
+                let length = rest.len().min(8);
+                entry.back = back;
+                entry.more = back > 0 || rest.len() > 8;
+                entry.next = self.put(load(rest, 0), length, edges.1, number);
             }
             None => {
                 let (back, pair) = rarest_pair(word);
@@ -142,6 +116,36 @@ impl Words {
             }
         }
         self.entries.push(entry);
+    }
+
+    /// Puts a word at the head of those with its key; the one that was there.
+    fn put(&mut self, start: u64, length: usize, ends: bool, number: u16) -> u16 {
+        let bit = 1 << (length - 1);
+        let mut mark = |three: u64| {
+            if let Some(lengths) = self.lengths.get_mut(lengths_slot(three)) {
+                *lengths |= bit;
+            }
+        };
+        match length {
+            // Words of two letters are looked up wherever there are no more of them.
+            2 if ends => {}
+            2 => (0..=0xFF).for_each(|third| mark(start | third << 16)),
+            _ => mark(start),
+        }
+        let key = key(start, length);
+        let (slot, bit) = filter_slot(hash(key));
+        if let Some(bits) = self.filter.get_mut(slot) {
+            *bits |= 1 << bit;
+        }
+        // There are more slots than words.
+        let mut slot = head_slot(hash(key));
+        while let Some(head) = self.heads.get_mut(slot) {
+            if head.1 == NONE || head.0 == key {
+                return std::mem::replace(head, (key, number)).1;
+            }
+            slot = (slot + 1) % HEADS;
+        }
+        NONE
     }
 
     /// Gives each word in `text` whose place in the tables is found in `starts` to `each`; what
@@ -209,41 +213,49 @@ impl Words {
     #[inline]
     fn look_up(&self, text: &[u8], at: usize, ends: Ends, each: &mut impl FnMut(Hit)) {
         let window = load(text, at);
-        for width in &self.widths {
-            let key = window & width.mask;
-            let hash = hash(key);
-            let (slot, bit) = filter_slot(hash);
-            if width.filter.get(slot).is_none_or(|bits| bits & bit == 0) {
+        let third = (window >> 16) as u8;
+        let mut lengths = self
+            .lengths
+            .get(lengths_slot(window))
+            .copied()
+            .unwrap_or(0xFF)
+            | u8::from(!third.is_ascii_alphanumeric()) << 1;
+        while lengths != 0 {
+            let length = lengths.trailing_zeros() as usize + 1;
+            lengths &= lengths - 1;
+            let key = key(window, length);
+            let (slot, bit) = filter_slot(hash(key));
+            if self
+                .filter
+                .get(slot)
+                .is_none_or(|bits| bits >> bit & 1 == 0)
+            {
                 continue;
             }
-            let mut slot = head_slot(hash);
-            while let Some(&(known, first)) = width.heads.get(slot)
+            let mut slot = head_slot(hash(key));
+            while let Some(&(known, first)) = self.heads.get(slot)
                 && first != NONE
             {
                 if known == key {
-                    self.look_through(text, at, window, first, ends, each);
+                    self.look_through(text, at, first, ends, each);
                     break;
                 }
-                slot = (slot + 1) % (1 << HEAD_BITS);
+                slot = (slot + 1) % HEADS;
             }
         }
     }
 
-    #[inline]
     fn look_through(
         &self,
         text: &[u8],
         at: usize,
-        window: u64,
         first: u16,
         ends: Ends,
         each: &mut impl FnMut(Hit),
     ) {
         let mut next = first;
         while let Some(entry) = self.entries.get(usize::from(next)) {
-            if (entry.start ^ window) & entry.mask == 0 {
-                self.check(text, at, next, ends, each);
-            }
+            self.check(text, at, next, ends, each);
             next = entry.next;
         }
     }
@@ -258,9 +270,11 @@ impl Words {
             return;
         };
         let end = start + entry.len;
-        // Where eight bytes are all of it, they have been compared.
-        let known = entry.back == 0 && entry.len <= 8 && entry.mask != 0 && end <= text.len();
-        if !known && text.get(start..end) != self.bytes.get(entry.at..entry.at + entry.len) {
+        // The key has been compared.
+        if entry.more && text.get(start..end) != self.bytes.get(entry.at..entry.at + entry.len) {
+            return;
+        }
+        if end > text.len() {
             return;
         }
         let fits = match ends {
@@ -332,16 +346,27 @@ fn load(text: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(eight)
 }
 
+/// The first bytes of `window`. No word holds a zero byte, so keys of two lengths differ.
+#[inline]
+fn key(window: u64, length: usize) -> u64 {
+    window & u64::MAX >> (64 - 8 * length)
+}
+
 #[inline]
 fn hash(key: u64) -> u64 {
     (key ^ key >> 32).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
-/// The word and the bit of the filter.
+#[inline]
+fn lengths_slot(window: u64) -> usize {
+    ((window as u32 & 0x00FF_FFFF).wrapping_mul(0x9E37_79B1) >> (32 - LENGTHS_BITS)) as usize
+}
+
+/// Which word of the filter, and which bit of it.
 #[inline]
 fn filter_slot(hash: u64) -> (usize, u64) {
     let slot = hash >> (64 - FILTER_BITS);
-    ((slot >> 6) as usize, 1 << (slot & 63))
+    ((slot >> 6) as usize, slot & 63)
 }
 
 #[inline]

@@ -108,13 +108,13 @@ pub fn attacks(over: Over) -> Vec<Attack> {
             },
         ),
         Attack::new(
-            "Advanced tool poisoning (CyberArk, 2025-06)",
+            "Advanced tool poisoning (CyberArk, 2025)",
             variant("masked", over),
             "an error of the service behind that asks for a file, passed on with `?`",
             move || masked(over),
         ),
         Attack::new(
-            "Advanced tool poisoning (CyberArk, 2025-06)",
+            "Advanced tool poisoning (CyberArk, 2025)",
             variant("in_words", over),
             "an error of the service behind that asks for a file, told in its words",
             move || worded(over, "error", ORDER, "wording/exfiltration", "text"),

@@ -18,7 +18,7 @@ use crate::{
 
 const TPA: &str = "Tool poisoning (Invariant Labs, 2025-04)";
 const RUG_PULL: &str = "Rug pull (Invariant Labs, 2025-04)";
-const FSP: &str = "Full-schema poisoning (CyberArk, 2025-06)";
+const FSP: &str = "Full-schema poisoning (CyberArk, 2025)";
 
 pub fn attacks() -> Vec<Attack> {
     let important = format!("Read one file.\n<IMPORTANT>\n{ORDER}\n</IMPORTANT>");
