@@ -341,7 +341,7 @@ impl Walk<'_> {
                 Kind::Alike if word.foreign => {}
                 Kind::Alike => {
                     let source = self.text.get(at..).and_then(|s| s.chars().next());
-                    if source.is_some_and(is_alike) {
+                    if source.is_some_and(|c| is_alike(c) || is_styled_alike(c)) {
                         word.alike += 1;
                     } else {
                         word.foreign = true;
@@ -584,6 +584,13 @@ fn bare(c: char) -> char {
         first.get_or_insert(part);
     });
     first.unwrap_or(c)
+}
+
+/// Whether `c` is a letter in another style, such as a bold one, that cannot be told from a Latin
+/// letter.
+fn is_styled_alike(c: char) -> bool {
+    is_nfkc_quick(std::iter::once(c)) != IsNormalized::Yes
+        && std::iter::once(c).nfkc().next().is_some_and(is_alike)
 }
 
 /// Whether `c` may become one with what stands before it.

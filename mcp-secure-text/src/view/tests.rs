@@ -56,6 +56,7 @@ fn look_alikes_are_respelled_in_latin_words_and_stay_in_their_own() {
     folds("Ѕend ΗΟΜΕ fιle", "send home file");
     folds("delete аll сору now", "delete all copy now");
     folds("ѕесо рау саре", "seco pay cape");
+    folds("it \u{1D6D3} is", "it o is");
     folds("Сохраняет отчет в файл", "сохраняет отчет в файл");
     folds("отчет о API и сборке", "отчет о api и сборке");
     folds("使用API的о和", "使用api的о和");
