@@ -25,7 +25,7 @@ struct Lexeme {
 /// The words and the patterns, compiled once.
 pub(super) struct Engine {
     lexemes: Vec<Lexeme>,
-    words: Words,
+    pub(super) words: Words,
     /// Classes of which a text has one if any rule matches.
     anchors: Classes,
     patterns: Vec<Pattern>,

@@ -108,3 +108,17 @@ fn every_rule_is_listed_and_known() {
         );
     }
 }
+
+#[test]
+fn all_words_fit_into_the_tables() {
+    let (words, most) = ENGINE.words.filled();
+    assert!(words < most, "{words} of {most}: raise HEAD_BITS");
+    assert!((16..256).contains(&ENGINE.words.longest));
+    for word in lexicon::ALL
+        .iter()
+        .flat_map(|list| list.iter())
+        .flat_map(|(_, w)| w.iter())
+    {
+        assert!(fold(word.trim_matches('…')).text.len() > 1, "{word}");
+    }
+}

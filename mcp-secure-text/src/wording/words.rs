@@ -66,7 +66,16 @@ const BLOCK: usize = 64;
 /// The shortest word that is found in a text without spaces.
 const MIN_ANYWHERE: usize = 4;
 
+/// So many words fit. A table that is full would be searched forever.
+const MOST: usize = HEADS / 4 * 3;
+
 impl Words {
+    /// How many words there are, and how many there may be.
+    #[cfg(test)]
+    pub(super) fn filled(&self) -> (usize, usize) {
+        (self.entries.len(), MOST)
+    }
+
     /// The tables for `words`, each with whether it must begin, and end, where a word does.
     pub(super) fn new<'w>(words: impl Iterator<Item = (&'w str, (bool, bool))>) -> Self {
         let mut tables = Self {
@@ -88,6 +97,10 @@ impl Words {
         let Ok(number) = u16::try_from(self.entries.len()) else {
             return;
         };
+        // A test sees to it that all of them fit.
+        if self.entries.len() >= MOST {
+            return;
+        }
         let mut entry = Entry {
             at: self.bytes.len(),
             len: word.len(),
