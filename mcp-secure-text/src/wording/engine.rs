@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use super::lexicon::{self, COMMON, Classes};
+use super::lexicon::{self, COMMON, Classes, FREQUENT};
 use super::rules::{RULES, Rule};
 use super::words::{Ends, Hit, Words};
 use crate::view::fold;
@@ -101,7 +101,8 @@ impl Engine {
         let mut places = 0;
         for rule in RULES {
             for slots in rule.patterns {
-                if let Some(&(_, anchor)) = slots.iter().find(|(_, c)| c & COMMON == 0) {
+                let rare = |leave: Classes| slots.iter().find(|(_, c)| c & leave == 0);
+                if let Some(&(_, anchor)) = rare(COMMON | FREQUENT).or_else(|| rare(COMMON)) {
                     anchors |= anchor;
                 }
                 let gaps: usize = slots.iter().map(|(gap, _)| gap).sum();

@@ -249,6 +249,28 @@ pub(super) const COMMON: Classes = PRIOR
     | DONT
     | WHOM;
 
+/// Classes whose words are frequent too: a rule waits for something else where it can.
+pub(super) const FREQUENT: Classes = TOOL_WORD
+    | DESTROY
+    | PERSONAL
+    | CREDENTIAL
+    | SEND
+    | MODEL
+    | TELL
+    | INSTEAD
+    | CONSENT
+    | SAFETY
+    | SILENTLY
+    | SECRET_FILE
+    | REDIRECT
+    | CLAIM
+    | MOVED
+    | SHOWN
+    | DIRECTIVE
+    | OVERRIDE
+    | PERSONA
+    | URGENT;
+
 /// Words of one class.
 pub(super) type Words = (Classes, &'static [&'static str]);
 
