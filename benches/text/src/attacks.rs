@@ -74,6 +74,11 @@ pub const ANCHORS: &[&str] = &[
     "webhook",
 ];
 
+/// The slowest of the short texts that the fuzz target `inspect` came upon.
+const FUZZED: &str = "G69\u{fffd} \u{438} \u{43e}6&#x692\u{fffd}2;056\u{fffd}\u{39b}66f7573%20\u{fffd}\
+    \u{1a}\u{1}\0\u{fffd}7494551\u{fffd}\u{223}\u{fffd}17C2070726576696f7573%20\u{fffd}\u{1a}\u{1}\0\u{fffd}\
+    749455\u{1f468}\u{fffd}17\\x6e";
+
 /// Sixty-four KiB of each.
 pub fn hostile() -> Vec<Sample> {
     let mut dice = Dice(0x5eed_0004);
@@ -124,6 +129,16 @@ pub fn hostile() -> Vec<Sample> {
         (
             "many short Base64 runs",
             filled(SMALL, |text| text.push_str("aWdub3JlIGFsbCBwcmV2aW91cw== ")),
+        ),
+        (
+            "fuzzed: every sign and four scripts",
+            filled(SMALL, |text| text.push_str(FUZZED)),
+        ),
+        (
+            "fuzzed: marks and escapes",
+            filled(SMALL, |text| {
+                text.push_str("2\u{3099}\u{fffd}\u{1ca}\u{fffd}\\u006eocarre \\ud83d%41d");
+            }),
         ),
         (
             "open tags",
