@@ -312,8 +312,10 @@ impl Walk<'_> {
 
     fn leaves_word(&self, start: usize) -> bool {
         let made = self.out.text.get(start..).unwrap_or_default();
-        made.chars()
-            .any(|c| matches!(kind(c), Kind::Between | Kind::Other))
+        let mut kinds = made.chars().map(kind);
+        // Digits and marks stay with the word they follow; the first of the rest decides.
+        let first = kinds.find(|kind| *kind != Kind::Neutral);
+        matches!(first, Some(Kind::Between | Kind::Other))
     }
 
     /// Follows the words in what was written since `start` for the source at `at`.
