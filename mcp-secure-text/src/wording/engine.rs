@@ -61,20 +61,33 @@ struct Chain {
     words: [u16; MAX_SLOTS],
 }
 
+/// Whether `word` is certainly as folding would leave it: most are, and there are thousands.
+pub(super) fn is_folded(word: &str) -> bool {
+    word.bytes()
+        .all(|b| matches!(b, b'!'..=b'@' | b'['..=b'~' | b' '))
+        && !word.contains("  ")
+}
+
 pub(super) static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::new);
 
 impl Engine {
     fn new() -> Self {
-        let mut lexemes: Vec<Lexeme> = Vec::new();
-        let mut needles: Vec<(String, (bool, bool))> = Vec::new();
-        let mut known = HashMap::<(String, bool, bool), usize>::new();
+        let most = lexicon::ALL.iter().flat_map(|list| list.iter());
+        let most = most.map(|(_, words)| words.len()).sum();
+        let mut lexemes: Vec<Lexeme> = Vec::with_capacity(most);
+        let mut needles: Vec<(String, (bool, bool))> = Vec::with_capacity(most);
+        let mut known = HashMap::<(String, bool, bool), usize>::with_capacity(most);
         for &(classes, words) in lexicon::ALL.iter().flat_map(|list| list.iter()) {
             for &word in words {
                 let bare = word.strip_prefix('…').unwrap_or(word);
                 let open_start = bare.len() < word.len();
                 let trimmed = bare.strip_suffix('…').unwrap_or(bare);
                 let open_end = trimmed.len() < bare.len();
-                let folded = fold(trimmed).text;
+                let folded = if is_folded(trimmed) {
+                    trimmed.to_owned()
+                } else {
+                    fold(trimmed).text
+                };
                 let key = (folded.clone(), open_start, open_end);
                 if let Some(lexeme) = known.get(&key).and_then(|&at| lexemes.get_mut(at)) {
                     lexeme.classes |= classes;

@@ -122,3 +122,17 @@ fn all_words_fit_into_the_tables() {
         assert!(fold(word.trim_matches('…')).text.len() > 1, "{word}");
     }
 }
+
+#[test]
+fn what_is_taken_for_folded_is_folded() {
+    for word in lexicon::ALL
+        .iter()
+        .flat_map(|list| list.iter())
+        .flat_map(|(_, w)| w.iter())
+    {
+        let word = word.trim_matches('…');
+        if super::engine::is_folded(word) {
+            assert_eq!(fold(word).text, word);
+        }
+    }
+}
