@@ -57,7 +57,7 @@ pub fn sanitize_field<'a>(
         changed = count;
     }
     // Afterwards, since a hidden character may have held a token apart.
-    if field == Field::ToolOutput {
+    if field.is_said() {
         let (neutral, count) = neutralise(text);
         text = neutral;
         changed += count;
@@ -75,7 +75,7 @@ pub enum Policy {
     Escape,
 }
 
-/// A text without hidden characters, and of a tool's output without control tokens of chat formats.
+/// A text without hidden characters, and of prompts and outputs without control tokens of chat formats.
 ///
 /// Only [`sanitize`] and [`sanitize_field`] make one, so a function that takes a `Clean` cannot be
 /// given anything else.

@@ -85,6 +85,32 @@ pub enum Field {
 }
 
 impl Field {
+    /// Every field.
+    ///
+    /// ```
+    /// use mcp_secure_text::Field;
+    /// assert!(Field::ALL.contains(&Field::ToolOutput));
+    /// ```
+    pub const ALL: [Self; 12] = [
+        Self::Name,
+        Self::Title,
+        Self::Description,
+        Self::ParameterDoc,
+        Self::EnumValue,
+        Self::Example,
+        Self::Annotation,
+        Self::ParameterName,
+        Self::SchemaText,
+        Self::Instructions,
+        Self::PromptText,
+        Self::ToolOutput,
+    ];
+
+    /// Whether it is said in the course of a conversation, where a control token would open a turn.
+    pub(crate) const fn is_said(self) -> bool {
+        matches!(self, Self::PromptText | Self::ToolOutput)
+    }
+
     /// Whether the field may hold tabs and line breaks.
     ///
     /// ```

@@ -130,7 +130,7 @@ impl Sanitizer {
 
     /// Writes `clean` with a space in each token; up to where.
     fn break_up(&mut self, clean: &str, more: bool, out: &mut String) -> usize {
-        if self.field != Field::ToolOutput {
+        if !self.field.is_said() {
             out.push_str(clean);
             return clean.len();
         }
