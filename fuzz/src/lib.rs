@@ -2,24 +2,6 @@
 
 use std::borrow::Cow;
 
-use mcp_secure_text::Field;
-
-/// Every field.
-pub const FIELDS: [Field; 12] = [
-    Field::Name,
-    Field::Title,
-    Field::Description,
-    Field::ParameterDoc,
-    Field::EnumValue,
-    Field::Example,
-    Field::Annotation,
-    Field::ParameterName,
-    Field::SchemaText,
-    Field::Instructions,
-    Field::PromptText,
-    Field::ToolOutput,
-];
-
 /// Bytes as text. What is no UTF-8 becomes U+FFFD, so that no mutation is lost.
 pub fn text_of(data: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(data)

@@ -2,15 +2,15 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mcp_secure_fuzz::{FIELDS, text_of};
-use mcp_secure_text::{Evidence, MAX_FINDINGS, Severity, inspect, rule};
+use mcp_secure_fuzz::text_of;
+use mcp_secure_text::{Evidence, Field, MAX_FINDINGS, Severity, inspect, rule};
 
 fuzz_target!(|data: &[u8]| {
     let Some((&first, rest)) = data.split_first() else {
         return;
     };
     let text = text_of(rest);
-    let field = FIELDS[usize::from(first) % FIELDS.len()];
+    let field = Field::ALL[usize::from(first) % Field::ALL.len()];
     let report = inspect(&text, field);
 
     let mut before = 0;

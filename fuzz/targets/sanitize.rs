@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mcp_secure_fuzz::{Chunks, FIELDS, text_of};
-use mcp_secure_text::{Policy, Sanitizer, inspect, sanitize_field};
+use mcp_secure_fuzz::{Chunks, text_of};
+use mcp_secure_text::{Field, Policy, Sanitizer, inspect, sanitize_field};
 
 /// Characters that no rule lets through anywhere.
 fn is_forbidden(c: char) -> bool {
@@ -22,7 +22,7 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let text = text_of(rest);
-    let field = FIELDS[usize::from(*first) % FIELDS.len()];
+    let field = Field::ALL[usize::from(*first) % Field::ALL.len()];
     for policy in [Policy::Strip, Policy::Escape] {
         let clean = sanitize_field(&*text, field, policy);
         let changed = clean.changed();

@@ -8,21 +8,6 @@ use crate::{
     sanitize_field,
 };
 
-const FIELDS: [Field; 12] = [
-    Field::Name,
-    Field::Title,
-    Field::Description,
-    Field::ParameterDoc,
-    Field::EnumValue,
-    Field::Example,
-    Field::Annotation,
-    Field::ParameterName,
-    Field::SchemaText,
-    Field::Instructions,
-    Field::PromptText,
-    Field::ToolOutput,
-];
-
 const POLICIES: [Policy; 2] = [Policy::Strip, Policy::Escape];
 
 /// Characters that are someone's context, and characters that need one.
@@ -160,7 +145,7 @@ fn is_forbidden(c: char) -> bool {
 fn sanitized_text_is_clean_and_sanitizing_it_again_changes_nothing() {
     for (i, text) in corpus().enumerate() {
         // Each text in three of the fields.
-        for field in FIELDS.into_iter().skip(i % 4).step_by(4) {
+        for field in Field::ALL.into_iter().skip(i % 4).step_by(4) {
             for policy in POLICIES {
                 let once = sanitize_field(text.as_str(), field, policy);
                 let report = inspect(once.as_str(), field);
@@ -182,7 +167,7 @@ fn sanitized_text_is_clean_and_sanitizing_it_again_changes_nothing() {
 #[test]
 fn spans_hold_what_the_findings_say() {
     for (i, text) in corpus().enumerate() {
-        for field in FIELDS.into_iter().skip(i % 4).step_by(4) {
+        for field in Field::ALL.into_iter().skip(i % 4).step_by(4) {
             let report = inspect(&text, field);
             let mut end = 0;
             for finding in report.findings.iter().filter(|f| hidden(f)) {
