@@ -291,19 +291,23 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Whether it is about characters that a person does not see.
+    /// How bad it is in a text of one's own.
     ///
-    /// Who writes a text can take them out at once, so they are refused there even where they are
-    /// but a warning to somebody who reads a stranger's text.
+    /// Who writes a text can take a hidden character out at once, so it is refused there even where
+    /// it is but a warning to somebody who reads a stranger's text.
     ///
     /// ```
-    /// use mcp_secure_text::{Field, inspect};
+    /// use mcp_secure_text::{Field, Severity, inspect};
     ///
     /// let report = inspect("soft\u{AD}ware", Field::Description);
-    /// assert!(report.findings[0].is_hidden());
+    /// assert_eq!(report.findings[0].severity, Severity::Warn);
+    /// assert_eq!(report.findings[0].severity_of_ones_own(), Severity::Deny);
     /// ```
-    pub fn is_hidden(&self) -> bool {
-        matches!(self.evidence, Evidence::Characters { .. })
+    pub fn severity_of_ones_own(&self) -> Severity {
+        match self.evidence {
+            Evidence::Characters { .. } => Severity::Deny,
+            _ => self.severity,
+        }
     }
 }
 

@@ -41,7 +41,7 @@ pub(crate) fn visible(text: &Text, field: Field, exceptions: &mut Exceptions, er
 
 /// What nobody sees has no place in a text of one's own, even where it is a warning in others'.
 fn refuses(finding: &Finding) -> bool {
-    finding.severity == Severity::Deny || finding.is_hidden()
+    finding.severity_of_ones_own() == Severity::Deny
 }
 
 /// The worse of two, for the line that tells one.

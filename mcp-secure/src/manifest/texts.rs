@@ -10,7 +10,7 @@ use std::{
 };
 
 use mcp_secure_text::{
-    Field, Finding, Policy, Severity, inspect, sanitize,
+    Field, Policy, Severity, inspect, sanitize,
     toolset::{Kind, walk},
 };
 use serde_json::Value;
@@ -290,7 +290,7 @@ impl<'a> Reader<'a> {
             && !report
                 .findings
                 .iter()
-                .any(|finding| severity(finding) == Severity::Deny)
+                .any(|finding| finding.severity_of_ones_own() == Severity::Deny)
         {
             self.say(
                 Severity::Deny,
@@ -299,7 +299,7 @@ impl<'a> Reader<'a> {
             );
         }
         for finding in report.findings {
-            self.say(severity(&finding), pointer, finding.to_string());
+            self.say(finding.severity_of_ones_own(), pointer, finding.to_string());
         }
     }
 
@@ -326,15 +326,6 @@ impl<'a> Reader<'a> {
                 );
             }
         }
-    }
-}
-
-/// As the macros judge: what nobody sees has no place in a text of one's own.
-fn severity(finding: &Finding) -> Severity {
-    if finding.is_hidden() {
-        Severity::Deny
-    } else {
-        finding.severity
     }
 }
 
