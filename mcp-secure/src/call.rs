@@ -14,9 +14,10 @@ use rmcp::{
 
 use crate::{
     auth::Principal,
-    capability::{Grants, Lease},
+    capability::{Grants, Lease, Trail},
     error::{ToolError, ToolErrorKind, ToolResult},
     layer::guard::{Outlet, TextPolicy},
+    pipeline::Taint,
     schema::ToolArg,
     state::Sealer,
 };
@@ -29,6 +30,13 @@ pub struct Call {
     pub(crate) lease: Lease,
     pub(crate) principal: Arc<Principal>,
     pub(crate) approved: bool,
+    /// All arguments as they were checked, for rules that hold what leaves against them;
+    /// `arguments` is emptied as the tool's parameters are filled.
+    pub(crate) checked: Arc<JsonObject>,
+    /// Where handles say what they did.
+    pub(crate) trail: Trail,
+    /// What the client of this session has been sent so far.
+    pub(crate) taint: Taint,
     pub(crate) client: ClientSide,
 }
 
@@ -109,6 +117,9 @@ impl Call {
             lease: Lease::new(),
             principal: Arc::clone(&principal),
             approved: false,
+            checked: Arc::default(),
+            trail: Trail::default(),
+            taint: Taint::default(),
             client: ClientSide {
                 context: None,
                 answers: Arc::default(),

@@ -53,6 +53,7 @@
 
 pub mod audit;
 pub mod auth;
+mod broker;
 mod call;
 pub mod capability;
 pub mod dangerous;
@@ -94,7 +95,10 @@ pub mod __private {
 
     pub use crate::{
         call::{Call, argument, arguments, at_start, text_argument},
-        capability::{Extracted, Extractor, Facts, Grant, Handle, extracted, facts, fs::FsRoot},
+        capability::{
+            Capability, Extracted, Extractor, Facts, Grant, Handle, extracted, facts,
+            fs::{FsGrant, FsRoot},
+        },
         definition::{
             About, Access, Completion, Definition, Hints, Policy, Prompt, Resource, SecureInit,
             SecureService, Target, TextException, Tool,

@@ -9,7 +9,7 @@ use std::{
 use mcp_secure::{
     ToolError,
     capability::{
-        Lease,
+        Capability, Lease,
         fs::{__lease, Fs, FsError, FsLimits, FsPolicy, FsRoot, OpenRoot, ReadWrite, RelPath},
     },
 };
@@ -17,7 +17,8 @@ use tempfile::TempDir;
 
 pub(crate) struct Notes;
 
-impl FsRoot for Notes {
+impl FsRoot for Notes {}
+impl Capability for Notes {
     const NAME: &'static str = "notes";
     const DOC: &'static str = "The notes.";
     const PRIVATE: bool = true;

@@ -16,13 +16,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mcp_secure::capability::fs::{
-    __lease, Fs, FsLimits, FsPolicy, FsRoot, OpenRoot, ReadOnly, RelPath,
+use mcp_secure::capability::{
+    Capability,
+    fs::{__lease, Fs, FsLimits, FsPolicy, FsRoot, OpenRoot, ReadOnly, RelPath},
 };
 
 struct Notes;
 
-impl FsRoot for Notes {
+impl FsRoot for Notes {}
+impl Capability for Notes {
     const NAME: &'static str = "notes";
     const DOC: &'static str = "";
     const PRIVATE: bool = false;

@@ -116,24 +116,27 @@ fn declare(attr: TokenStream, item: &ItemStruct, errors: &mut Errors) -> TokenSt
         #(#cfgs)*
         const _: () = {
             #[automatically_derived]
-            impl #p::FsRoot for #ident {
+            impl #p::Capability for #ident {
                 const NAME: &'static ::core::primitive::str = #name;
                 const DOC: &'static ::core::primitive::str = #doc;
                 const PRIVATE: ::core::primitive::bool = #private;
                 #exceptions
             }
 
+            #[automatically_derived]
+            impl #p::FsRoot for #ident {}
+
             impl #ident {
                 /// The folder is named by the operator, with `--grant` or in the configuration.
                 #[allow(dead_code)]
-                #vis fn from_operator() -> #p::Grant {
-                    #p::Grant::fs_from_operator::<Self>()
+                #vis fn from_operator() -> #p::FsGrant<Self> {
+                    #p::FsGrant::from_operator()
                 }
 
                 /// The folder is fixed in code; the operator may only take it away.
                 #[allow(dead_code)]
-                #vis fn at(path: impl ::core::convert::Into<#p::PathBuf>) -> #p::Grant {
-                    #p::Grant::fs_at::<Self>(path)
+                #vis fn at(path: impl ::core::convert::Into<#p::PathBuf>) -> #p::FsGrant<Self> {
+                    #p::FsGrant::at(path)
                 }
             }
         };

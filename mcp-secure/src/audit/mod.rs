@@ -76,6 +76,7 @@ impl Audit {
             bytes_out: journey.bytes_out.load(Ordering::Relaxed),
             text: journey.text_tally(),
             taint: journey.taint.names(),
+            steps: journey.trail.steps(),
             duration_us: micros(journey.started),
             manifest: &self.manifest,
         };

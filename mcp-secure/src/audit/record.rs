@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::{
     auth::Principal,
+    capability::Steps,
     layer::guard::{TextTally, for_log},
     pipeline::Refusal,
 };
@@ -69,6 +70,9 @@ pub(crate) struct Outcome<'a> {
     /// What the session's client has been sent, this answer included.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) taint: Vec<&'static str>,
+    /// What its handles did.
+    #[serde(flatten)]
+    pub(crate) steps: Option<Steps>,
     pub(crate) duration_us: u64,
     pub(crate) manifest: &'a str,
 }

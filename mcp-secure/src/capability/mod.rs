@@ -10,19 +10,47 @@ use std::sync::{
 
 mod approved;
 mod client;
+#[cfg(feature = "tcp")]
+pub(crate) mod dial;
+#[cfg(feature = "exec")]
+pub mod exec;
 mod extract;
 pub mod fs;
 mod grant;
+#[cfg(feature = "net")]
+pub mod net;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub mod sql;
+#[cfg(feature = "tcp")]
+pub mod tcp;
+mod trail;
 
 pub use approved::Approved;
 pub use client::{Answer, Elicit, Log, Progress};
 #[cfg(feature = "deprecated-protocol")]
 pub use client::{Roots, Sample};
 pub use extract::{Extracted, Extractor, extracted};
-pub(crate) use grant::GrantSource;
+pub(crate) use grant::{
+    Asked, Binding, FileAccess, FileNeed, Needs, Opening, Rights, Source, absolute,
+};
 pub use grant::{Grant, Grants};
+pub(crate) use trail::{Step, Steps, Trail};
 
-use crate::{call::Call, error::ToolResult};
+use crate::{call::Call, definition::TextException, error::ToolResult};
+
+/// Something real that a server needs, declared with `#[capability(…)]`. Each kind adds a trait
+/// of its own, such as [`FsRoot`](fs::FsRoot).
+pub trait Capability: 'static {
+    /// The name under which the operator grants it.
+    const NAME: &'static str;
+    /// What it is for: the doc comment of the declaration.
+    const DOC: &'static str;
+    /// What it holds is the user's own.
+    const PRIVATE: bool;
+    /// Text rules that were set aside for its name and its doc comment.
+    #[doc(hidden)]
+    const EXCEPTIONS: &'static [TextException] = &[];
+}
 
 /// A type that can be lent to a call, with the facts that everything else is derived from.
 ///

@@ -1,28 +1,29 @@
 //! A capability bound to something real, before it is opened.
 
-use std::{fmt, path::PathBuf};
+use std::{ffi::OsString, fmt};
 
-/// A capability and the path that the operator, or the code, bound it to.
+/// A capability and what the operator, or the code, bound it to: the path of a folder, an
+/// address, a program, in the one form that its kind reads again.
 ///
-/// The path is absolute and not yet resolved: opening it, and holding a narrowed one inside
+/// A path is absolute and not yet resolved: opening it, and holding a narrowed one inside
 /// its ceiling once symbolic links are followed, is the work of the capability itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BoundGrant {
     /// The capability.
     pub name: String,
-    /// The absolute path, free of `..` where there is a ceiling.
-    pub path: PathBuf,
-    /// The path fixed in code, if the operator narrowed it: `path` is textually inside.
-    pub ceiling: Option<PathBuf>,
+    /// What it is bound to.
+    pub value: OsString,
+    /// What is fixed in code, if the operator narrowed it.
+    pub ceiling: Option<OsString>,
     /// Where the binding was written.
     pub bound_by: BoundBy,
 }
 
 impl BoundGrant {
     /// What an operator reads.
-    pub fn path_display(&self) -> String {
-        self.path.display().to_string()
+    pub fn value_display(&self) -> String {
+        self.value.display().to_string()
     }
 }
 
@@ -30,7 +31,7 @@ impl BoundGrant {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BoundBy {
-    /// `--grant NAME=PATH`.
+    /// `--grant NAME=VALUE`.
     CommandLine,
     /// The config file, and the place in it: `file:line:column`.
     ConfigFile(String),

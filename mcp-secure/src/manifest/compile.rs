@@ -110,7 +110,7 @@ impl Manifest {
             .iter()
             .map(|grant| EffectiveGrant {
                 name: grant.name.clone(),
-                path: grant.path_display(),
+                path: grant.value_display(),
                 bound_by: grant.bound_by.to_string(),
             })
             .collect();
@@ -172,15 +172,20 @@ impl Manifest {
             .handles()
             .find(|handle| handle.capability == grant.name)
             .map_or(UNUSED, |handle| handle.kind.as_str());
+        let in_code = grant.source.in_code();
         Capability {
             name: grant.name.to_owned(),
             kind: kind.to_owned(),
             private: grant.private,
             doc: grant.doc.trim().to_owned(),
-            source: match &grant.source {
-                crate::capability::GrantSource::Operator => Source::Operator,
-                crate::capability::GrantSource::Path(_) => Source::Code,
+            source: match &in_code {
+                None => Source::Operator,
+                Some(_) => Source::Code,
             },
+            // A folder of the host differs from machine to machine; what is reached beyond it
+            // is the same everywhere, and a reviewer must read it.
+            reaches: in_code.filter(|_| grant.source.kind() != "fs"),
+            terms: grant.source.terms(),
             exceptions: exceptions(grant.exceptions),
         }
     }

@@ -224,6 +224,24 @@ impl Changes {
                 }
                 _ => {}
             }
+            // Whether another address or another term is less is not for a program to say.
+            if old.reaches != new.reaches {
+                let name = |one: &Option<String>| match one {
+                    Some(target) => format!("`{target}`"),
+                    None => "what the operator names".to_owned(),
+                };
+                self.push(
+                    Direction::Wider,
+                    &row,
+                    format!("reaches {}, was {}", name(&new.reaches), name(&old.reaches)),
+                );
+            }
+            for term in new.terms.iter().filter(|term| !old.terms.contains(term)) {
+                self.push(Direction::Wider, &row, format!("says `{term}` now"));
+            }
+            for term in old.terms.iter().filter(|term| !new.terms.contains(term)) {
+                self.push(Direction::Wider, &row, format!("no longer says `{term}`"));
+            }
             if old.doc != new.doc {
                 self.push(Direction::Neutral, &row, "its doc comment changed");
             }

@@ -127,6 +127,12 @@ pub struct Capability {
     pub doc: String,
     /// Who binds it to something real.
     pub source: Source,
+    /// What the code binds it to beyond the folders of a host: an address, a program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reaches: Option<String>,
+    /// What else the code says of it: limits, rules, private addresses that are allowed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub terms: Vec<String>,
     /// Text rules that were set aside for its name and doc.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exceptions: Vec<Exception>,

@@ -169,6 +169,12 @@ impl Manifest {
             if !capability.doc.is_empty() {
                 page.wrapped("    ", "    ", &capability.doc);
             }
+            if let Some(reaches) = &capability.reaches {
+                page.field("reaches", reaches);
+            }
+            for term in &capability.terms {
+                page.field("term", term);
+            }
             exceptions(page, &capability.exceptions);
             let grants = self
                 .effective

@@ -8,8 +8,8 @@ use super::*;
 use crate::{
     Limits,
     capability::{
-        Approved, Facts, Grant, Handle, Progress,
-        fs::{Fs, FsRoot, ReadOnly, ReadWrite},
+        Approved, Capability, Facts, Handle, Progress,
+        fs::{Fs, FsGrant, FsRoot, ReadOnly, ReadWrite},
     },
     definition::{self, About, Definition, Hints, Policy, Target, TextException},
     pipeline::Registry,
@@ -18,7 +18,8 @@ use crate::{
 
 struct Notes;
 
-impl FsRoot for Notes {
+impl FsRoot for Notes {}
+impl Capability for Notes {
     const NAME: &'static str = "notes";
     const DOC: &'static str = "The folder with the user's notes.";
     const PRIVATE: bool = true;
@@ -108,7 +109,7 @@ fn definition() -> Definition<()> {
 }
 
 fn compiled(definition: &Definition<()>) -> Manifest {
-    let grants = [Grant::fs_from_operator::<Notes>()];
+    let grants = [FsGrant::<Notes>::from_operator().into()];
     Manifest::compiled(definition, &grants, &Limits::default(), &["stdio", "http"])
 }
 
@@ -488,7 +489,7 @@ fn the_servers_limits_transports_and_capabilities_are_compared() {
     };
     let now = Manifest::compiled(
         &definition,
-        &[Grant::fs_at::<Notes>("/srv/notes")],
+        &[FsGrant::<Notes>::at("/srv/notes").into()],
         &limits,
         &["stdio", "unix"],
     );

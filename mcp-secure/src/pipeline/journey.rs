@@ -13,6 +13,7 @@ use std::{
 use super::Taint;
 use crate::{
     auth::Principal,
+    capability::Trail,
     layer::guard::{Notes, TextTally, for_log},
 };
 
@@ -28,6 +29,8 @@ pub(crate) struct Journey {
     pub(crate) committed: AtomicBool,
     pub(crate) bytes_out: AtomicU64,
     pub(crate) taint: Taint,
+    /// What its handles did.
+    pub(crate) trail: Trail,
     text: Mutex<Text>,
 }
 
@@ -88,6 +91,7 @@ impl Journey {
             committed: AtomicBool::new(false),
             bytes_out: AtomicU64::new(0),
             taint,
+            trail: Trail::default(),
             text: Mutex::default(),
         }
     }

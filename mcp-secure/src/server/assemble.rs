@@ -1,16 +1,13 @@
 //! Puts a server together from what was declared and what the operator bound.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     Error, Limits, Result, TextPolicy,
     audit::{Audit, AuditSink, Tally},
     auth::{Assurance, Principal},
     call::Call,
-    capability::{
-        Facts, Grant, Grants, LeaseGuard,
-        fs::{FsLimits, OpenRoot},
-    },
+    capability::{Binding, Facts, Grant, Grants, LeaseGuard, Opening, Rights},
     definition::{Definition, SecureService},
     layer::identity::IdentitySource,
     manifest::Manifest,
@@ -21,14 +18,6 @@ use crate::{
     server::Source,
     state::{MemoryStore, Sealer},
 };
-
-/// A grant with what the operator bound it to.
-pub(crate) struct Bound {
-    pub(crate) grant: Grant,
-    pub(crate) path: PathBuf,
-    /// Where the code says so, the folder that `path` must be inside of.
-    pub(crate) ceiling: Option<PathBuf>,
-}
 
 /// Everything that is the same for all transports of one server.
 pub(crate) struct Assembled {
@@ -45,7 +34,8 @@ pub(crate) struct Assembled {
 pub(crate) struct Plan<S> {
     pub(crate) source: Source<S>,
     pub(crate) definition: Definition<S>,
-    pub(crate) bound: Vec<Bound>,
+    /// Opened before the runtime exists, and before the sandbox closes.
+    pub(crate) grants: Grants,
     pub(crate) limits: Limits,
     pub(crate) text: TextPolicy,
     pub(crate) layers: Vec<UserLayers>,
@@ -59,11 +49,11 @@ pub(crate) struct Plan<S> {
 }
 
 impl<S: SecureService> Plan<S> {
-    /// Opens the grants, runs `#[init]`, builds the stack. Runs inside the runtime.
+    /// Runs `#[init]`, builds the stack. Runs inside the runtime.
     pub(crate) async fn assemble(self) -> Result<Assembled> {
         let registry = Arc::new(Registry::new(&self.definition, &self.limits)?);
         self.effective.check_served(&registry)?;
-        let grants = Arc::new(open(self.bound)?);
+        let grants = Arc::new(self.grants);
         let sealer = Sealer::random()?;
         let audit = Arc::new(Audit::new(
             self.sink,
@@ -114,47 +104,43 @@ impl<S: SecureService> Plan<S> {
 /// Single-use numbers that are remembered at once; each lives ten minutes.
 const ROUNDS: usize = 65_536;
 
-fn open(bound: Vec<Bound>) -> Result<Grants> {
-    let mut grants = Grants::default();
-    for Bound {
-        grant,
-        path,
-        ceiling,
-    } in bound
-    {
-        let root = open_root(&grant, &path, ceiling.as_deref())?;
-        grants.insert_fs(grant.type_id, Arc::new(root));
+/// Opens the grants. Each is told what the handles of all tools add up to, and says what the
+/// sandbox must leave open.
+pub(crate) fn open<S>(
+    definition: &Definition<S>,
+    init: &[&'static [Facts]],
+    grants: &[Grant],
+    bindings: &[Binding],
+    opening: &mut Opening,
+) -> Result<Grants> {
+    let mut opened = Grants::default();
+    for (grant, binding) in grants.iter().zip(bindings) {
+        let rights = Rights {
+            writes: facts(definition, init)
+                .any(|facts| facts.capability == grant.name && facts.writes),
+        };
+        opened.insert(grant.type_id, grant.source.open(binding, rights, opening)?);
     }
-    Ok(grants)
+    Ok(opened)
 }
 
-/// Opens one folder, and holds it inside its ceiling once links are followed.
-pub(crate) fn open_root(
-    grant: &Grant,
-    path: &std::path::Path,
-    ceiling: Option<&std::path::Path>,
-) -> Result<OpenRoot> {
-    let explain = |error| {
-        Error::new(format!(
-            "the grant `{}` cannot be opened: {error}",
-            grant.name
-        ))
-    };
-    let root = OpenRoot::open(path, grant.policy.clone(), FsLimits::default()).map_err(explain)?;
-    if let Some(ceiling) = ceiling {
-        let outer =
-            OpenRoot::open(ceiling, grant.policy.clone(), FsLimits::default()).map_err(explain)?;
-        if !root.path().starts_with(outer.path()) {
-            return Err(Error::new(format!(
-                "the grant `{}` is bound to `{}`, which is outside of `{}`",
-                grant.name,
-                root.path().display(),
-                outer.path().display()
-            ))
-            .help("bind it to a folder inside of the one that the code names"));
-        }
-    }
-    Ok(root)
+/// Every right of every handle that user code is lent.
+fn facts<'a, S>(
+    definition: &'a Definition<S>,
+    init: &'a [&'static [Facts]],
+) -> impl Iterator<Item = &'a Facts> {
+    let tools = definition.tools.iter().flat_map(|t| t.about.facts());
+    let prompts = definition.prompts.iter().flat_map(|p| p.about.facts());
+    let resources = definition.resources.iter().flat_map(|r| r.about.facts());
+    let completions = definition
+        .completions
+        .iter()
+        .flat_map(|c| c.handles.iter().flat_map(|h| h.iter()));
+    tools
+        .chain(prompts)
+        .chain(resources)
+        .chain(completions)
+        .chain(init.iter().flat_map(|h| h.iter()))
 }
 
 /// Holds what is used against what is granted: an operator should never be asked for
@@ -164,18 +150,7 @@ pub(crate) fn check_grants<S>(
     init: &[&'static [Facts]],
     grants: &[Grant],
 ) -> Result<()> {
-    let tools = definition.tools.iter().flat_map(|t| t.about.facts());
-    let prompts = definition.prompts.iter().flat_map(|p| p.about.facts());
-    let resources = definition.resources.iter().flat_map(|r| r.about.facts());
-    let completions = definition
-        .completions
-        .iter()
-        .flat_map(|c| c.handles.iter().flat_map(|h| h.iter()));
-    let used: BTreeSet<&str> = tools
-        .chain(prompts)
-        .chain(resources)
-        .chain(completions)
-        .chain(init.iter().flat_map(|h| h.iter()))
+    let used: BTreeSet<&str> = facts(definition, init)
         .map(|facts| facts.capability)
         .filter(|capability| !capability.is_empty())
         .collect();
@@ -203,48 +178,42 @@ pub(crate) fn check_grants<S>(
     }
 }
 
-/// The paths of grants that the code itself binds; the operator's come from the options.
-#[cfg(feature = "testing")]
-pub(crate) fn path_in_code(grant: &Grant) -> Option<PathBuf> {
-    use crate::capability::GrantSource;
-    match &grant.source {
-        GrantSource::Operator => None,
-        GrantSource::Path(path) => Some(path.clone()),
-    }
-}
-
 /// A plan without an operator.
 #[cfg(feature = "testing")]
 pub(crate) fn plan_for_tests<S: SecureService>(
     server: crate::SecureServer<S, crate::server::Ready>,
-    paths: &[(String, PathBuf)],
+    paths: &[(String, std::path::PathBuf)],
     sink: AuditSink,
     identity: IdentitySource,
 ) -> Result<Plan<S>> {
+    use crate::capability::Asked;
+
     let definition = S::definition();
     let init = server.source.handles();
     check_grants(&definition, &init, &server.grants)?;
     let compiled = Manifest::compiled(&definition, &server.grants, &server.limits, &["stdio"]);
     compiled.texts_with(&definition).refuse()?;
-    let mut bound = Vec::new();
-    for grant in server.grants {
-        let given = paths
-            .iter()
-            .find(|(name, _)| name == grant.name)
-            .map(|(_, path)| path.clone());
-        let path = given
-            .or_else(|| path_in_code(&grant))
-            .ok_or_else(|| Error::new(format!("the grant `{}` is not bound", grant.name)))?;
-        bound.push(Bound {
-            grant,
-            path,
-            ceiling: None,
+    let cwd = std::path::Path::new("/");
+    let mut bindings = Vec::new();
+    for grant in &server.grants {
+        let given = paths.iter().find(|(name, _)| name == grant.name);
+        let asked = given.map(|(_, path)| Asked {
+            written: path.as_os_str(),
+            base: cwd,
         });
+        bindings.push(grant.source.bind(asked.as_ref(), cwd)?);
     }
+    let grants = open(
+        &definition,
+        &init,
+        &server.grants,
+        &bindings,
+        &mut Opening::default(),
+    )?;
     Ok(Plan {
         source: server.source,
         definition,
-        bound,
+        grants,
         limits: server.limits,
         text: server.text,
         layers: server.layers,

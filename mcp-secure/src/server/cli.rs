@@ -149,8 +149,8 @@ struct ServeArgs {
 
 #[derive(Args)]
 struct OperatorArgs {
-    /// Bind a capability to a folder; once for each
-    #[arg(long = "grant", value_name = "NAME=PATH", value_parser = OsStringValueParser::new().try_map(grant))]
+    /// Bind a capability to a folder, an address or a program; once for each
+    #[arg(long = "grant", value_name = "NAME=VALUE", value_parser = OsStringValueParser::new().try_map(grant))]
     grants: Vec<GrantOption>,
     /// The operator's file; by default the user's own, below `~/.config/mcp-secure`
     #[arg(long, value_name = "FILE")]
@@ -251,18 +251,18 @@ fn audit(text: &str) -> Result<AuditTarget, crate::Error> {
     }
 }
 
-/// Splits at the first `=`; the path may be any bytes.
+/// Splits at the first `=`; the value may be any bytes.
 fn grant(text: OsString) -> Result<GrantOption, crate::Error> {
-    let malformed = || crate::Error::new("it is not `NAME=PATH`");
-    let (name, path) = split(&text).ok_or_else(malformed)?;
-    if name.is_empty() || path.as_os_str().is_empty() {
+    let malformed = || crate::Error::new("it is not `NAME=VALUE`");
+    let (name, value) = split(&text).ok_or_else(malformed)?;
+    if name.is_empty() || value.is_empty() {
         return Err(malformed());
     }
-    Ok(GrantOption { name, path })
+    Ok(GrantOption { name, value })
 }
 
 #[cfg(unix)]
-fn split(text: &OsString) -> Option<(String, PathBuf)> {
+fn split(text: &OsString) -> Option<(String, OsString)> {
     use std::os::unix::ffi::OsStrExt as _;
     let mut parts = text.as_bytes().splitn(2, |byte| *byte == b'=');
     let name = std::str::from_utf8(parts.next()?).ok()?;
@@ -273,9 +273,9 @@ fn split(text: &OsString) -> Option<(String, PathBuf)> {
 }
 
 #[cfg(not(unix))]
-fn split(text: &OsString) -> Option<(String, PathBuf)> {
-    let (name, path) = text.to_str()?.split_once('=')?;
-    Some((name.to_owned(), path.into()))
+fn split(text: &OsString) -> Option<(String, OsString)> {
+    let (name, value) = text.to_str()?.split_once('=')?;
+    Some((name.to_owned(), value.into()))
 }
 
 /// The exit code of a usage error.

@@ -43,7 +43,10 @@ pub(crate) fn render(
 ) -> Result<Rendered> {
     let name = declared.manifest.server.name.as_str();
     let (entry, secret) = match &resolved.transport {
-        Transport::Stdio => (stdio(client, exe, &arguments(options, cwd)?)?, None),
+        Transport::Stdio => (
+            stdio(client, exe, &arguments(options, resolved, cwd)?)?,
+            None,
+        ),
         Transport::Http(address) => {
             let url = url(declared, *address)?;
             let entry = http(client, name, &url)?;
@@ -116,11 +119,17 @@ fn http(client: Client, name: &str, url: &str) -> Result<Value> {
 }
 
 /// The options again, with whole paths: where a client starts a server, nobody knows.
-fn arguments(options: &ServeOptions, cwd: &Path) -> Result<Vec<String>> {
+fn arguments(options: &ServeOptions, resolved: &Resolved, cwd: &Path) -> Result<Vec<String>> {
     let mut out = vec!["serve".to_owned(), "--stdio".to_owned()];
     for grant in &options.grants {
         out.push("--grant".to_owned());
-        out.push(format!("{}={}", grant.name, whole(cwd, &grant.path)?));
+        // As it was bound: a path is whole there.
+        let bound = resolved
+            .grants
+            .iter()
+            .find(|bound| bound.name == grant.name);
+        let value = bound.map_or(&grant.value, |bound| &bound.value);
+        out.push(format!("{}={}", grant.name, plain(Path::new(value))?));
     }
     let mut option = |name: &str, path: Option<&PathBuf>| -> Result<()> {
         if let Some(path) = path {

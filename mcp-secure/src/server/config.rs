@@ -56,11 +56,15 @@ use crate::{
     manifest::{size, time},
 };
 
+pub(super) use crate::capability::absolute;
+
 /// What one file says.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     pub(super) file: String,
-    pub(super) grants: Vec<(String, Placed<PathBuf>)>,
+    pub(super) grants: Vec<(String, Placed<String>)>,
+    /// What a relative path in it is relative to.
+    pub(super) folder: PathBuf,
     pub(super) limits: Vec<(&'static LimitKey, Placed<u64>)>,
     pub(super) transport: Option<Placed<String>>,
     pub(super) http_addr: Option<Placed<SocketAddr>>,
@@ -339,24 +343,6 @@ pub(super) fn loopback(text: &str) -> Result<SocketAddr> {
         None => Err(Error::new(format!("`{text}` is not an address"))
             .help("write an IP address and a port, such as `127.0.0.1:8443`, or a port alone")),
     }
-}
-
-/// A path as an operator wrote it, made absolute.
-pub(super) fn absolute(base: &Path, written: &Path) -> Result<PathBuf> {
-    let text = written.to_string_lossy();
-    if text.is_empty() {
-        return Err(Error::new("the path is empty").help("write the path of a folder or file"));
-    }
-    if text == "~" || text.starts_with("~/") {
-        return Err(Error::new(format!(
-            "`{text}` begins with `~`, which only a shell replaces"
-        ))
-        .help("write the whole path"));
-    }
-    if text.contains('\0') {
-        return Err(Error::new("the path has a zero byte in it").help("write the path again"));
-    }
-    Ok(base.join(written))
 }
 
 /// The user's own file for a server. A relative `XDG_CONFIG_HOME` is ignored, as the XDG

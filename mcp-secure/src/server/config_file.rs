@@ -41,6 +41,7 @@ pub(super) fn parse(file: &str, folder: &Path, text: &str) -> Result<Config> {
     })?;
     let mut config = Config {
         file: file.to_owned(),
+        folder: folder.to_owned(),
         ..Config::default()
     };
     // In the order of the file: of several mistakes the first is named.
@@ -52,8 +53,11 @@ pub(super) fn parse(file: &str, folder: &Path, text: &str) -> Result<Config> {
         match name {
             "grants" => {
                 for entry in reader.any_table(name, value)? {
-                    let path = reader.path(&entry)?;
-                    config.grants.push((entry.name.to_owned(), path));
+                    let written = reader.text(&entry)?;
+                    // What it means depends on what the code declares under this name.
+                    config
+                        .grants
+                        .push((entry.name.to_owned(), written.map(str::to_owned)));
                 }
             }
             "limits" => {

@@ -1,25 +1,26 @@
 //! Who binds what: the command line, the config file and the code, into one list.
 
-use std::path::{Component, Path, PathBuf};
-
-use super::{
-    config::{Config, absolute},
-    suggest,
+use std::{
+    ffi::{OsStr, OsString},
+    path::Path,
 };
+
+use super::{config::Config, suggest};
 use crate::{
     Error, Result,
-    capability::{Grant, GrantSource},
+    capability::{Asked, Grant},
     manifest::{BoundBy, BoundGrant},
 };
 
-/// `--grant NAME=PATH`.
+/// `--grant NAME=VALUE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct GrantOption {
     pub(crate) name: String,
-    pub(crate) path: PathBuf,
+    /// What it means depends on the kind of the capability: a path, an address.
+    pub(crate) value: OsString,
 }
 
-/// Binds each declared capability to one path, in the order of declaration.
+/// Binds each declared capability to one real thing, in the order of declaration.
 ///
 /// Touches no file: whether the folder exists, and whether a narrowed one is really inside
 /// of what the code fixed once links are followed, is judged where it is opened.
@@ -34,8 +35,8 @@ pub(crate) fn bind(
     config: Option<&Config>,
     cwd: &Path,
 ) -> Result<Vec<BoundGrant>> {
-    let asked = asked(options, config, cwd)?;
-    for (index, one) in asked.iter().enumerate() {
+    let given = given(options, config, cwd);
+    for (index, one) in given.iter().enumerate() {
         if !declared.iter().any(|grant| grant.name == one.name) {
             let known = declared.iter().map(|grant| grant.name);
             return Err(Error::new(format!(
@@ -44,7 +45,7 @@ pub(crate) fn bind(
             ))
             .help(suggest::help(&one.name, "grants", known)));
         }
-        if let Some(first) = asked
+        if let Some(first) = given
             .iter()
             .take(index)
             .find(|other| other.name == one.name)
@@ -58,47 +59,49 @@ pub(crate) fn bind(
     }
     let unbound: Vec<&Grant> = declared
         .iter()
-        .filter(|grant| matches!(grant.source, GrantSource::Operator))
-        .filter(|grant| !asked.iter().any(|one| one.name == grant.name))
+        .filter(|grant| grant.source.in_code().is_none())
+        .filter(|grant| !given.iter().any(|one| one.name == grant.name))
         .collect();
     if !unbound.is_empty() {
         return Err(missing(&unbound));
     }
     declared
         .iter()
-        .map(|grant| bind_one(grant, asked.iter().find(|one| one.name == grant.name), cwd))
+        .map(|grant| bind_one(grant, given.iter().find(|one| one.name == grant.name), cwd))
         .collect()
 }
 
 /// One binding by the operator.
-struct Asked {
-    name: String,
-    path: PathBuf,
+struct Given<'a> {
+    name: &'a str,
+    asked: Asked<'a>,
     by: BoundBy,
 }
 
-fn asked(options: &[GrantOption], config: Option<&Config>, cwd: &Path) -> Result<Vec<Asked>> {
-    let mut asked = Vec::new();
-    for option in options {
-        let path = absolute(cwd, &option.path)
-            .map_err(|error| error.before(&format!("--grant {}: ", option.name)))?;
-        asked.push(Asked {
-            name: option.name.clone(),
-            path,
-            by: BoundBy::CommandLine,
-        });
-    }
-    if let Some(config) = config {
-        for (name, path) in &config.grants {
-            let by = BoundBy::ConfigFile(path.place(&config.file));
-            asked.push(Asked {
-                name: name.clone(),
-                path: path.value.clone(),
-                by,
-            });
-        }
-    }
-    Ok(asked)
+fn given<'a>(
+    options: &'a [GrantOption],
+    config: Option<&'a Config>,
+    cwd: &'a Path,
+) -> Vec<Given<'a>> {
+    let options = options.iter().map(|option| Given {
+        name: &option.name,
+        asked: Asked {
+            written: &option.value,
+            base: cwd,
+        },
+        by: BoundBy::CommandLine,
+    });
+    let config = config.into_iter().flat_map(|config| {
+        config.grants.iter().map(|(name, written)| Given {
+            name,
+            asked: Asked {
+                written: OsStr::new(&written.value),
+                base: &config.folder,
+            },
+            by: BoundBy::ConfigFile(written.place(&config.file)),
+        })
+    });
+    options.chain(config).collect()
 }
 
 fn missing(unbound: &[&Grant]) -> Error {
@@ -108,7 +111,7 @@ fn missing(unbound: &[&Grant]) -> Error {
         .collect();
     let options: Vec<String> = unbound
         .iter()
-        .map(|grant| format!("--grant {}=PATH", grant.name))
+        .map(|grant| format!("--grant {}={}", grant.name, grant.source.value_name()))
         .collect();
     let docs: Vec<String> = unbound
         .iter()
@@ -134,46 +137,23 @@ fn missing(unbound: &[&Grant]) -> Error {
     ))
 }
 
-fn bind_one(grant: &Grant, asked: Option<&Asked>, cwd: &Path) -> Result<BoundGrant> {
-    let name = grant.name.to_owned();
-    let fixed = match &grant.source {
-        GrantSource::Operator => None,
-        GrantSource::Path(path) => Some(cwd.join(path)),
-    };
-    match (fixed, asked) {
-        (None, Some(asked)) => Ok(BoundGrant {
-            name,
-            path: asked.path.clone(),
-            ceiling: None,
-            bound_by: asked.by.clone(),
-        }),
-        (Some(path), None) => Ok(BoundGrant {
-            name,
-            path,
-            ceiling: None,
-            bound_by: BoundBy::Code,
-        }),
-        (Some(ceiling), Some(asked)) if is_inside(&asked.path, &ceiling) => Ok(BoundGrant {
-            name,
-            path: asked.path.clone(),
-            ceiling: Some(ceiling),
-            bound_by: asked.by.clone(),
-        }),
-        (Some(ceiling), Some(asked)) => Err(Error::new(format!(
-            "{}: `{name}` is fixed in code at `{}`, and `{}` is not inside of it",
-            asked.by,
-            ceiling.display(),
-            asked.path.display()
-        ))
-        .help("leave the grant out, or name a folder inside")),
-        // `bind` has answered this already.
-        (None, None) => Err(missing(&[grant])),
-    }
-}
-
-/// By the text alone; a `..` is never inside.
-fn is_inside(path: &Path, ceiling: &Path) -> bool {
-    !path.components().any(|part| part == Component::ParentDir) && path.starts_with(ceiling)
+fn bind_one(grant: &Grant, given: Option<&Given<'_>>, cwd: &Path) -> Result<BoundGrant> {
+    let asked = given.map(|given| &given.asked);
+    let binding =
+        grant
+            .source
+            .bind(asked, cwd)
+            .map_err(|error| match given.map(|given| &given.by) {
+                Some(BoundBy::CommandLine) => error.before(&format!("--grant {}: ", grant.name)),
+                Some(by) => error.before(&format!("{by}: ")),
+                None => error,
+            })?;
+    Ok(BoundGrant {
+        name: grant.name.to_owned(),
+        value: binding.value,
+        ceiling: binding.ceiling,
+        bound_by: given.map_or(BoundBy::Code, |given| given.by.clone()),
+    })
 }
 
 #[cfg(test)]

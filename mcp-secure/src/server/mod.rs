@@ -181,8 +181,8 @@ impl<S: SecureService, T> SecureServer<S, T> {
     /// Declares a capability that the server uses. A grant that no tool uses, and a
     /// capability that is used but not granted, both stop the start.
     #[must_use]
-    pub fn grant(mut self, grant: Grant) -> Self {
-        self.grants.push(grant);
+    pub fn grant(mut self, grant: impl Into<Grant>) -> Self {
+        self.grants.push(grant.into());
         self
     }
 

@@ -6,7 +6,7 @@ use std::{ffi::OsString, sync::Arc, time::SystemTime};
 
 use super::{
     Ready, SecureServer,
-    assemble::{Bound, Plan, check_grants},
+    assemble::{self, Plan, check_grants},
     resolve::{Declared, Resolved, Transport},
     runtime, serve,
     verbs::{self, Next, Surroundings},
@@ -14,6 +14,7 @@ use super::{
 use crate::{
     Error, Result,
     audit::AuditSink,
+    capability::{Binding, Facts, Opening},
     definition::{Definition, SecureService},
     layer::identity::IdentitySource,
     manifest::{Manifest, Texts},
@@ -68,7 +69,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
             args.into_iter().map(Into::into),
             (definition.name, definition.version),
             &declared,
-            |resolved| probe(&definition, &declared, resolved),
+            |resolved| probe(&definition, &init, &declared, resolved),
             &mut Surroundings {
                 exe: &exe,
                 cwd: &cwd,
@@ -120,20 +121,18 @@ impl<S: SecureService> SecureServer<S, Ready> {
         };
         #[cfg(feature = "http")]
         let max_message = resolved.limits.max_message;
-        let bound = self
-            .grants
-            .into_iter()
-            .zip(resolved.grants)
-            .map(|(grant, bound)| Bound {
-                grant,
-                path: bound.path,
-                ceiling: bound.ceiling,
-            })
-            .collect();
+        let mut opening = Opening::default();
+        let grants = assemble::open(
+            &definition,
+            &self.source.handles(),
+            &self.grants,
+            &bindings(&resolved),
+            &mut opening,
+        )?;
         let plan = Plan {
             source: self.source,
             definition,
-            bound,
+            grants,
             limits: resolved.limits,
             text: resolved.text,
             layers: self.layers,
@@ -243,15 +242,31 @@ impl<S: SecureService> SecureServer<S, Ready> {
 /// What `check` tries beyond reading: the table that would be served, and the folders.
 fn probe<S: SecureService>(
     definition: &Definition<S>,
+    init: &[&'static [Facts]],
     declared: &Declared<'_>,
     resolved: &Resolved,
 ) -> Result<()> {
     let registry = Registry::new(definition, &resolved.limits)?;
     declared.manifest.check_served(&registry)?;
-    for (grant, bound) in declared.grants.iter().zip(&resolved.grants) {
-        super::assemble::open_root(grant, &bound.path, bound.ceiling.as_deref())?;
-    }
+    assemble::open(
+        definition,
+        init,
+        declared.grants,
+        &bindings(resolved),
+        &mut Opening::default(),
+    )?;
     Ok(())
+}
+
+fn bindings(resolved: &Resolved) -> Vec<Binding> {
+    resolved
+        .grants
+        .iter()
+        .map(|bound| Binding {
+            value: bound.value.clone(),
+            ceiling: bound.ceiling.clone(),
+        })
+        .collect()
 }
 
 fn sink(

@@ -126,7 +126,7 @@ fn check(
         lines.push(format!(
             "  grant     {} = {} (by {})",
             grant.name,
-            grant.path_display(),
+            grant.value_display(),
             grant.bound_by
         ));
     }

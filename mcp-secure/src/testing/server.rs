@@ -71,7 +71,7 @@ impl TestServer {
     /// When an operator could not grant it either.
     pub fn grant<R: FsRoot>(mut self, path: impl AsRef<Path>) -> Result<Self> {
         let root = OpenRoot::open(path, FsPolicy::default(), FsLimits::default())?;
-        self.grants.insert_fs(TypeId::of::<R>(), Arc::new(root));
+        self.grants.insert(TypeId::of::<R>(), Arc::new(root));
         Ok(self)
     }
 

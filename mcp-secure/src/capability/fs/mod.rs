@@ -21,6 +21,7 @@
 
 mod error;
 mod fold;
+mod grant;
 mod grant_check;
 mod list;
 mod ops;
@@ -33,31 +34,21 @@ mod sys;
 use std::{fmt, marker::PhantomData, sync::Arc};
 
 pub use error::FsError;
+pub use grant::FsGrant;
 pub use list::{DirEntry, FileKind, Metadata, Walk, WalkEntry, WalkLimits};
 pub use path::RelPath;
 pub use policy::{Access, FsPolicy, Rule};
 pub use root::{FsLimits, OpenRoot};
 
 use self::ops::{Budget, Core, Permit};
-use super::{Facts, Handle, Lease, sealed::Sealed};
+use super::{Capability, Facts, Handle, Lease, sealed::Sealed};
 use crate::{
     call::Call,
-    definition::TextException,
     error::{ToolError, ToolResult},
 };
 
 /// A folder that a server needs, declared with `#[capability(fs)]`.
-pub trait FsRoot: 'static {
-    /// The name under which the operator grants it.
-    const NAME: &'static str;
-    /// What it is for: the doc comment of the declaration.
-    const DOC: &'static str;
-    /// What it holds is the user's own.
-    const PRIVATE: bool;
-    /// Text rules that were set aside for its name and its doc comment.
-    #[doc(hidden)]
-    const EXCEPTIONS: &'static [TextException] = &[];
-}
+pub trait FsRoot: Capability {}
 
 /// Reading only.
 pub struct ReadOnly;
@@ -386,10 +377,10 @@ impl<R: FsRoot, M: Mode> Handle for Fs<R, M> {
     }];
 
     fn lend(call: &mut Call) -> ToolResult<Self> {
-        let root = call.grants.fs::<R>().ok_or_else(|| {
+        let root = call.grants.get::<R, OpenRoot>().ok_or_else(|| {
             ToolError::internal(format_args!("no grant for capability `{}`", R::NAME))
         })?;
-        Ok(Self::lent(root, call.lease.clone()))
+        Ok(Self::lent(&root, call.lease.clone()))
     }
 }
 

@@ -1,10 +1,17 @@
 use super::*;
-use crate::{capability::fs::FsRoot, server::config_file};
+use crate::{
+    capability::{
+        Capability,
+        fs::{FsGrant, FsRoot},
+    },
+    server::config_file,
+};
 
 macro_rules! roots {
     ($($type:ident $name:literal $doc:literal;)*) => {$(
         struct $type;
-        impl FsRoot for $type {
+        impl FsRoot for $type {}
+        impl Capability for $type {
             const NAME: &'static str = $name;
             const DOC: &'static str = $doc;
             const PRIVATE: bool = false;
@@ -20,8 +27,8 @@ roots! {
 
 fn declared() -> Vec<Grant> {
     vec![
-        Grant::fs_from_operator::<Notes>(),
-        Grant::fs_at::<Fixed>("/srv/fixed"),
+        FsGrant::<Notes>::from_operator().into(),
+        FsGrant::<Fixed>::at("/srv/fixed").into(),
     ]
 }
 
@@ -69,8 +76,8 @@ fn what_is_not_granted_stops_the_start_and_says_how_to() {
          the config file\n        `notes`: The user's notes."
     );
     let both = [
-        Grant::fs_from_operator::<Notes>(),
-        Grant::fs_from_operator::<Cache>(),
+        FsGrant::<Notes>::from_operator().into(),
+        FsGrant::<Cache>::from_operator().into(),
     ];
     assert_eq!(
         bind(&both, &[], None, Path::new("/"))

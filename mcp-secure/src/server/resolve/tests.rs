@@ -1,6 +1,9 @@
 use super::*;
 use crate::{
-    capability::fs::FsRoot,
+    capability::{
+        Capability,
+        fs::{FsGrant, FsRoot},
+    },
     definition::Definition,
     server::{
         cli::{self, Invocation},
@@ -10,7 +13,8 @@ use crate::{
 
 pub(in crate::server) struct Notes;
 
-impl FsRoot for Notes {
+impl FsRoot for Notes {}
+impl Capability for Notes {
     const NAME: &'static str = "notes";
     const DOC: &'static str = "The user's notes.";
     const PRIVATE: bool = true;
@@ -43,7 +47,7 @@ pub(in crate::server) fn with_definition<T>(
     (stdio, http, unix): (bool, bool, bool),
     f: impl FnOnce(&Declared<'_>) -> T,
 ) -> T {
-    let grants = [Grant::fs_from_operator::<Notes>()];
+    let grants = [FsGrant::<Notes>::from_operator().into()];
     let limits = Limits::default();
     let transports = Declared::transports(stdio, http, unix);
     let manifest = Manifest::compiled(definition, &grants, &limits, &transports);

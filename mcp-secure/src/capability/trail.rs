@@ -1,0 +1,69 @@
+//! What handles did during one call, for its audit record.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+
+/// Filled by the handles of a call, read once by the audit layer. Bounded: what is beyond
+/// [`MOST`] is counted.
+#[derive(Clone, Default)]
+pub(crate) struct Trail(Arc<Mutex<Steps>>);
+
+/// One attempt to reach something, allowed or not. Never a value: no query, no body, no host
+/// path.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Step {
+    /// As in [`Facts::kind`](super::Facts::kind).
+    pub(crate) kind: &'static str,
+    pub(crate) capability: &'static str,
+    /// What was tried: `GET https://api.example.com/users/{}`, `connect`, `git log`.
+    pub(crate) action: String,
+    /// `ok`, `denied` or `failed`.
+    pub(crate) outcome: &'static str,
+    /// The id of the control that refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) control: Option<&'static str>,
+    /// What the operator should know: an address, a status, an exit code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) detail: Option<String>,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+}
+
+/// All steps of a call.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Steps {
+    pub(crate) steps: Vec<Step>,
+    /// How many are not listed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) more: u64,
+}
+
+impl Trail {
+    /// Adds a step.
+    pub(crate) fn add(&self, step: Step) {
+        let mut steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if steps.steps.len() < MOST {
+            steps.steps.push(step);
+        } else {
+            steps.more += 1;
+        }
+    }
+
+    /// What was done so far, if anything.
+    pub(crate) fn steps(&self) -> Option<Steps> {
+        let steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (!steps.steps.is_empty()).then(|| steps.clone())
+    }
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature is serde's"
+)]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+/// Steps that are listed of one call.
+pub(crate) const MOST: usize = 64;
