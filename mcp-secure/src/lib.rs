@@ -93,6 +93,14 @@ pub mod __private {
 
     pub use futures::future::BoxFuture;
 
+    #[cfg(feature = "exec")]
+    pub use crate::capability::exec::Program;
+    #[cfg(feature = "net")]
+    pub use crate::capability::net::Endpoint;
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    pub use crate::capability::sql::{Database, Engine};
+    #[cfg(feature = "tcp")]
+    pub use crate::capability::tcp::TcpEndpoint;
     pub use crate::{
         call::{Call, argument, arguments, at_start, text_argument},
         capability::{

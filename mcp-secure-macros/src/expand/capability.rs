@@ -2,14 +2,15 @@
 
 use mcp_secure_text::Field;
 use proc_macro2::{Span, TokenStream};
-use quote::quote;
-use syn::{Fields, Item, ItemStruct};
+use quote::{format_ident, quote};
+use syn::{Fields, Ident, Item, ItemStruct, Visibility};
 
 use crate::{
     check::text,
     errors::Errors,
     model::Text,
     parse::{
+        capability::{self, Kind},
         docs, exceptions,
         options::Options,
         server::{default_crate, kebab},
@@ -40,24 +41,7 @@ pub(crate) fn capability(attr: TokenStream, tokens: TokenStream) -> TokenStream 
 
 fn declare(attr: TokenStream, item: &ItemStruct, errors: &mut Errors) -> TokenStream {
     let mut options = Options::of_tokens("#[capability]", Span::call_site(), attr, errors);
-    let mut kind = options.flag("fs", errors).is_some() || !errors.is_empty();
-    for planned in ["net", "tcp", "sql", "exec"] {
-        if let Some(key) = options.drop(planned) {
-            kind = true;
-            errors.at(
-                key.span(),
-                format_args!(
-                    "capabilities of the kind `{planned}` are not available in this version"
-                ),
-            );
-        }
-    }
-    if !kind {
-        errors.at(
-            options.span,
-            "`#[capability]` does not say what it is for: write `#[capability(fs)]`",
-        );
-    }
+    let kind = capability::kind(&mut options, errors);
     let private = options.flag("private", errors).is_some();
     let name = options
         .string("name", "notes", errors)
@@ -67,7 +51,22 @@ fn declare(attr: TokenStream, item: &ItemStruct, errors: &mut Errors) -> TokenSt
         .unwrap_or_else(|| Text::new(kebab(&crate::model::unraw(&item.ident)), item.ident.span()));
     let krate = options.path("crate", errors).unwrap_or_else(default_crate);
     let mut exceptions = exceptions(&mut options, errors);
-    options.finish(&["fs", "private", "name", "crate", "allow_text"], errors);
+    options.finish(
+        &[
+            "fs",
+            "net",
+            "tcp",
+            "sql",
+            "exec",
+            "private",
+            "open",
+            "allow_private",
+            "name",
+            "crate",
+            "allow_text",
+        ],
+        errors,
+    );
     text::name(&name, derived, &mut exceptions, errors);
     let doc = docs(&item.attrs, errors);
     match &doc {
@@ -112,6 +111,8 @@ fn declare(attr: TokenStream, item: &ItemStruct, errors: &mut Errors) -> TokenSt
         let exceptions = super::entry::exceptions(&p, &exceptions);
         quote!(const EXCEPTIONS: &'static [#p::TextException] = #exceptions;)
     });
+    // With a mistake in the kind it is a folder, so that its use is not a second error.
+    let of_its_kind = of_kind(&p, ident, vis, &kind.unwrap_or(Kind::Fs));
     quote! {
         #(#cfgs)*
         const _: () = {
@@ -123,23 +124,125 @@ fn declare(attr: TokenStream, item: &ItemStruct, errors: &mut Errors) -> TokenSt
                 #exceptions
             }
 
-            #[automatically_derived]
-            impl #p::FsRoot for #ident {}
+            #of_its_kind
+        };
+    }
+}
 
-            impl #ident {
+/// The trait of its kind, and the functions that grant it.
+fn of_kind(p: &TokenStream, ident: &Ident, vis: &Visibility, kind: &Kind) -> TokenStream {
+    let constructor = |name: &str, grant: &str, doc: &str| {
+        let (name, grant) = (format_ident!("{name}"), format_ident!("{grant}"));
+        quote! {
+            #[doc = #doc]
+            #[allow(dead_code)]
+            #vis fn #name() -> #p::#grant<Self> {
+                #p::#grant::#name()
+            }
+        }
+    };
+    // What the code fixes is granted by `declared`, everything else by `from_operator`.
+    let either = |fixed: bool, grant: &str| {
+        if fixed {
+            constructor(
+                "declared",
+                grant,
+                "As it is declared here; the operator may only narrow it.",
+            )
+        } else {
+            constructor(
+                "from_operator",
+                grant,
+                "Named by the operator, with `--grant` or in the configuration.",
+            )
+        }
+    };
+    let text = |text: &Option<Text>| super::optional_text(text.as_ref());
+    let of_str = quote!(#p::Option<&'static ::core::primitive::str>);
+    let flag = quote!(::core::primitive::bool);
+    let (implementation, constructors) = match kind {
+        Kind::Fs => (
+            quote!(impl #p::FsRoot for #ident {}),
+            quote! {
                 /// The folder is named by the operator, with `--grant` or in the configuration.
                 #[allow(dead_code)]
                 #vis fn from_operator() -> #p::FsGrant<Self> {
                     #p::FsGrant::from_operator()
                 }
 
-                /// The folder is fixed in code; the operator may only take it away.
+                /// The folder is fixed in code; the operator may only narrow it.
                 #[allow(dead_code)]
                 #vis fn at(path: impl ::core::convert::Into<#p::PathBuf>) -> #p::FsGrant<Self> {
                     #p::FsGrant::at(path)
                 }
-            }
-        };
+            },
+        ),
+        Kind::Net {
+            url,
+            open,
+            allow_private,
+        } => {
+            let value = text(url);
+            (
+                quote! {
+                    impl #p::Endpoint for #ident {
+                        const URL: #of_str = #value;
+                        const OPEN: #flag = #open;
+                        const ALLOW_PRIVATE: #flag = #allow_private;
+                    }
+                },
+                either(url.is_some(), "NetGrant"),
+            )
+        }
+        Kind::Tcp {
+            address,
+            allow_private,
+        } => {
+            let value = text(address);
+            (
+                quote! {
+                    impl #p::TcpEndpoint for #ident {
+                        const ADDRESS: #of_str = #value;
+                        const ALLOW_PRIVATE: #flag = #allow_private;
+                    }
+                },
+                either(address.is_some(), "TcpGrant"),
+            )
+        }
+        Kind::Sql {
+            engine,
+            allow_private,
+        } => {
+            let engine = format_ident!("{engine}");
+            (
+                quote! {
+                    impl #p::Database for #ident {
+                        const ENGINE: #p::Engine = #p::Engine::#engine;
+                        const ALLOW_PRIVATE: #flag = #allow_private;
+                    }
+                },
+                either(false, "SqlGrant"),
+            )
+        }
+        Kind::Exec { path } => {
+            let value = text(path);
+            (
+                quote! {
+                    impl #p::Program for #ident {
+                        const PATH: #of_str = #value;
+                    }
+                },
+                either(path.is_some(), "ExecGrant"),
+            )
+        }
+    };
+    quote! {
+        #[automatically_derived]
+        #implementation
+
+        impl #ident {
+            #constructors
+        }
     }
 }
 
@@ -175,5 +278,59 @@ mod tests {
                        until = \"2027-06-30\")";
         assert_eq!(errors(allowed, "/** Notes.\u{E0041} */ struct Notes;"), 0);
         assert_eq!(errors(allowed, item), 1);
+    }
+
+    #[test]
+    fn what_is_certainly_no_target_does_not_compile() {
+        let errors = |attr: &str| {
+            let read = |text: &str| text.parse().unwrap_or_default();
+            let out = capability(read(attr), read("/** An API. */ struct Api;")).to_string();
+            out.matches("compile_error").count()
+        };
+        for good in [
+            "net",
+            "net, open",
+            "net = \"https://api.example.com\"",
+            "net = \"https://api.example.com:8443/v1\", private",
+            "net = \"https://*.example.com\"",
+            "net = \"http://localhost:8080\", allow_private",
+            "net = \"https://[2001:db8::1]/\"",
+            "tcp = \"cache.example.com:6379\"",
+            "tcp, allow_private",
+            "sql = \"postgres\", private",
+            "sql = \"sqlite\"",
+            "exec = \"/usr/bin/git\"",
+            "exec",
+        ] {
+            assert_eq!(errors(good), 0, "{good}");
+        }
+        for bad in [
+            "net = \"api.example.com\"",
+            "net = \"ftp://api.example.com\"",
+            "net = \"https://user:pass@example.com\"",
+            "net = \"https://example.com/?key=1\"",
+            "net = \"https://example.com/a/../b\"",
+            "net = \"https://example.com/%2e%2e\"",
+            "net = \"https://Example.com\"",
+            "net = \"https://ex\u{430}mple.com\"",
+            "net = \"https://*.com\"",
+            "net = \"https://*\"",
+            "net = \"https://a.*.com\"",
+            "net = \"https://example.com:0\"",
+            "net = 5",
+            "tcp = \"cache.example.com\"",
+            "tcp = \"*.example.com:1\"",
+            "sql",
+            "sql = \"oracle\"",
+            "exec = \"git\"",
+            "exec = \"/usr/bin/../bin/git\"",
+            "fs = \"/srv\"",
+            "fs, net",
+            "fs, open",
+            "exec, allow_private",
+            "private",
+        ] {
+            assert_eq!(errors(bad), 1, "{bad}");
+        }
     }
 }

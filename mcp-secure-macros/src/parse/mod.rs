@@ -1,6 +1,7 @@
 //! From tokens to the model. This room reads syntax and reports what it cannot read; whether
 //! what it read makes sense is asked in `check`.
 
+pub(crate) mod capability;
 mod docs;
 mod exceptions;
 pub(crate) mod function;

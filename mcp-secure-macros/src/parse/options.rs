@@ -138,9 +138,9 @@ impl Options {
         Some(self.entries.remove(at))
     }
 
-    /// Takes `key` whatever its value, for an option that is only refused.
-    pub(crate) fn drop(&mut self, key: &str) -> Option<Ident> {
-        self.take(key).map(|entry| entry.key)
+    /// `key`, with or without a value.
+    pub(crate) fn either(&mut self, key: &str) -> Option<(Ident, Option<Expr>)> {
+        self.take(key).map(|entry| (entry.key, entry.value))
     }
 
     /// `key`, with no value.

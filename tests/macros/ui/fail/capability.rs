@@ -4,13 +4,29 @@ use mcp_secure::prelude::*;
 /// Of no kind.
 pub struct Kindless;
 
-/// Not yet.
-#[capability(net = "https://api.github.com")]
-pub struct GitHub;
+/// Of two kinds.
+#[capability(fs, net)]
+pub struct Both;
 
-/// Not yet.
-#[capability(sql)]
+/// Of no database that is known.
+#[capability(sql = "oracle")]
 pub struct Db;
+
+/// Holds a password.
+#[capability(net = "https://me:secret@api.example.com")]
+pub struct Passworded;
+
+/// Swallows everything.
+#[capability(net = "https://*.com")]
+pub struct Everything;
+
+/// Is found by whoever is first in `PATH`.
+#[capability(exec = "git")]
+pub struct Relative;
+
+/// Has an option of another kind.
+#[capability(fs, allow_private)]
+pub struct Misplaced;
 
 #[capability(fs)]
 pub struct Undescribed;
@@ -40,7 +56,7 @@ pub struct Open;
 pub struct Hiding;
 
 // Each of them is still a capability: its use is no error of its own.
-type Uses = (Fs<Kindless, ReadOnly>, Fs<GitHub, ReadOnly>, Fs<Undescribed, ReadOnly>);
+type Uses = (Fs<Kindless, ReadOnly>, Fs<Both, ReadOnly>, Fs<Undescribed, ReadOnly>);
 
 struct S;
 
@@ -48,7 +64,7 @@ struct S;
 impl S {
     /// A tool.
     #[tool(public)]
-    async fn tool(&self, kindless: Fs<Kindless, ReadOnly>, hub: Fs<GitHub, ReadOnly>) {}
+    async fn tool(&self, kindless: Fs<Kindless, ReadOnly>, both: Fs<Both, ReadOnly>) {}
 }
 
 fn main() {}
