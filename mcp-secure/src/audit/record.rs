@@ -63,6 +63,9 @@ pub(crate) struct Outcome<'a> {
     pub(crate) arguments: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) approval: Option<&'static str>,
+    /// Why the flow of data had to be put before a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) flow: Option<&'static str>,
     pub(crate) bytes_out: u64,
     /// What was found in text that left, by rule and kind: never the text.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -8,6 +8,7 @@ pub(crate) mod cancel;
 pub(crate) mod catch_panic;
 pub(crate) mod commit;
 pub(crate) mod concurrency;
+pub(crate) mod flow;
 pub(crate) mod genuine;
 pub(crate) mod guard;
 pub(crate) mod identity;

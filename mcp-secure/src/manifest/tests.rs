@@ -116,7 +116,7 @@ fn compiled(definition: &Definition<()>) -> Manifest {
 fn bound() -> BoundGrant {
     BoundGrant {
         name: "notes".into(),
-        path: "/srv/notes".into(),
+        value: "/srv/notes".into(),
         ceiling: None,
         bound_by: BoundBy::CommandLine,
     }

@@ -26,6 +26,8 @@ pub(crate) struct Journey {
     pub(crate) subject: OnceLock<Subject>,
     pub(crate) arguments: OnceLock<String>,
     pub(crate) approval: OnceLock<&'static str>,
+    /// Why the flow of data had to be put before a person.
+    pub(crate) flow: OnceLock<&'static str>,
     pub(crate) committed: AtomicBool,
     pub(crate) bytes_out: AtomicU64,
     pub(crate) taint: Taint,
@@ -88,6 +90,7 @@ impl Journey {
             subject: OnceLock::new(),
             arguments: OnceLock::new(),
             approval: OnceLock::new(),
+            flow: OnceLock::new(),
             committed: AtomicBool::new(false),
             bytes_out: AtomicU64::new(0),
             taint,

@@ -94,6 +94,8 @@ struct CheckedInner {
     principal: Arc<Principal>,
     rounds: Rounds,
     approved: bool,
+    /// Why a person must agree, beyond what the tool's handles say.
+    held: Option<&'static str>,
 }
 
 #[allow(
@@ -155,6 +157,7 @@ impl Checked {
             principal,
             rounds,
             approved: false,
+            held: None,
         };
         Self(Box::new(inner))
     }
@@ -183,6 +186,15 @@ impl Checked {
         &mut self.0.rounds
     }
 
+    /// A person must agree to this call, whatever its handles say; called by the flow layer.
+    pub(crate) fn hold(&mut self, why: &'static str) {
+        self.0.held = Some(why);
+    }
+
+    pub(crate) fn held(&self) -> Option<&'static str> {
+        self.0.held
+    }
+
     /// The one place where a person's agreement enters; called by the approve layer.
     pub(crate) fn approve(&mut self, _: &crate::layer::approve::Agreed) {
         self.0.approved = true;
@@ -205,6 +217,7 @@ impl Checked {
             principal,
             rounds,
             approved,
+            held: _,
         } = *self.0;
         (op, context, journey, principal, rounds, approved)
     }

@@ -17,6 +17,7 @@ use crate::{
         catch_panic::CatchPanicLayer,
         commit::CommitLayer,
         concurrency::ConcurrencyLayer,
+        flow::FlowLayer,
         genuine::GenuineLayer,
         guard::{GuardLayer, TextPolicy, last_look::LastLookLayer},
         identity::{IdentityLayer, IdentitySource},
@@ -81,6 +82,8 @@ pub(crate) fn build<S: SecureService>(parts: Parts<S>) -> Inner {
             Arc::clone(&limits),
             sealer.clone(),
         ))
+        // Before approval, which is what it may demand; after the checks, which are cheaper.
+        .layer(FlowLayer::new(Arc::clone(&registry)))
         .layer(ApproveLayer::new(Arc::clone(&registry), &limits, sealer))
         .layer(LoadShedLayer::new(limits.concurrency))
         .layer(ConcurrencyLayer::new(Arc::clone(&registry)))

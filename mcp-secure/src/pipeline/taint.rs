@@ -10,19 +10,21 @@ use std::{
 
 /// What the client of a session has been sent so far.
 ///
-/// It is set by the guard and by nothing else, and never cleared: a model that has read something
+/// It is set by the guard and by the layer for flows, and never cleared: a model that has read something
 /// cannot unread it. A clone looks at the same session, so a layer that keeps one from before a
 /// call sees what the call has added.
 ///
 /// It belongs to a session where the protocol has one (2025-11-25), and to the connection on
-/// stdio. In the 2026-07-28 revision over HTTP each request stands alone: there it is fresh with
-/// each request, and what one answer brought is unknown when the next request comes. The audit
-/// log has it of every request, with its principal.
+/// stdio. In the 2026-07-28 revision over HTTP each request stands alone: there
+/// the layer for flows keeps it by principal, for an hour after the last request. A layer of yours
+/// is outside of it and sees it fresh. The audit log has it of every request.
 #[derive(Clone, Default)]
 pub struct Taint(Arc<AtomicU8>);
 
 const UNTRUSTED_TEXT: u8 = 1;
 const SECRET: u8 = 2;
+const PRIVATE: u8 = 4;
+const EVERYTHING: u8 = UNTRUSTED_TEXT | SECRET | PRIVATE;
 
 impl Taint {
     /// Something was sent in which a rule found what has no honest use: hidden characters, or
@@ -34,6 +36,11 @@ impl Taint {
     /// A tool has come upon a secret. It was redacted; but what holds one may hold another.
     pub fn has_met_secrets(&self) -> bool {
         self.is(SECRET)
+    }
+
+    /// A primitive has answered that holds a handle on something `private`.
+    pub fn has_read_private(&self) -> bool {
+        self.is(PRIVATE)
     }
 
     /// Whether none of this has happened.
@@ -49,11 +56,25 @@ impl Taint {
         self.0.fetch_or(SECRET, Ordering::AcqRel);
     }
 
+    pub(crate) fn add_private(&self) {
+        self.0.fetch_or(PRIVATE, Ordering::AcqRel);
+    }
+
+    pub(crate) fn add_all_of(&self, other: &Self) {
+        self.0
+            .fetch_or(other.0.load(Ordering::Acquire), Ordering::AcqRel);
+    }
+
+    pub(crate) fn add_everything(&self) {
+        self.0.fetch_or(EVERYTHING, Ordering::AcqRel);
+    }
+
     /// For the audit log.
     pub(crate) fn names(&self) -> Vec<&'static str> {
         let all = [
             (self.has_untrusted_text(), "untrusted_text"),
             (self.has_met_secrets(), "secret"),
+            (self.has_read_private(), "private"),
         ];
         all.into_iter()
             .filter_map(|(is, name)| is.then_some(name))

@@ -54,10 +54,12 @@ pub(super) fn parse(file: &str, folder: &Path, text: &str) -> Result<Config> {
             "grants" => {
                 for entry in reader.any_table(name, value)? {
                     let written = reader.text(&entry)?;
-                    // What it means depends on what the code declares under this name.
-                    config
-                        .grants
-                        .push((entry.name.to_owned(), written.map(str::to_owned)));
+                    // What it means depends on what the code declares under this name; what
+                    // can be no path is nothing else either.
+                    let written = reader.judged(&entry, written, |text| {
+                        absolute(folder, Path::new(text)).map(|_| text.to_owned())
+                    })?;
+                    config.grants.push((entry.name.to_owned(), written));
                 }
             }
             "limits" => {

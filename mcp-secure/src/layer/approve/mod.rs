@@ -95,7 +95,7 @@ where
                 .get(*index)
                 .is_none_or(|entry| entry.needs_approval),
             _ => false,
-        };
+        } || request.held().is_some();
         if !needed && request.rounds().carried.is_none() && request.rounds().responses.is_none() {
             return Box::pin(self.inner.call(request));
         }
@@ -259,7 +259,7 @@ impl Shared {
             .tools
             .get(*index)
             .ok_or_else(|| Refusal::failed("approve/op", "the tool is gone"))?;
-        let message = describe(entry.about.name, &entry.rights, arguments)?;
+        let message = describe(entry.about.name, &entry.rights, request.held(), arguments)?;
         let schema = json!({
             "type": "object",
             "properties": { "approve": {
@@ -282,6 +282,7 @@ impl Shared {
 fn describe(
     tool: &str,
     rights: &str,
+    held: Option<&str>,
     arguments: &rmcp::model::JsonObject,
 ) -> Result<String, Refusal> {
     let arguments = serde_json::to_string_pretty(arguments)
@@ -296,8 +297,11 @@ fn describe(
         )
         .into_tool_result());
     }
+    let held = held.map_or_else(String::new, |why| {
+        format!(" It can send to an address that is chosen at run time, and {why}.")
+    });
     Ok(format!(
-        "Allow the tool `{tool}` to run once? It may: {rights}. Its arguments:\n{shown}"
+        "Allow the tool `{tool}` to run once? It may: {rights}.{held} Its arguments:\n{shown}"
     ))
 }
 

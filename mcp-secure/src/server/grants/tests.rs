@@ -35,7 +35,7 @@ fn declared() -> Vec<Grant> {
 fn option(name: &str, path: &str) -> GrantOption {
     GrantOption {
         name: name.into(),
-        path: path.into(),
+        value: path.into(),
     }
 }
 
@@ -54,9 +54,9 @@ fn refused(options: &[GrantOption], config: Option<&Config>) -> String {
 #[test]
 fn the_command_line_binds_relative_to_where_it_was_typed() {
     let bound = bound(&[option("notes", "my/notes")], None).unwrap();
-    assert_eq!(bound[0].path, Path::new("/srv/app/my/notes"));
+    assert_eq!(bound[0].value, Path::new("/srv/app/my/notes"));
     assert_eq!(bound[0].bound_by, BoundBy::CommandLine);
-    assert_eq!(bound[1].path, Path::new("/srv/fixed"));
+    assert_eq!(bound[1].value, Path::new("/srv/fixed"));
     assert_eq!(bound[1].bound_by, BoundBy::Code);
 }
 
@@ -64,7 +64,7 @@ fn the_command_line_binds_relative_to_where_it_was_typed() {
 fn the_config_file_binds_relative_to_itself_and_is_named() {
     let config = config("[grants]\nnotes = \"my/notes\"\n");
     let bound = bound(&[], Some(&config)).unwrap();
-    assert_eq!(bound[0].path, Path::new("/etc/my/notes"));
+    assert_eq!(bound[0].value, Path::new("/etc/my/notes"));
     assert_eq!(bound[0].bound_by.to_string(), "notes.toml:2:1");
 }
 
@@ -132,11 +132,11 @@ fn what_the_code_binds_can_only_be_narrowed() {
         None,
     )
     .unwrap();
-    assert_eq!(inside[1].path, Path::new("/srv/fixed/a"));
-    assert_eq!(inside[1].ceiling.as_deref(), Some(Path::new("/srv/fixed")));
+    assert_eq!(inside[1].value, Path::new("/srv/fixed/a"));
+    assert_eq!(inside[1].ceiling.as_deref(), Some(OsStr::new("/srv/fixed")));
     assert_eq!(
         refused(&[option("notes", "n"), option("fixed", "/srv")], None),
-        "--grant: `fixed` is fixed in code at `/srv/fixed`, and `/srv` is not inside of it\n  help: \
+        "--grant fixed: `fixed` is fixed in code at `/srv/fixed`, and `/srv` is not inside of it\n  help: \
          leave the grant out, or name a folder inside"
     );
     for outside in [

@@ -155,7 +155,7 @@ fn what_runs_is_the_code_narrowed_by_the_file_and_the_command_line() {
     let toml = "[grants]\nnotes = \"n\"\n[limits]\nconcurrency = 3\n[audit]\nstderr = true\n\
                 [http]\ntoken_file = \"t\"\n";
     let resolved = resolve(ALL, "", toml).unwrap();
-    assert_eq!(resolved.grants[0].path, Path::new("/etc/n"));
+    assert_eq!(resolved.grants[0].value, Path::new("/etc/n"));
     assert_eq!(resolved.limits.concurrency, 3);
     assert_eq!(resolved.audit, Some(AuditTarget::Stderr));
     assert_eq!(resolved.token_file.as_deref(), Some(Path::new("/etc/t")));
