@@ -1,5 +1,9 @@
 //! HTTPS requests to one granted endpoint, and to nothing else.
 
+mod rule;
+
+pub use rule::EgressRule;
+
 use super::Capability;
 
 /// An HTTP endpoint that a server needs, declared with `#[capability(net = "https://…")]`.
