@@ -71,14 +71,7 @@ impl Channel {
     pub(crate) fn answer<T: DeserializeOwned>(
         &self,
     ) -> io::Result<Option<(T, Self, Vec<OwnedFd>)>> {
-        let Some((message, mut fds)) = self.recv()? else {
-            return Ok(None);
-        };
-        if fds.is_empty() {
-            return Err(malformed("a question without a conversation"));
-        }
-        let conversation = Self(fds.remove(0));
-        Ok(Some((message, conversation, fds)))
+        self.recv()?.map(question).transpose()
     }
 }
 
@@ -88,14 +81,16 @@ impl AsFd for Channel {
     }
 }
 
-/// The asking side of one question. Dropping it tells the other side that nobody waits.
+/// One end under a runtime: the asking side of one question, or a helper's way to its server.
+/// Dropping it tells the other side that nobody waits.
 ///
 /// tokio has no type for `SOCK_SEQPACKET`; its datagram socket waits for readiness, and what is
 /// read and written is our own.
 pub(crate) struct Conversation(UnixDatagram);
 
 impl Conversation {
-    fn new(channel: Channel) -> io::Result<Self> {
+    /// Needs a tokio runtime.
+    pub(crate) fn new(channel: Channel) -> io::Result<Self> {
         rustix::io::ioctl_fionbio(&channel.0, true)?;
         UnixDatagram::from_std(channel.0.into()).map(Self)
     }
@@ -107,10 +102,26 @@ impl Conversation {
             .await
     }
 
-    /// Sends one message. Messages are small and few: a full socket is an error.
-    pub(crate) fn send(&self, message: &impl Serialize) -> io::Result<()> {
-        send(self.0.as_fd(), message, &[])
+    /// As [`Channel::answer`], without blocking.
+    pub(crate) async fn answer<T: DeserializeOwned>(
+        &self,
+    ) -> io::Result<Option<(T, Channel, Vec<OwnedFd>)>> {
+        self.recv().await?.map(question).transpose()
     }
+
+    /// Sends one message. Messages are small and few: a full socket is an error.
+    pub(crate) fn send(&self, message: &impl Serialize, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+        send(self.0.as_fd(), message, fds)
+    }
+}
+
+/// A message as a question: its first descriptor is the conversation.
+fn question<T>((message, mut fds): (T, Vec<OwnedFd>)) -> io::Result<(T, Channel, Vec<OwnedFd>)> {
+    if fds.is_empty() {
+        return Err(malformed("a question without a conversation"));
+    }
+    let conversation = Channel(fds.remove(0));
+    Ok((message, conversation, fds))
 }
 
 fn send(
