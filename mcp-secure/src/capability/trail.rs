@@ -66,4 +66,4 @@ fn is_zero(n: &u64) -> bool {
 }
 
 /// Steps that are listed of one call.
-pub(crate) const MOST: usize = 64;
+const MOST: usize = 64;

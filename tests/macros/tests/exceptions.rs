@@ -135,7 +135,7 @@ impl S {
 fn manifest(definition: &Definition<S>) -> Manifest {
     Manifest::compiled(
         definition,
-        &[Notes::from_operator()],
+        &[Notes::from_operator().into()],
         &Limits::default(),
         &["stdio"],
     )

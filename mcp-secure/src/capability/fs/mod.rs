@@ -414,6 +414,31 @@ impl<R: FsRoot, M: Mode> Fs<R, M> {
     }
 }
 
+/// For the fuzz targets. Not part of the API.
+#[cfg(feature = "__bench")]
+#[doc(hidden)]
+pub mod __policy {
+    use super::{Access, FsPolicy, policy::Compiled};
+
+    pub struct Checker(Compiled);
+
+    impl Default for Checker {
+        fn default() -> Self {
+            Self(Compiled::new(FsPolicy::default()))
+        }
+    }
+
+    impl Checker {
+        pub fn closes(&self, name: &str, access: Access) -> bool {
+            self.0.check_name(name, access).is_err()
+        }
+    }
+
+    pub fn fold(name: &str) -> String {
+        super::fold::fold(name).into_owned()
+    }
+}
+
 /// Leases without a server. Not part of the API.
 #[cfg(any(feature = "testing", feature = "__bench"))]
 #[doc(hidden)]

@@ -2,6 +2,9 @@
 
 mod rule;
 
+#[cfg(feature = "__bench")]
+#[doc(hidden)]
+pub use rule::__found;
 pub use rule::EgressRule;
 
 use super::Capability;

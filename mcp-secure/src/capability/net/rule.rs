@@ -141,6 +141,19 @@ pub(super) struct EgressRules {
     pub(super) only: bool,
 }
 
+/// For the fuzz targets. Not part of the API.
+#[cfg(feature = "__bench")]
+#[doc(hidden)]
+pub mod __found {
+    pub fn addresses(text: &str) -> Vec<String> {
+        super::find::addresses(text)
+    }
+
+    pub fn links(text: &str) -> Vec<String> {
+        super::find::links(text)
+    }
+}
+
 /// A request as a rule sees it.
 pub(super) struct Outgoing<'a> {
     pub(super) method: &'a str,
