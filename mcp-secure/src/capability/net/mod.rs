@@ -1,7 +1,9 @@
 //! HTTPS requests to one granted endpoint, and to nothing else.
 
+mod https_url;
 mod rule;
 
+pub use https_url::HttpsUrl;
 #[cfg(feature = "__bench")]
 #[doc(hidden)]
 pub use rule::__found;
