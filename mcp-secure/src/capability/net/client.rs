@@ -198,6 +198,43 @@ impl OpenNet {
         }
     }
 
+    /// Holds what is sent against the rules of the grant: path and query as they are on the
+    /// wire, so that a redirect is held to them too.
+    fn check(&self, hop: &Hop, arguments: &JsonObject) -> std::result::Result<(), NetError> {
+        if self.rules.is_empty() {
+            return Ok(());
+        }
+        let (path, query) = hop.path.split_once('?').unwrap_or((&hop.path, ""));
+        let path = path.strip_prefix(&self.target.prefix).unwrap_or(path);
+        let segments: Vec<String> = path
+            .split('/')
+            .filter(|segment| !segment.is_empty())
+            .map(unescaped)
+            .collect();
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let query: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes())
+            .into_owned()
+            .collect();
+        let outgoing = Outgoing {
+            method: hop.method.as_str(),
+            path: &segments,
+            query: &query,
+            body: match &hop.said {
+                Said::Nothing => Content::Empty,
+                Said::Json(value) => Content::Json(value),
+                Said::Fields { fields, files } => Content::Fields {
+                    fields,
+                    files: *files,
+                },
+                Said::Text(text) => Content::Text(text),
+                Said::Opaque => Content::Opaque,
+            },
+        };
+        self.rules
+            .check(&outgoing, arguments)
+            .map_err(|detail| NetError::Content { detail })
+    }
+
     fn request(
         &self,
         hop: &Hop,

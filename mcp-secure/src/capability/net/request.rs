@@ -224,7 +224,11 @@ impl<E: Endpoint, M: HasBody> Request<E, M> {
     where
         S: Stream<Item = io::Result<Bytes>> + Send + 'static,
     {
-        self.typed(content_type, Payload::Stream(Some(body.boxed())), Said::Opaque)
+        self.typed(
+            content_type,
+            Payload::Stream(Some(body.boxed())),
+            Said::Opaque,
+        )
     }
 
     fn typed(mut self, content_type: &str, body: Payload, said: Said) -> Self {
