@@ -17,3 +17,14 @@ pub fn unredacted(mut policy: TextPolicy, secret: Secret) -> TextPolicy {
     policy.set(secret, false);
     policy
 }
+
+/// Lets a grant be plain HTTP to public addresses: everybody on the way reads it and may change
+/// it.
+#[cfg(feature = "net")]
+#[must_use]
+pub fn plain_http<E>(
+    mut grant: crate::capability::net::NetGrant<E>,
+) -> crate::capability::net::NetGrant<E> {
+    grant.allow_plain_http();
+    grant
+}

@@ -186,6 +186,10 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for ToolError {
         if let Some(fs) = any.downcast_ref::<crate::capability::fs::FsError>() {
             return fs.to_tool_error();
         }
+        #[cfg(feature = "net")]
+        if let Some(net) = any.downcast_ref::<crate::capability::net::NetError>() {
+            return net.to_tool_error();
+        }
         Self::internal(Chain(&error))
     }
 }

@@ -96,7 +96,7 @@ pub mod __private {
     #[cfg(feature = "exec")]
     pub use crate::capability::exec::Program;
     #[cfg(feature = "net")]
-    pub use crate::capability::net::Endpoint;
+    pub use crate::capability::net::{Endpoint, NetGrant};
     #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub use crate::capability::sql::{Database, Engine};
     #[cfg(feature = "tcp")]

@@ -23,7 +23,7 @@ pub mod net;
 pub mod sql;
 #[cfg(feature = "tcp")]
 pub mod tcp;
-mod trail;
+pub(crate) mod trail;
 
 pub use approved::Approved;
 pub use client::{Answer, Elicit, Log, Progress};

@@ -42,11 +42,22 @@ pub(crate) struct Steps {
 impl Trail {
     /// Adds a step.
     pub(crate) fn add(&self, step: Step) {
+        drop(self.begin(step));
+    }
+
+    /// Adds a step that is not over. It is in the record at once, as it is: a tool that never
+    /// lets it end cannot keep it out.
+    pub(crate) fn begin(&self, step: Step) -> Entry {
         let mut steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if steps.steps.len() < MOST {
+        let place = (steps.steps.len() < MOST).then_some(steps.steps.len());
+        if place.is_some() {
             steps.steps.push(step);
         } else {
             steps.more += 1;
+        }
+        Entry {
+            trail: self.clone(),
+            place,
         }
     }
 
@@ -54,6 +65,22 @@ impl Trail {
     pub(crate) fn steps(&self) -> Option<Steps> {
         let steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         (!steps.steps.is_empty()).then(|| steps.clone())
+    }
+}
+
+/// A step that is in a trail.
+pub(crate) struct Entry {
+    trail: Trail,
+    place: Option<usize>,
+}
+
+impl Entry {
+    /// Says what became of it.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Step)) {
+        let mut steps = self.trail.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(step) = self.place.and_then(|place| steps.steps.get_mut(place)) {
+            change(step);
+        }
     }
 }
 

@@ -1,13 +1,13 @@
 //! Handles on temporary grants.
 
-use std::{any::TypeId, path::Path, sync::Arc};
+use std::{any::TypeId, ffi::OsStr, path::Path, sync::Arc};
 
 use crate::{
     Result,
     auth::Principal,
     call::Call,
     capability::{
-        Grants, Handle, LeaseGuard,
+        Asked, Grant, Grants, Handle, LeaseGuard, Opening, Rights,
         fs::{FsLimits, FsPolicy, FsRoot, OpenRoot},
     },
     error::ToolResult,
@@ -73,6 +73,37 @@ impl TestServer {
         let root = OpenRoot::open(path, FsPolicy::default(), FsLimits::default())?;
         self.grants.insert(TypeId::of::<R>(), Arc::new(root));
         Ok(self)
+    }
+
+    /// Grants what another kind of capability stands for, under the same rules as an operator's
+    /// `--grant NAME=VALUE`. What a real server would ask of the other side before it serves is
+    /// not asked.
+    ///
+    /// # Errors
+    ///
+    /// When an operator could not grant it either.
+    pub fn granted(mut self, grant: impl Into<Grant>, value: impl AsRef<OsStr>) -> Result<Self> {
+        let grant = grant.into();
+        let base = Path::new("/");
+        let asked = Asked {
+            written: value.as_ref(),
+            base,
+        };
+        let binding = grant.source.bind(Some(&asked), base)?;
+        let rights = Rights { writes: true };
+        let opened = grant
+            .source
+            .open(&binding, rights, &mut Opening::default())?;
+        self.grants.insert(grant.type_id, opened);
+        Ok(self)
+    }
+
+    /// Ends the calls to which handles were lent so far.
+    pub fn end_calls(&self) {
+        self.guards
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clear();
     }
 
     /// Who the handles are lent to.
