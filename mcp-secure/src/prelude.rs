@@ -1,7 +1,7 @@
 //! Everything a server author names.
 
 #[cfg(feature = "net")]
-pub use crate::capability::net::{Delete, Get, Head, Net, Patch, Post, Put};
+pub use crate::capability::net::{Delete, EgressRule, Get, Head, HttpsUrl, Net, Patch, Post, Put};
 #[cfg(feature = "http")]
 pub use crate::server::http::{Http, Unix};
 pub use crate::{

@@ -215,7 +215,20 @@ impl OpenNet {
         let query: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes())
             .into_owned()
             .collect();
+        let headers: Vec<(String, String)> = hop
+            .headers
+            .iter()
+            .map(|(name, value)| {
+                let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+                (name.as_str().to_owned(), value)
+            })
+            .collect();
+        let headers: Vec<(&str, &str)> = headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
         let outgoing = Outgoing {
+            headers: &headers,
             method: hop.method.as_str(),
             path: &segments,
             query: &query,

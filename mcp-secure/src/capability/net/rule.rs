@@ -160,6 +160,8 @@ pub(super) struct Outgoing<'a> {
     /// Below the prefix of the grant, segments not encoded.
     pub(super) path: &'a [&'a str],
     pub(super) query: &'a [(String, String)],
+    /// What the tool set, without those that the handle sets itself.
+    pub(super) headers: &'a [(&'a str, &'a str)],
     pub(super) body: Content<'a>,
 }
 
@@ -289,12 +291,16 @@ enum Found<'a> {
 }
 
 impl Outgoing<'_> {
-    /// Every text of it: segments, query, body; keys too, because an API may read them.
+    /// Every text of it: segments, query, headers, body; keys too, because an API may read them.
     fn texts(&self, each: &mut dyn FnMut(&str)) {
         for segment in self.path {
             each(segment);
         }
         for (name, value) in self.query {
+            each(name);
+            each(value);
+        }
+        for (name, value) in self.headers {
             each(name);
             each(value);
         }

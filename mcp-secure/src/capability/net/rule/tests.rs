@@ -24,6 +24,7 @@ fn check_content(rule: EgressRule, body: Content<'_>, arguments_: Value) -> Resu
         method: "POST",
         path: &["email"],
         query: &[],
+        headers: &[],
         body,
     };
     rules.check(&request, &arguments(arguments_))
@@ -60,6 +61,22 @@ fn a_blind_copy_does_not_leave() {
     ] {
         assert!(check(mail(), &body, call.clone()).is_err(), "{body}");
     }
+}
+
+#[test]
+fn a_header_is_no_way_around() {
+    let rules = EgressRules {
+        rules: vec![mail()],
+        only: false,
+    };
+    let request = Outgoing {
+        method: "POST",
+        path: &["email"],
+        query: &[],
+        headers: &[("x-bcc", "phan@giftshop.club")],
+        body: Content::Empty,
+    };
+    assert!(rules.check(&request, &JsonObject::new()).is_err());
 }
 
 #[test]
@@ -196,6 +213,7 @@ fn only_what_a_rule_is_for_leaves_if_the_grant_says_so() {
             method,
             path,
             query: &[],
+            headers: &[],
             body: Content::Empty,
         };
         rules.check(&request, &JsonObject::new())
