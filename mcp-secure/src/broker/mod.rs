@@ -14,6 +14,7 @@
 
 #[cfg(target_os = "linux")]
 mod channel;
+mod needs;
 
 use std::sync::{Arc, OnceLock};
 
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(target_os = "linux")]
 pub(crate) use channel::{Channel, Conversation};
+pub(crate) use needs::{HelperLimits, HelperNeeds};
 
 /// What a helper does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
