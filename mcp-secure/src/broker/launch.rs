@@ -105,16 +105,16 @@ fn serve() -> Result<()> {
     let Some((start, _)) = channel.recv::<Start>().map_err(broken)? else {
         return Ok(());
     };
-    let begun = roles::needs(start.role, &start.policy).and_then(enter_helper);
-    let (say, go_on) = match begun {
-        Ok(rows) => (Begun::Ready(rows), true),
-        Err(error) => (Begun::Failed(error.to_string()), false),
-    };
-    channel.send(&say, &[]).map_err(broken)?;
-    if go_on {
-        roles::serve(start.role, start.policy, channel)
-    } else {
-        Ok(())
+    let begun = roles::prepare(start.role, start.policy)
+        .and_then(|prepared| Ok((enter_helper(prepared.needs)?, prepared.serve)));
+    match begun {
+        Ok((rows, serve)) => {
+            channel.send(&Begun::Ready(rows), &[]).map_err(broken)?;
+            serve(channel).map_err(broken)
+        }
+        Err(error) => channel
+            .send(&Begun::Failed(error.to_string()), &[])
+            .map_err(broken),
     }
 }
 

@@ -127,6 +127,23 @@ impl Sandbox {
         Ok(report)
     }
 
+    /// What it loosens, for the manifest.
+    pub(crate) fn terms(&self) -> Vec<String> {
+        let paths = |does: &'static str, paths: &[PathBuf]| {
+            let line = |path: &PathBuf| format!("{does} `{}`", path.display());
+            paths.iter().map(line).collect::<Vec<_>>()
+        };
+        let mut terms = paths("reads", &self.read);
+        terms.extend(paths("writes", &self.write));
+        let env = self.keep_env.iter();
+        terms.extend(env.map(|name| format!("keeps the variable `{name}`")));
+        let network = self.ambient_network.iter();
+        terms.extend(network.map(|why| format!("any network: {why}")));
+        let without = self.without.iter();
+        terms.extend(without.map(|why| format!("there is none: {why}")));
+        terms
+    }
+
     /// Whether there is one at all.
     pub(crate) fn is_on(&self) -> bool {
         self.without.is_none()

@@ -215,8 +215,18 @@ impl SandboxReport {
         rows.chain(tests)
     }
 
+    /// For a person, or for a program.
+    pub(crate) fn shown(&self, json: bool) -> crate::Result<String> {
+        if !json {
+            return Ok(self.page());
+        }
+        serde_json::to_string_pretty(self)
+            .map(|text| text + "\n")
+            .map_err(|error| crate::Error::new(format!("the report cannot be written: {error}")))
+    }
+
     /// A page to read.
-    pub(crate) fn page(&self) -> String {
+    fn page(&self) -> String {
         let mut page = format!("sandbox: {}", self.level);
         match self.landlock_abi {
             0 => page.push_str(", no Landlock\n\n"),

@@ -38,11 +38,18 @@ impl Ring {
     ///
     /// When the level is below the required one.
     pub(super) fn judge(&self, report: &SandboxReport) -> Result<()> {
-        self.sandbox.suffices(report)?;
+        self.suffices(report)?;
         for weak in report.weak() {
             tracing::warn!("the sandbox has a gap: {weak}");
         }
         Ok(())
+    }
+
+    /// # Errors
+    ///
+    /// When the level is below the required one.
+    pub(super) fn suffices(&self, report: &SandboxReport) -> Result<()> {
+        self.sandbox.suffices(report)
     }
 
     #[cfg(target_os = "linux")]

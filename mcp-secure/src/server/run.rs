@@ -63,6 +63,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
             Declared::transports(self.stdio.is_some(), self.has_http(), self.has_unix());
         let manifest = Manifest::compiled(&definition, &self.grants, &self.limits, &transports)
             .with_init(&init);
+        #[cfg(feature = "sandbox")]
+        let manifest = manifest.with_sandbox(&self.sandbox);
         let texts = manifest.texts_with(&definition);
         let declared = self.declared(manifest, texts);
 
@@ -88,6 +90,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 let compiled = declared.manifest;
                 self.serve(definition, compiled, *resolved)
             }
+            #[cfg(feature = "sandbox")]
+            Next::Doctor { resolved, json } => self.doctor(&definition, &resolved, json),
             Next::Exit(0) => Ok(()),
             Next::Exit(code) => std::process::exit(i32::from(code)),
         }
@@ -215,6 +219,24 @@ impl<S: SecureService> SecureServer<S, Ready> {
         // A read of standard input or a stuck tool must not keep the process.
         super::end(runtime);
         done
+    }
+
+    /// Goes as far as a start goes before it takes a transport, and says how far it came.
+    #[cfg(feature = "sandbox")]
+    fn doctor(self, definition: &Definition<S>, resolved: &Resolved, json: bool) -> Result<()> {
+        let mut ring = super::ring::Ring::begin(self.sandbox, resolved);
+        let mut opening = Opening::default();
+        // Held until the end: a server has them open as well.
+        let _grants = assemble::open(
+            definition,
+            &self.source.handles(),
+            &self.grants,
+            &bindings(resolved),
+            &mut opening,
+        )?;
+        let report = ring.close(opening)?;
+        verbs::say(&mut std::io::stdout(), &report.shown(json)?)?;
+        ring.suffices(&report)
     }
 
     fn declared(&self, manifest: Manifest, texts: Texts) -> Declared<'_> {
