@@ -28,3 +28,40 @@ pub fn plain_http<E>(
     grant.allow_plain_http();
     grant
 }
+
+/// Starts without an OS ring: a dependency that calls `std::fs` or opens a socket is not
+/// stopped. Why is in the audit log of every start. An operator who
+/// [requires](crate::sandbox::Sandbox::require) a level has a server that does not start.
+///
+/// ```
+/// use mcp_secure::{dangerous, sandbox::Sandbox};
+///
+/// let sandbox = dangerous::without_sandbox(Sandbox::new(), "under a debugger");
+/// ```
+#[cfg(feature = "sandbox")]
+#[must_use]
+pub fn without_sandbox(
+    mut sandbox: crate::sandbox::Sandbox,
+    why: impl Into<String>,
+) -> crate::sandbox::Sandbox {
+    sandbox.without = Some(why.into());
+    sandbox
+}
+
+/// Lets code beside the handles use the network: a client library that dials itself. Every
+/// tool, and all they call, can then send what it reads anywhere; the sandbox is `partial`.
+///
+/// ```
+/// use mcp_secure::{dangerous, sandbox::Sandbox};
+///
+/// let sandbox = dangerous::ambient_network(Sandbox::new(), "the vendor's client dials itself");
+/// ```
+#[cfg(feature = "sandbox")]
+#[must_use]
+pub fn ambient_network(
+    mut sandbox: crate::sandbox::Sandbox,
+    why: impl Into<String>,
+) -> crate::sandbox::Sandbox {
+    sandbox.ambient_network = Some(why.into());
+    sandbox
+}

@@ -43,12 +43,13 @@
 //! | [`audit`] | what happened |
 //! | [`manifest`] | what the server can do, for an auditor |
 //! | [`state`] | what is remembered between requests |
+//! | [`sandbox`] | what the kernel keeps |
 //! | [`dangerous`] | what weakens a default |
 //!
 //! # What it cannot do
 //!
 //! Rust has no way to take ambient authority from a dependency: code that calls `std::fs`
-//! itself is not stopped by a handle. Approval through the client proves that the *client*
+//! itself is not stopped by a handle, only by the [`sandbox`]. Approval through the client proves that the *client*
 //! says a person agreed. Nothing here decides whether retrieved text is true.
 
 pub mod audit;
@@ -66,6 +67,8 @@ pub mod manifest;
 mod output;
 pub mod pipeline;
 pub mod prelude;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 mod schema;
 pub mod server;
 pub mod state;

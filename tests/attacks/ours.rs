@@ -3,12 +3,12 @@
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
-use mcp_secure::prelude::*;
+use mcp_secure::{prelude::*, sandbox::Sandbox};
 use serde_json::{Value, json};
 
 use crate::{
     scene::Scene,
-    wire::{Answer, Http as Request, PATIENCE, Server},
+    wire::{Answer, Http as Request, PATIENCE, ROLE, Server},
 };
 
 /// The folder that callers work in.
@@ -104,6 +104,7 @@ pub const MALLORY: &str = "mallory-token";
 /// The server as a desktop runs it: one user, by standard input or with a token file.
 pub fn serve_one_user() -> mcp_secure::Result<()> {
     SecureServer::new(Ours)
+        .sandbox(Sandbox::new().keep_env(ROLE))
         .grant(Root::from_operator())
         .stdio(Principal::local_user().scopes(SCOPES))
         .http(Http::on("127.0.0.1:0").local_token(SCOPES))
@@ -117,6 +118,7 @@ pub fn serve_several_users() -> mcp_secure::Result<()> {
         (MALLORY, "mallory", &SCOPES[..]),
     ];
     SecureServer::new(Ours)
+        .sandbox(Sandbox::new().keep_env(ROLE))
         .grant(Root::from_operator())
         .http(Http::on("127.0.0.1:0").test_users(users))
         .run()

@@ -121,6 +121,27 @@ impl Audit {
     }
 }
 
+/// What the kernel keeps, once, when a server starts.
+#[cfg(feature = "sandbox")]
+pub(crate) fn sandbox(
+    sink: &AuditSink,
+    transport: &'static str,
+    manifest: &str,
+    report: &crate::sandbox::SandboxReport,
+) {
+    let record = record::Sandbox {
+        v: 1,
+        event: "sandbox",
+        ts: now(),
+        transport,
+        report,
+        manifest,
+    };
+    if let Err(error) = sink.write(&record) {
+        tracing::error!(%error, "an audit record could not be written");
+    }
+}
+
 /// The words of an error may be as long as what it is about.
 const MAX_REASON: usize = 16 * 1024;
 

@@ -110,6 +110,18 @@ pub(crate) struct Refused<'a> {
     pub(crate) count: u64,
 }
 
+#[cfg(feature = "sandbox")]
+#[derive(Serialize)]
+pub(crate) struct Sandbox<'a> {
+    pub(crate) v: u8,
+    pub(crate) event: &'static str,
+    pub(crate) ts: chrono::DateTime<chrono::Utc>,
+    pub(crate) transport: &'static str,
+    #[serde(flatten)]
+    pub(crate) report: &'a crate::sandbox::SandboxReport,
+    pub(crate) manifest: &'a str,
+}
+
 /// The shape of arguments: `name=string(12) tags=array(3)`. Names come from the client here
 /// (the schema is checked later), so they are cut and cleaned.
 pub(crate) fn shape(arguments: &JsonObject) -> String {

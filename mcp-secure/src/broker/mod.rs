@@ -14,6 +14,11 @@
 
 #[cfg(target_os = "linux")]
 mod channel;
+#[cfg(all(target_os = "linux", feature = "sandbox"))]
+mod launch;
+mod needs;
+#[cfg(all(target_os = "linux", feature = "sandbox"))]
+mod roles;
 
 use std::sync::{Arc, OnceLock};
 
@@ -21,6 +26,9 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(target_os = "linux")]
 pub(crate) use channel::{Channel, Conversation};
+#[cfg(all(target_os = "linux", feature = "sandbox"))]
+pub(crate) use launch::{serve_as_helper, start};
+pub(crate) use needs::{HelperLimits, HelperNeeds};
 
 /// What a helper does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +37,9 @@ pub(crate) enum Role {
     Dial,
     /// Starts one granted program.
     Spawn,
+    /// Shows what it cannot do. For tests.
+    #[cfg(feature = "testing")]
+    Probe,
 }
 
 /// A helper that must be started before the sandbox closes.

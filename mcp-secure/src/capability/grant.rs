@@ -171,6 +171,8 @@ pub(crate) enum FileAccess {
     Read,
     /// Also write, create, rename and remove files and folders.
     Write,
+    /// Nothing but remove files: what the server clears away when it ends.
+    Remove,
 }
 
 /// The open grants of a running server, by capability type.

@@ -62,6 +62,7 @@ impl Manifest {
                 .map(CompletionRow::of)
                 .collect(),
             limits,
+            sandbox: Vec::new(),
             effective: None,
         };
         manifest.capabilities = grants
@@ -94,6 +95,16 @@ impl Manifest {
                 capability.kind.clone_from(&row.kind);
             }
         }
+        self
+    }
+
+    /// Adds what the code asks of the operating system beside its grants. Each of them widens
+    /// what a hostile dependency reaches.
+    #[cfg(feature = "sandbox")]
+    #[must_use]
+    pub(crate) fn with_sandbox(mut self, sandbox: &crate::sandbox::Sandbox) -> Self {
+        self.sandbox = sandbox.terms();
+        self.sandbox.sort();
         self
     }
 

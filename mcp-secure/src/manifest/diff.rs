@@ -66,6 +66,7 @@ impl Manifest {
         changes.set("transport", &locked.transports, &self.transports);
         changes.limits(&locked.limits, &self.limits);
         changes.capabilities(&locked.capabilities, &self.capabilities);
+        changes.set("sandbox", &locked.sandbox, &self.sandbox);
         changes.handles("`#[init]`", &locked.init, &self.init);
         changes.entries("tool", &locked.tools, &self.tools);
         changes.entries("prompt", &locked.prompts, &self.prompts);

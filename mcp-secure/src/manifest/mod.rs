@@ -58,6 +58,10 @@ pub struct Manifest {
     pub resources: Vec<Entry>,
     /// The completions; each is authorized as its target is.
     pub completions: Vec<CompletionRow>,
+    /// What the code asks of the operating system beside its capabilities, a line each:
+    /// ``reads `/usr/share/zoneinfo` ``.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sandbox: Vec<String>,
     /// What the operator made of it. Absent from the compiled form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective: Option<Effective>,

@@ -131,6 +131,9 @@ impl Manifest {
                 );
             }
         }
+        for term in &self.sandbox {
+            say(page, "the sandbox", &format!("is loosened: {term}"));
+        }
         for (row, exception) in self.exceptions() {
             say(page, &row, &set_aside(exception));
         }

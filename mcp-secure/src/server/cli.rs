@@ -20,6 +20,8 @@ pub(crate) enum Invocation {
     Check(ServeOptions),
     Manifest(ManifestOptions),
     ClientConfig(ClientConfigOptions),
+    #[cfg(feature = "sandbox")]
+    Doctor(DoctorOptions),
 }
 
 /// How to serve.
@@ -58,6 +60,13 @@ pub(crate) enum ManifestForm {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ClientConfigOptions {
     pub(crate) client: Client,
+    pub(crate) serve: ServeOptions,
+}
+
+#[cfg(feature = "sandbox")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DoctorOptions {
+    pub(crate) json: bool,
     pub(crate) serve: ServeOptions,
 }
 
@@ -120,6 +129,10 @@ enum Verb {
     Manifest(ManifestArgs),
     /// Print what goes into a client's configuration
     ClientConfig(ClientConfigArgs),
+    /// Close the sandbox as `serve` would with the same options, try what it forbids, and say
+    /// what the kernel keeps; fails below the required level
+    #[cfg(feature = "sandbox")]
+    Doctor(DoctorArgs),
 }
 
 #[derive(Args)]
@@ -185,6 +198,16 @@ struct ClientConfigArgs {
     serve: ServeArgs,
 }
 
+#[cfg(feature = "sandbox")]
+#[derive(Args)]
+struct DoctorArgs {
+    /// For programs
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
 impl CommandLine {
     fn into_invocation(self) -> Invocation {
         match self.verb {
@@ -194,6 +217,11 @@ impl CommandLine {
             Some(Verb::Manifest(args)) => Invocation::Manifest(args.into_options()),
             Some(Verb::ClientConfig(args)) => Invocation::ClientConfig(ClientConfigOptions {
                 client: args.client,
+                serve: args.serve.into_options(),
+            }),
+            #[cfg(feature = "sandbox")]
+            Some(Verb::Doctor(args)) => Invocation::Doctor(DoctorOptions {
+                json: args.json,
                 serve: args.serve.into_options(),
             }),
         }

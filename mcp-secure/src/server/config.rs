@@ -28,6 +28,10 @@
 //! hidden = "strip"              # where the code shows hidden characters
 //! notes = true                  # where the code leaves them out
 //!
+//! [sandbox]
+//! require = "full"              # or "partial": refuses to start below it
+//! env = ["NOTES_THEME"]         # variables to keep; most are dropped at start
+//!
 //! [tools]
 //! deny = ["delete_note"]        # gone as if they did not exist
 //! ```
@@ -75,6 +79,10 @@ pub struct Config {
     pub(super) hidden: Option<Placed<Hidden>>,
     pub(super) notes: Option<Placed<()>>,
     pub(super) deny: Vec<Placed<String>>,
+    #[cfg(feature = "sandbox")]
+    pub(super) require: Option<Placed<crate::sandbox::Level>>,
+    #[cfg(feature = "sandbox")]
+    pub(super) env: Vec<Placed<String>>,
 }
 
 /// Where audit records go.
@@ -236,6 +244,18 @@ impl Config {
     /// The Unix-domain socket.
     pub fn unix_path(&self) -> Option<&Path> {
         self.unix_path.as_ref().map(|placed| placed.value.as_path())
+    }
+
+    /// How much of a sandbox there must be at least.
+    #[cfg(feature = "sandbox")]
+    pub fn require(&self) -> Option<crate::sandbox::Level> {
+        self.require.as_ref().map(|placed| placed.value)
+    }
+
+    /// Variables of the environment that are kept.
+    #[cfg(feature = "sandbox")]
+    pub fn env(&self) -> Vec<String> {
+        self.env.iter().map(|placed| placed.value.clone()).collect()
     }
 
     /// Where audit records go.

@@ -15,6 +15,8 @@ use super::{
     config::{AuditTarget, Config, LIMIT_KEYS, Unit, absolute, loopback},
     suggest,
 };
+#[cfg(feature = "sandbox")]
+use crate::sandbox::Level;
 use crate::{Error, Hidden, Result, Secret};
 
 /// A value and where it is written.
@@ -131,6 +133,25 @@ pub(super) fn parse(file: &str, folder: &Path, text: &str) -> Result<Config> {
                     }
                 }
             }
+            #[cfg(feature = "sandbox")]
+            "sandbox" => {
+                for entry in section(&["require", "env"])? {
+                    match entry.name {
+                        "require" => {
+                            let name = reader.text(&entry)?.map(str::to_owned);
+                            config.require = Some(reader.one_of(&entry, name, &LEVELS)?);
+                        }
+                        _ => config.env = reader.texts(&entry)?,
+                    }
+                }
+            }
+            // Not to hear it would be to start with less than the operator asks for.
+            #[cfg(not(feature = "sandbox"))]
+            "sandbox" => {
+                return Err(reader
+                    .error(&key.span(), "this server is built without a sandbox".into())
+                    .help("build it with the feature `sandbox`, or leave the section out"));
+            }
             "tools" => {
                 for entry in section(&["deny"])? {
                     config.deny = reader.texts(&entry)?;
@@ -142,7 +163,7 @@ pub(super) fn parse(file: &str, folder: &Path, text: &str) -> Result<Config> {
     Ok(config)
 }
 
-const SECTIONS: [&str; 8] = [
+const SECTIONS: [&str; 9] = [
     "grants",
     "limits",
     "transport",
@@ -150,8 +171,12 @@ const SECTIONS: [&str; 8] = [
     "unix",
     "audit",
     "text",
+    "sandbox",
     "tools",
 ];
+
+#[cfg(feature = "sandbox")]
+const LEVELS: [(&str, Level); 2] = [("full", Level::Full), ("partial", Level::Partial)];
 
 const SECRETS: [(&str, Secret); Secret::ALL.len()] = {
     let [a, b, c, d] = Secret::ALL;

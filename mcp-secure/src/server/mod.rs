@@ -12,7 +12,10 @@ pub mod http;
 mod keys;
 mod lock;
 mod log;
+mod own_files;
 pub(crate) mod resolve;
+#[cfg(feature = "sandbox")]
+mod ring;
 mod run;
 mod serve;
 pub(crate) mod stdio;
@@ -36,6 +39,8 @@ use crate::{
     },
 };
 
+#[cfg(feature = "sandbox")]
+use crate::sandbox::Sandbox;
 #[cfg(feature = "http")]
 use http::{Authenticated, Http, Unix};
 
@@ -119,6 +124,8 @@ pub struct SecureServer<S, T = NoTransport> {
     #[cfg(feature = "http")]
     pub(crate) unix: Option<Unix>,
     pub(crate) audit: Option<PathBuf>,
+    #[cfg(feature = "sandbox")]
+    pub(crate) sandbox: Sandbox,
     state: PhantomData<fn() -> T>,
 }
 
@@ -172,6 +179,8 @@ impl<S: SecureService> SecureServer<S, NoTransport> {
             #[cfg(feature = "http")]
             unix: None,
             audit: None,
+            #[cfg(feature = "sandbox")]
+            sandbox: Sandbox::new(),
             state: PhantomData,
         }
     }
@@ -204,6 +213,15 @@ impl<S: SecureService, T> SecureServer<S, T> {
     #[must_use]
     pub fn audit_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.audit = Some(path.into());
+        self
+    }
+
+    /// Says what the server asks of the operating system beside its grants, and how much of a
+    /// sandbox it wants at least. Without, it closes everything else that it can.
+    #[cfg(feature = "sandbox")]
+    #[must_use]
+    pub fn sandbox(mut self, sandbox: Sandbox) -> Self {
+        self.sandbox = sandbox;
         self
     }
 
@@ -258,6 +276,8 @@ impl<S: SecureService, T> SecureServer<S, T> {
             #[cfg(feature = "http")]
             unix: self.unix,
             audit: self.audit,
+            #[cfg(feature = "sandbox")]
+            sandbox: self.sandbox,
             state: PhantomData,
         }
     }
@@ -276,8 +296,11 @@ pub(crate) fn end(runtime: tokio::runtime::Runtime) {
 }
 
 /// What a runtime cannot be built for is an operator's matter.
-pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
+///
+/// How many threads is asked before the sandbox closes: a quota lies in files of the kernel.
+pub(crate) fn runtime(threads: usize) -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
         .enable_all()
         .build()
         .map_err(|e| Error::new(format!("the runtime cannot start: {e}")))

@@ -53,6 +53,12 @@ pub(crate) struct Resolved {
     pub(crate) denied_tools: Vec<String>,
     /// The effective form.
     pub(crate) manifest: Manifest,
+    /// How much of a sandbox the operator wants at least.
+    #[cfg(feature = "sandbox")]
+    pub(crate) require: Option<crate::sandbox::Level>,
+    /// Variables of the environment that the operator keeps.
+    #[cfg(feature = "sandbox")]
+    pub(crate) env: Vec<String>,
     /// The file that was read, as it was named.
     pub(crate) config: Option<String>,
 }
@@ -148,6 +154,10 @@ impl Declared<'_> {
             token_file,
             denied_tools,
             manifest,
+            #[cfg(feature = "sandbox")]
+            require: config.as_ref().and_then(Config::require),
+            #[cfg(feature = "sandbox")]
+            env: config.as_ref().map(Config::env).unwrap_or_default(),
             config: config.map(|config| config.file().to_owned()),
         })
     }

@@ -7,6 +7,7 @@ use std::{ffi::OsString, sync::Arc, time::SystemTime};
 use super::{
     Ready, SecureServer,
     assemble::{self, Plan, check_grants},
+    own_files::OwnFiles,
     resolve::{Declared, Resolved, Transport},
     runtime, serve,
     verbs::{self, Next, Surroundings},
@@ -51,6 +52,10 @@ impl<S: SecureService> SecureServer<S, Ready> {
         T: Into<OsString>,
     {
         super::log::init();
+        #[cfg(all(target_os = "linux", feature = "sandbox"))]
+        if let Some(done) = crate::broker::serve_as_helper() {
+            return done;
+        }
         let definition = S::definition();
         let init = self.source.handles();
         check_grants(&definition, &init, &self.grants)?;
@@ -58,6 +63,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
             Declared::transports(self.stdio.is_some(), self.has_http(), self.has_unix());
         let manifest = Manifest::compiled(&definition, &self.grants, &self.limits, &transports)
             .with_init(&init);
+        #[cfg(feature = "sandbox")]
+        let manifest = manifest.with_sandbox(&self.sandbox);
         let texts = manifest.texts_with(&definition);
         let declared = self.declared(manifest, texts);
 
@@ -83,6 +90,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 let compiled = declared.manifest;
                 self.serve(definition, compiled, *resolved)
             }
+            #[cfg(feature = "sandbox")]
+            Next::Doctor { resolved, json } => self.doctor(&definition, &resolved, json),
             Next::Exit(0) => Ok(()),
             Next::Exit(code) => std::process::exit(i32::from(code)),
         }
@@ -94,6 +103,9 @@ impl<S: SecureService> SecureServer<S, Ready> {
         compiled: Manifest,
         resolved: Resolved,
     ) -> Result<()> {
+        // Before anything is open: it may start the program again.
+        #[cfg(feature = "sandbox")]
+        let mut ring = super::ring::Ring::begin(self.sandbox, &resolved);
         // A tool that the operator denies is not served at all: it cannot be listed, called
         // or guessed.
         definition.tools.retain(|tool| {
@@ -102,11 +114,15 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 .iter()
                 .any(|denied| denied == tool.about.name)
         });
-        let sink = sink(
-            resolved.audit.as_ref(),
+        let target = audit_target(
+            resolved.audit.clone(),
             self.audit.as_deref(),
             definition.name,
         )?;
+        let sink = match &target {
+            AuditTarget::File(path) => AuditSink::file(path)?,
+            AuditTarget::Stderr => AuditSink::stderr(),
+        };
         #[cfg(feature = "http")]
         let name = definition.name;
         let identity = match (&resolved.transport, self.stdio) {
@@ -129,30 +145,13 @@ impl<S: SecureService> SecureServer<S, Ready> {
             &bindings(&resolved),
             &mut opening,
         )?;
-        let plan = Plan {
-            source: self.source,
-            definition,
-            grants,
-            limits: resolved.limits,
-            text: resolved.text,
-            layers: self.layers,
-            sink,
-            transport: resolved.transport.name(),
-            identity,
-            effective: resolved.manifest,
-            manifest_digest: compiled.digest(),
-        };
-        match resolved.transport {
-            Transport::Stdio => {
-                // Before the runtime exists: no thread may hold the old descriptor.
-                let out = super::stdio::take_stdout()
-                    .map_err(|e| Error::new(format!("standard output cannot be set aside: {e}")))?;
-                let runtime = runtime()?;
-                let done = runtime.block_on(serve::stdio(plan, out));
-                // A read of standard input or a stuck tool must not keep the process.
-                super::end(runtime);
-                done
-            }
+        let transport = resolved.transport.name();
+        let bound = match resolved.transport {
+            // Before the runtime exists: no thread may hold the old descriptor.
+            Transport::Stdio => Bound::Stdio(
+                super::stdio::take_stdout()
+                    .map_err(|e| Error::new(format!("standard output cannot be set aside: {e}")))?,
+            ),
             #[cfg(feature = "http")]
             Transport::Http(address) => {
                 let mut http = self
@@ -166,11 +165,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 }
                 let limits = http.limits_mut();
                 limits.body_bytes = limits.body_bytes.min(max_message);
-                let bound = http.bind(name)?;
-                let runtime = runtime()?;
-                let done = runtime.block_on(serve::http(plan, bound));
-                super::end(runtime);
-                done
+                Bound::Http(http.bind(name)?)
             }
             #[cfg(feature = "http")]
             Transport::Unix(path) => {
@@ -182,15 +177,66 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 }
                 let limits = unix.limits_mut();
                 limits.body_bytes = limits.body_bytes.min(max_message);
-                let bound = unix.bind()?;
-                let runtime = runtime()?;
-                let done = runtime.block_on(serve::http(plan, bound));
-                super::end(runtime);
-                done
+                Bound::Http(unix.bind()?)
             }
             #[cfg(not(feature = "http"))]
-            _ => Err(Error::new("this server is built without HTTP")),
+            _ => return Err(Error::new("this server is built without HTTP")),
+        };
+        let mut own = OwnFiles::of(&target, resolved.config.as_deref());
+        #[cfg(feature = "http")]
+        if let Bound::Http(bound) = &bound {
+            own.add("the token file", bound.token_path());
+            opening.needs.files.extend(bound.needs());
         }
+        own.outside_of(&opening.needs)?;
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let manifest_digest = compiled.digest();
+        #[cfg(feature = "sandbox")]
+        {
+            let report = ring.close(opening)?;
+            crate::audit::sandbox(&sink, transport, &manifest_digest, &report);
+            ring.judge(&report)?;
+        }
+        let plan = Plan {
+            source: self.source,
+            definition,
+            grants,
+            limits: resolved.limits,
+            text: resolved.text,
+            layers: self.layers,
+            sink,
+            transport,
+            identity,
+            effective: resolved.manifest,
+            manifest_digest,
+        };
+        let runtime = runtime(threads)?;
+        let done = match bound {
+            Bound::Stdio(out) => runtime.block_on(serve::stdio(plan, out)),
+            #[cfg(feature = "http")]
+            Bound::Http(bound) => runtime.block_on(serve::http(plan, bound)),
+        };
+        // A read of standard input or a stuck tool must not keep the process.
+        super::end(runtime);
+        done
+    }
+
+    /// Goes as far as a start goes before it takes a transport, and says how far it came.
+    #[cfg(feature = "sandbox")]
+    fn doctor(self, definition: &Definition<S>, resolved: &Resolved, json: bool) -> Result<()> {
+        let mut ring = super::ring::Ring::begin(self.sandbox, resolved);
+        let mut opening = Opening::default();
+        // Held until the end: a server has them open as well.
+        let _grants = assemble::open(
+            definition,
+            &self.source.handles(),
+            &self.grants,
+            &bindings(resolved),
+            &mut opening,
+        )?;
+        let report = ring.close(opening)?;
+        verbs::say(&mut std::io::stdout(), &report.shown(json)?)?;
+        ring.suffices(&report)
     }
 
     fn declared(&self, manifest: Manifest, texts: Texts) -> Declared<'_> {
@@ -269,23 +315,24 @@ fn bindings(resolved: &Resolved) -> Vec<Binding> {
         .collect()
 }
 
-fn sink(
-    asked: Option<&AuditTarget>,
+/// What is served, once it is taken.
+enum Bound {
+    Stdio(std::fs::File),
+    #[cfg(feature = "http")]
+    Http(super::http::Bound),
+}
+
+fn audit_target(
+    asked: Option<AuditTarget>,
     declared: Option<&std::path::Path>,
     server: &str,
-) -> Result<AuditSink> {
-    match (asked, declared) {
-        (Some(AuditTarget::Stderr), _) => Ok(AuditSink::stderr()),
-        (Some(AuditTarget::File(path)), _) => AuditSink::file(path),
-        (None, Some(path)) => AuditSink::file(path),
-        (None, None) => match AuditSink::default_path(server) {
-            Some(path) => AuditSink::file(&path),
-            None => Err(
-                Error::new("there is no place for the audit log: `HOME` is not set")
-                    .help("name one with `--audit PATH`, or say `--audit stderr`"),
-            ),
-        },
-    }
+) -> Result<AuditTarget> {
+    let declared = || declared.map(|path| AuditTarget::File(path.to_owned()));
+    let default = || AuditSink::default_path(server).map(AuditTarget::File);
+    asked.or_else(declared).or_else(default).ok_or_else(|| {
+        Error::new("there is no place for the audit log: `HOME` is not set")
+            .help("name one with `--audit PATH`, or say `--audit stderr`")
+    })
 }
 
 /// One line for the operator on standard error, which no log filter hides.

@@ -21,6 +21,9 @@ use crate::{
 pub(crate) enum Next {
     /// Serve.
     Serve(Box<Resolved>),
+    /// Close the sandbox, and say what the kernel keeps.
+    #[cfg(feature = "sandbox")]
+    Doctor { resolved: Box<Resolved>, json: bool },
     /// Leave with this code; everything is said.
     Exit(u8),
 }
@@ -55,6 +58,16 @@ pub(crate) fn dispatch(
     let done = match invocation {
         Invocation::Serve(options) => match serve(&options, declared, around) {
             Ok(resolved) => return Next::Serve(Box::new(resolved)),
+            Err(error) => Err(error),
+        },
+        #[cfg(feature = "sandbox")]
+        Invocation::Doctor(options) => match declared.resolve(&options.serve, around.cwd) {
+            Ok(resolved) => {
+                return Next::Doctor {
+                    resolved: Box::new(resolved),
+                    json: options.json,
+                };
+            }
             Err(error) => Err(error),
         },
         Invocation::Check(options) => check(&options, declared, probe, around),
@@ -224,7 +237,7 @@ fn client_config(
     Ok(())
 }
 
-fn say(out: &mut dyn Write, text: &str) -> Result<()> {
+pub(super) fn say(out: &mut dyn Write, text: &str) -> Result<()> {
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
         .map_err(|e| Error::new(format!("standard output cannot be written: {e}")))

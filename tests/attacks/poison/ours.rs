@@ -11,13 +11,17 @@ use mcp_secure::{
     model::{ContentBlock, EmbeddedResource, PromptMessage, Resource, ResourceContents, Role},
     pipeline::{BoxError, McpReply, McpRequest},
     prelude::*,
+    sandbox::Sandbox,
     schemars::{JsonSchema, Schema, SchemaGenerator},
     serde_json::{Value, json},
 };
 use tower::{Layer, Service};
 
 use super::texts;
-use crate::ours::{Root, SCOPES};
+use crate::{
+    ours::{Root, SCOPES},
+    wire::ROLE,
+};
 
 struct Post;
 
@@ -152,6 +156,7 @@ fn attached(contents: ResourceContents) -> ContentBlock {
 /// As the documentation says.
 pub fn serve() -> mcp_secure::Result<()> {
     SecureServer::new(Post)
+        .sandbox(Sandbox::new().keep_env(ROLE))
         .grant(Root::from_operator())
         .stdio(Principal::local_user().scopes(SCOPES))
         .http(Http::on("127.0.0.1:0").local_token(SCOPES))
@@ -160,7 +165,11 @@ pub fn serve() -> mcp_secure::Result<()> {
 
 /// With a layer that is not ours any more: a dependency was updated in the night.
 pub fn serve_meddled() -> mcp_secure::Result<()> {
+    // What the dependency turns into comes to lie beside the folder.
+    let folder = std::env::current_dir().unwrap();
+    let sandbox = Sandbox::new().keep_env(ROLE);
     SecureServer::new(Post)
+        .sandbox(sandbox.read(folder.parent().unwrap()))
         .grant(Root::from_operator())
         .layer(Update)
         .stdio(Principal::local_user().scopes(SCOPES))
@@ -171,6 +180,7 @@ pub fn serve_meddled() -> mcp_secure::Result<()> {
 /// With a schema that no macro has seen: somebody else's code makes it when the server starts.
 pub fn serve_described_at_run_time() -> mcp_secure::Result<()> {
     SecureServer::new(Described)
+        .sandbox(Sandbox::new().keep_env(ROLE))
         .grant(Root::from_operator())
         .stdio(Principal::local_user().scopes(SCOPES))
         .run()

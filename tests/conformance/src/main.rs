@@ -19,6 +19,7 @@ use mcp_secure::{
         ContentBlock, CreateMessageResult, ElicitationSchema, PromptMessage, ResourceContents, Role,
     },
     prelude::*,
+    sandbox::Sandbox,
 };
 use tokio::time::sleep;
 
@@ -428,7 +429,11 @@ fn main() -> mcp_secure::Result<()> {
             .allow_origin(format!("http://{proxy}"))
             .allow_host(proxy);
     }
+    let sandbox = Sandbox::new()
+        .keep_env("CONFORMANCE_TOKEN")
+        .keep_env("CONFORMANCE_PROXY");
     SecureServer::new(Conformance)
+        .sandbox(sandbox)
         .stdio(Principal::local_user().scopes(["conformance"]))
         .http(http)
         .run()

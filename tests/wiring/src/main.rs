@@ -13,7 +13,9 @@ mod traces;
 
 use std::{path::PathBuf, time::Duration};
 
-use mcp_secure::{Hidden, Secret, TextPolicy, dangerous, prelude::*, server::http::HttpLimits};
+use mcp_secure::{
+    Hidden, Secret, TextPolicy, dangerous, prelude::*, sandbox::Sandbox, server::http::HttpLimits,
+};
 
 use crate::{
     layers::{Count, Meddle, Meddler, Watch},
@@ -114,7 +116,11 @@ where
     }
     let token = PathBuf::from(setting("TOKEN").unwrap_or_default());
     let socket = PathBuf::from(setting("SOCKET").unwrap_or_default());
+    // What chooses the server must outlive the clean start.
+    let settings = std::env::vars().filter(|(name, _)| name.starts_with("WIRING_"));
+    let sandbox = settings.fold(Sandbox::new(), |sandbox, (name, _)| sandbox.keep_env(name));
     server
+        .sandbox(sandbox)
         .limits(limits)
         .stdio(Principal::local_user().scopes(scopes.clone()))
         .http(

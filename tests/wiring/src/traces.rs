@@ -1,21 +1,22 @@
 //! Where user code says that it ran.
 
-use std::{fs::File, io::Write, path::PathBuf, sync::Arc};
+use std::{fs::File, io::Write, sync::Arc};
 
-/// Appends lines to the file named by `WIRING_TRACES`. A test is the only one who may do
-/// this: a tool of a real server has no business outside of its handles.
+/// Appends lines to the file named by `WIRING_TRACES`, which is opened before the sandbox
+/// closes. A test is the only one who may do this: a tool of a real server has no business
+/// outside of its handles.
 #[derive(Clone)]
-pub(crate) struct Traces(Arc<PathBuf>);
+pub(crate) struct Traces(Arc<Option<File>>);
 
 impl Traces {
     pub(crate) fn from_env() -> Self {
-        let path = std::env::var_os("WIRING_TRACES").map(PathBuf::from);
-        Self(Arc::new(path.unwrap_or_else(|| "/nonexistent".into())))
+        let path = std::env::var_os("WIRING_TRACES").unwrap_or_default();
+        let file = File::options().append(true).create(true).open(path);
+        Self(Arc::new(file.ok()))
     }
 
     pub(crate) fn leave(&self, line: &str) {
-        let file = File::options().append(true).create(true).open(&*self.0);
-        if let Ok(mut file) = file {
+        if let Some(mut file) = self.0.as_ref().as_ref() {
             let _ = file.write_all(format!("{line}\n").as_bytes());
         }
     }

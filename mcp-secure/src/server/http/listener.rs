@@ -91,6 +91,23 @@ impl Bound {
         }
     }
 
+    /// What it still does in the file system: it clears its socket away.
+    pub(crate) fn needs(&self) -> Vec<crate::capability::FileNeed> {
+        match &self.listener {
+            Listener::Tcp { .. } => Vec::new(),
+            #[cfg(unix)]
+            Listener::Unix(socket) => socket
+                .folder()
+                .map(|folder| crate::capability::FileNeed {
+                    path: folder.to_owned(),
+                    access: crate::capability::FileAccess::Remove,
+                    because: "the server's socket".to_owned(),
+                })
+                .into_iter()
+                .collect(),
+        }
+    }
+
     /// Serves until `shutdown` fires, then lets running requests end for as long as the
     /// limits say.
     pub(crate) async fn serve<S: ServerHandler>(

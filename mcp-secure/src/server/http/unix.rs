@@ -235,6 +235,11 @@ mod socket {
     }
 
     impl Socket {
+        /// Where its name is.
+        pub(crate) fn folder(&self) -> Option<&Path> {
+            self.file.path.parent()
+        }
+
         pub(crate) fn into_tokio(self) -> Result<Accepting> {
             let Self {
                 listener,

@@ -1,0 +1,105 @@
+//! What belongs to the server itself, and may not lie where its tools write: a tool that can
+//! write its own policy has none.
+
+use std::path::{Path, PathBuf};
+
+use super::config::AuditTarget;
+use crate::{
+    Error, Result,
+    capability::{FileAccess, Needs},
+};
+
+/// The files of a server, and what each is.
+pub(super) struct OwnFiles(Vec<(&'static str, PathBuf)>);
+
+impl OwnFiles {
+    pub(super) fn of(audit: &AuditTarget, config: Option<&str>) -> Self {
+        let mut own = Self(Vec::new());
+        own.add("this program", std::env::current_exe().ok().as_deref());
+        own.add("the config file", config.map(Path::new));
+        if let AuditTarget::File(path) = audit {
+            own.add("the audit log", Some(path));
+        }
+        own
+    }
+
+    pub(super) fn add(&mut self, what: &'static str, path: Option<&Path>) {
+        self.0.extend(path.map(|path| (what, path.to_owned())));
+    }
+
+    /// # Errors
+    ///
+    /// When one of them lies in a folder that a grant can write.
+    pub(super) fn outside_of(&self, needs: &Needs) -> Result<()> {
+        for (what, path) in &self.0 {
+            // As the kernel sees it. A file that is not there yet is where its folder is.
+            let real = path.canonicalize().or_else(|_| {
+                let folder = path.parent().unwrap_or(Path::new("")).canonicalize()?;
+                Ok::<_, std::io::Error>(folder.join(path.file_name().unwrap_or_default()))
+            });
+            let Ok(real) = real else { continue };
+            let writes = |access| access == FileAccess::Write;
+            let inside = needs
+                .files
+                .iter()
+                .find(|need| writes(need.access) && real.starts_with(&need.path));
+            if let Some(need) = inside {
+                return Err(Error::new(format!(
+                    "{what} `{}` lies in `{}`, which `{}` can write",
+                    path.display(),
+                    need.path.display(),
+                    need.because
+                ))
+                .help("a tool could change what holds it: put one of the two elsewhere"));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::capability::FileNeed;
+
+    #[test]
+    fn what_is_the_servers_own_may_not_be_where_a_tool_writes() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let needs = |access| Needs {
+            files: vec![FileNeed {
+                path: root.join("notes"),
+                access,
+                because: "notes".to_owned(),
+            }],
+        };
+        std::fs::create_dir(root.join("notes")).unwrap();
+        let at = |path: &str| {
+            let mut own = OwnFiles(Vec::new());
+            own.add("the audit log", Some(&root.join(path)));
+            own
+        };
+        let inside = at("notes/audit.jsonl");
+        let error = inside.outside_of(&needs(FileAccess::Write)).unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.starts_with("the audit log") && error.contains("help:"),
+            "{error}"
+        );
+        assert!(inside.outside_of(&needs(FileAccess::Read)).is_ok());
+        for outside in ["audit.jsonl", "notes2/audit.jsonl", "missing/audit.jsonl"] {
+            assert!(
+                at(outside).outside_of(&needs(FileAccess::Write)).is_ok(),
+                "{outside}"
+            );
+        }
+        // Another name for the folder is the same folder.
+        std::os::unix::fs::symlink(root.join("notes"), root.join("other")).unwrap();
+        assert!(
+            at("other/audit.jsonl")
+                .outside_of(&needs(FileAccess::Write))
+                .is_err()
+        );
+    }
+}

@@ -1,0 +1,80 @@
+//! A server with one harmless tool, whose dependency is not. Which sandbox it has is chosen by
+//! `SANDBOX_SERVER`, since the command line belongs to the SDK.
+
+use std::path::PathBuf;
+
+use mcp_secure::{
+    dangerous,
+    prelude::*,
+    sandbox::{Level, Sandbox},
+};
+use mcp_secure_tests_hostile::Around;
+
+/// A folder with the user's files.
+#[capability(fs)]
+struct Files;
+
+struct Target;
+
+#[secure_server(name = "sandbox-target")]
+impl Target {
+    /// Does something with a file, and calls a library for it.
+    #[tool(public, unapproved = "the attack is on the kernel, not on the person")]
+    async fn work(
+        &self,
+        #[arg(max_len = 4000)] around: String,
+        files: Fs<Files, ReadWrite>,
+    ) -> ToolResult<String> {
+        // What is granted works.
+        let name = RelPath::parse("granted.txt")?;
+        files.write(&name, "written by the tool").await?;
+        files.read_to_string(&name).await?;
+        let around: Around = serde_json::from_str(&around)?;
+        let went = tokio::task::spawn_blocking(move || mcp_secure_tests_hostile::go(&around));
+        Ok(serde_json::to_string(&went.await?)?)
+    }
+
+    /// Opens a file in the granted folder over and over, with the handle and without, and says
+    /// how long one takes in nanoseconds.
+    #[tool(public)]
+    async fn open(
+        &self,
+        #[arg(max_len = 400)] path: String,
+        #[arg(range = 1..=100_000)] times: u32,
+    ) -> ToolResult<String> {
+        let path = PathBuf::from(path);
+        let opened = tokio::task::spawn_blocking(move || {
+            let begun = std::time::Instant::now();
+            for _ in 0..times {
+                std::fs::File::open(&path)?;
+            }
+            Ok::<_, std::io::Error>(begun.elapsed().as_nanos() / u128::from(times))
+        });
+        Ok(opened.await??.to_string())
+    }
+}
+
+fn main() -> mcp_secure::Result<()> {
+    let chosen = std::env::var("SANDBOX_SERVER").unwrap_or_default();
+    let sandbox = Sandbox::new().keep_env("SANDBOX_SERVER");
+    let sandbox = match chosen.as_str() {
+        "" => sandbox,
+        "strict" => sandbox.require(Level::Full),
+        "without" => dangerous::without_sandbox(sandbox, "the control of a test"),
+        "network" => dangerous::ambient_network(sandbox, "a test"),
+        "probe" => sandbox.with_probe(),
+        "thread" => {
+            std::thread::spawn(std::thread::park);
+            sandbox
+        }
+        "reads" => sandbox.read("/etc/passwd"),
+        other => return Err(Error::new(format!("`{other}` is no server of these tests"))),
+    };
+    SecureServer::new(Target)
+        .grant(Files::from_operator())
+        .sandbox(sandbox)
+        .stdio(Principal::local_user())
+        .http(Http::on("127.0.0.1:0").local_token::<_, String>([]))
+        .unix(Unix::at("/nonexistent/mcp.sock"))
+        .run()
+}
