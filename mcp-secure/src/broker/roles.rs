@@ -35,6 +35,9 @@ pub(super) fn prepare(role: Role, policy: serde_json::Value) -> Result<Prepared>
         Role::Dial => dial(policy),
         #[cfg(not(feature = "tcp"))]
         Role::Dial => Err(without(role, policy)),
+        #[cfg(feature = "exec")]
+        Role::Spawn => spawn(policy),
+        #[cfg(not(feature = "exec"))]
         Role::Spawn => Err(without(role, policy)),
         #[cfg(feature = "testing")]
         Role::Probe => Ok(Prepared {
@@ -44,6 +47,7 @@ pub(super) fn prepare(role: Role, policy: serde_json::Value) -> Result<Prepared>
     }
 }
 
+#[cfg(not(all(feature = "tcp", feature = "exec")))]
 fn without(role: Role, _: serde_json::Value) -> Error {
     Error::new(format!(
         "this program is built without the role `{}`",
@@ -80,6 +84,38 @@ fn dial(policy: serde_json::Value) -> Result<Prepared> {
             ..HelperNeeds::default()
         },
         serve: Box::new(|channel| dial::serve(channel, policy)),
+    })
+}
+
+/// One granted program, which inherits the sandbox of the helper.
+#[cfg(feature = "exec")]
+fn spawn(policy: serde_json::Value) -> Result<Prepared> {
+    use crate::capability::{FileAccess, FileNeed, exec};
+
+    let helper = exec::Helper::prepare(policy)?;
+    let needs = helper.needs();
+    let file = |access| {
+        move |path| FileNeed {
+            path,
+            access,
+            because: "spawn".to_owned(),
+        }
+    };
+    let files = needs
+        .read
+        .into_iter()
+        .map(file(FileAccess::Read))
+        // A device is a file: of the rights to write, those to create mean nothing there.
+        .chain(needs.device.into_iter().map(file(FileAccess::Write)))
+        .chain(needs.write.into_iter().map(file(FileAccess::Write)))
+        .collect();
+    Ok(Prepared {
+        needs: HelperNeeds {
+            files,
+            exec_paths: needs.execute,
+            ..HelperNeeds::default()
+        },
+        serve: Box::new(move |channel| helper.serve(&channel)),
     })
 }
 
