@@ -17,7 +17,6 @@ use crate::{
     capability::{Grants, Lease, Trail},
     error::{ToolError, ToolErrorKind, ToolResult},
     layer::guard::{Outlet, TextPolicy},
-    pipeline::Taint,
     schema::ToolArg,
     state::Sealer,
 };
@@ -35,8 +34,6 @@ pub struct Call {
     pub(crate) checked: Arc<JsonObject>,
     /// Where handles say what they did.
     pub(crate) trail: Trail,
-    /// What the client of this session has been sent so far.
-    pub(crate) taint: Taint,
     pub(crate) client: ClientSide,
 }
 
@@ -119,7 +116,6 @@ impl Call {
             approved: false,
             checked: Arc::default(),
             trail: Trail::default(),
-            taint: Taint::default(),
             client: ClientSide {
                 context: None,
                 answers: Arc::default(),

@@ -15,7 +15,7 @@ use rmcp::model::{
 
 use super::{
     BoxError, Checked, CheckedOp, McpOp, McpReply, Refusal, Registry, ReplyFuture, Rounds, Shape,
-    Taint, Verdict,
+    Verdict,
     hardened::{HANDSHAKE, VERSIONS},
     registry::{ResourceKind, allows},
 };
@@ -117,14 +117,14 @@ impl<S: SecureService> Shared<S> {
             String::new()
         };
         let (op, context, journey, principal, rounds, approved) = request.into_parts();
-        let (trail, taint) = (journey.trail.clone(), journey.taint.clone());
+        let trail = journey.trail.clone();
         let outlet = Outlet::new(self.text, Some(journey));
         match op {
             CheckedOp::Builtin { op, offset } => self.builtin(op, offset, &principal, &context),
             CheckedOp::Tool { index, arguments } => {
                 let handler = self.handlers.tools.get(index).ok_or_else(missing)?;
                 let made = self.lend(
-                    arguments, context, &principal, rounds, approved, purpose, outlet, trail, taint,
+                    arguments, context, &principal, rounds, approved, purpose, outlet, trail,
                 );
                 match self.call(*handler, made).await {
                     Ok(reply) => {
@@ -147,7 +147,7 @@ impl<S: SecureService> Shared<S> {
             CheckedOp::Prompt { index, arguments } => {
                 let handler = self.handlers.prompts.get(index).ok_or_else(missing)?;
                 let made = self.lend(
-                    arguments, context, &principal, rounds, approved, purpose, outlet, trail, taint,
+                    arguments, context, &principal, rounds, approved, purpose, outlet, trail,
                 );
                 match self.call(*handler, made).await {
                     Ok(PromptReply(messages)) => {
@@ -170,7 +170,7 @@ impl<S: SecureService> Shared<S> {
                 let handler = self.handlers.resources.get(index).ok_or_else(missing)?;
                 let mime = self.registry.resources.get(index).and_then(|r| r.mime_type);
                 let made = self.lend(
-                    arguments, context, &principal, rounds, approved, purpose, outlet, trail, taint,
+                    arguments, context, &principal, rounds, approved, purpose, outlet, trail,
                 );
                 match self.call(*handler, made).await {
                     Ok(body) => {
@@ -198,7 +198,7 @@ impl<S: SecureService> Shared<S> {
                 let mut arguments = serde_json::Map::new();
                 arguments.insert("prefix".into(), prefix.into());
                 let made = self.lend(
-                    arguments, context, &principal, rounds, approved, purpose, outlet, trail, taint,
+                    arguments, context, &principal, rounds, approved, purpose, outlet, trail,
                 );
                 match self.call(*handler, made).await {
                     Ok(Completions(mut values)) => {
@@ -239,7 +239,6 @@ impl<S: SecureService> Shared<S> {
         purpose: String,
         outlet: Outlet,
         trail: Trail,
-        taint: Taint,
     ) -> Call {
         let mut answers: BTreeMap<String, serde_json::Value> = rounds.answers;
         answers.extend(rounds.responses.unwrap_or_default());
@@ -252,7 +251,6 @@ impl<S: SecureService> Shared<S> {
             approved,
             checked,
             trail,
-            taint,
             client: ClientSide::new(
                 context,
                 answers,
