@@ -24,8 +24,8 @@ fn call(world: &World, public: &str, inside: &str, tool: &str, id: &str, proxy: 
     let audit = dir.path().join("audit.jsonl");
     let mut child = Command::new(env!("CARGO_BIN_EXE_net-target"))
         .arg("--stdio")
-        .args(["--grant", &format!("Public={public}")])
-        .args(["--grant", &format!("Inside={inside}")])
+        .args(["--grant", &format!("public={public}")])
+        .args(["--grant", &format!("inside={inside}")])
         .arg("--audit")
         .arg(&audit)
         .env_clear()
