@@ -119,7 +119,7 @@ mod tests {
             "no room"
         );
         drop(first);
-        gate.pass(soon()).await.unwrap();
+        drop(gate.pass(soon()).await.unwrap());
         assert_eq!(
             gate.pass(soon()).await.unwrap_err(),
             NetError::Rate,
@@ -127,7 +127,7 @@ mod tests {
         );
         tokio::time::advance(Duration::from_secs(60)).await;
         for _ in 0..4 {
-            gate.pass(soon()).await.unwrap();
+            drop(gate.pass(soon()).await.unwrap());
         }
         assert!(
             gate.pass(soon()).await.is_err(),

@@ -231,6 +231,40 @@ impl<E: Endpoint, M: Method> Handle for Net<E, M> {
     }
 }
 
+/// For the benchmark. Not part of the API.
+#[cfg(feature = "__bench")]
+#[doc(hidden)]
+pub mod __bench {
+    use std::path::Path;
+
+    use super::{Endpoint, Method, Net, NetGrant};
+    use crate::{
+        auth::Principal,
+        call::Call,
+        capability::{Asked, Grant, Grants, Handle as _, Opening, Rights},
+        error::{Error, Result},
+    };
+
+    /// A handle without a server.
+    pub fn lend<E: Endpoint, M: Method>(grant: NetGrant<E>, url: &str) -> Result<Net<E, M>> {
+        let grant = Grant::from(grant);
+        let base = Path::new("/");
+        let asked = Asked {
+            written: url.as_ref(),
+            base,
+        };
+        let binding = grant.source.bind(Some(&asked), base)?;
+        let mut opening = Opening::default();
+        let open = grant
+            .source
+            .open(&binding, Rights::default(), &mut opening)?;
+        let mut grants = Grants::default();
+        grants.insert(grant.type_id, open);
+        let mut call = Call::outside_of_requests(grants.into(), Principal::local_user());
+        Net::lend(&mut call).map_err(|_| Error::new("the handle cannot be lent"))
+    }
+}
+
 /// For the fuzz targets. Not part of the API.
 #[cfg(feature = "__bench")]
 #[doc(hidden)]

@@ -96,6 +96,14 @@ impl Target {
                 "write the path as it is sent",
             );
         }
+        if matches!(host, HostRule::Literal(_))
+            && prefix.trim_start_matches('/').parse::<u8>().is_ok()
+        {
+            return wrong(
+                "looks like a range of addresses",
+                "name one address, without a path",
+            );
+        }
         let target = Self {
             scheme,
             host,
