@@ -358,26 +358,29 @@ pub fn built() -> Option<&'static str> { option_env!("HOME") }
 pub fn built_in() -> &'static str { include_str!("/etc/hostname") }
 use std::net::ToSocketAddrs as _;
 pub fn looks_up() { _ = "secret.example:1".to_socket_addrs(); }
+unsafe extern "C" { fn getpid() -> i32; } pub fn foreign() -> i32 { unsafe { getpid() } }
+pub fn instructs() { unsafe { core::arch::asm!("nop") } }
 "#;
     let folder = package(source);
     assert_eq!(init(folder.path(), &[]).0, Some(0));
     let found = complaints(&clippy(folder.path()));
-    for (line, lint) in [
-        (2, "methods"),
-        (3, "methods"),
-        (4, "methods"),
-        (6, "methods"),
-        (7, "types"),
-        (8, "methods"),
-        (9, "macros"),
-        (10, "macros"),
-        (11, "macros"),
-        (12, "types"),
-        (13, "methods"),
+    for (line, code) in [
+        (2, "clippy::disallowed_methods"),
+        (3, "clippy::disallowed_methods"),
+        (4, "clippy::disallowed_methods"),
+        (6, "clippy::disallowed_methods"),
+        (7, "clippy::disallowed_types"),
+        (8, "clippy::disallowed_methods"),
+        (9, "clippy::disallowed_macros"),
+        (10, "clippy::disallowed_macros"),
+        (11, "clippy::disallowed_macros"),
+        (12, "clippy::disallowed_types"),
+        (13, "clippy::disallowed_methods"),
+        (14, "unsafe_code"),
+        (15, "unsafe_code"),
     ] {
-        let code = format!("clippy::disallowed_{lint}");
         assert!(
-            found.iter().any(|(at, c, _)| *at == line && *c == code),
+            found.iter().any(|(at, c, _)| *at == line && c == code),
             "{line}: {found:#?}"
         );
     }

@@ -391,6 +391,18 @@ fn what_runs_while_the_server_is_built_is_listed() {
 }
 
 #[test]
+fn another_choice_of_features_is_read_anew_each_time() {
+    let source = "fn main() { #[cfg(feature = \"more\")] println!(\"x\"); }";
+    let site = Site::new().own("server", &[], source);
+    let manifest = package("server", "0.1.0") + "[features]\nmore = []\n";
+    site.write("own/server/Cargo.toml", &manifest);
+    for _ in 0..2 {
+        site.verify(&["--features", "more"]).ends(1);
+        site.verify(&[]).ends(0);
+    }
+}
+
+#[test]
 fn what_cannot_be_verified_is_an_error_and_not_a_pass() {
     let site = Site::new().own("server", &[], "fn main() { not_rust }");
     site.verify(&[]).ends(2);
@@ -406,6 +418,13 @@ fn what_cannot_be_verified_is_an_error_and_not_a_pass() {
         before,
         "a file that is not understood is not overwritten"
     );
+    let manifest = package("server", "0.1.0")
+        + "[features]\nmore = []\n[[bin]]\nname = \"server\"\npath = \"src/main.rs\"\nrequired-features = [\"more\"]\n";
+    site.write("own/server/Cargo.toml", &manifest);
+    let _ = std::fs::remove_file(site.path("own/server/capabilities.lock"));
+    let said = site.verify(&[]).ends(2);
+    assert!(said.contains("more"), "a program is not left out: {said}");
+    site.verify(&["--features", "more"]).ends(0);
     let nowhere = Command::new(env!("CARGO_BIN_EXE_mcp-secure"))
         .args(["verify", "--manifest-path"])
         .arg(Path::new("nowhere").join("Cargo.toml"))

@@ -44,6 +44,31 @@ pub(super) struct Built {
     /// Where its manifest is.
     pub(super) folder: PathBuf,
     pub(super) units: Vec<Unit>,
+    /// Has the objects of the programs, until this is dropped.
+    _scratch: Scratch,
+}
+
+/// A folder for this run alone. Under a name that was there before, cargo would take a program for
+/// fresh that it built with other features, and the object would be of those.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(target: &Path) -> Result<Self, String> {
+        let nanoseconds = std::time::UNIX_EPOCH
+            .elapsed()
+            .map_or(0, |since| since.as_nanos());
+        let folder = target.join(format!("objects-{}-{nanoseconds}", std::process::id()));
+        std::fs::create_dir_all(&folder)
+            .map_err(|error| format!("`{}` cannot be made: {error}", folder.display()))?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What is left is in the target folder, and `cargo clean` takes it.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// A crate that was compiled.
@@ -76,14 +101,15 @@ pub(super) fn build(what: &What) -> Result<Built, String> {
         .find_map(|line| line.strip_prefix("host: "))
         .ok_or("`rustc -vV` does not say its host")?;
     let target = metadata.target_directory.join("mcp-secure-verify");
+    let scratch = Scratch::new(&target)?;
 
     let mut units = BTreeMap::new();
     let mut built_any = false;
     for made in &package.targets {
         let is_bin = made.kind.iter().any(|kind| kind == "bin");
         let is_lib = made.kind.iter().any(|kind| kind == "lib" || kind == "rlib");
-        let is_there = made.required_features.is_empty() || what.all_features;
-        if !(is_lib || is_bin && is_there) {
+        // A program whose features are off is cargo's error: left out, it would pass unseen.
+        if !(is_lib || is_bin) {
             continue;
         }
         built_any = true;
@@ -103,7 +129,7 @@ pub(super) fn build(what: &What) -> Result<Built, String> {
             .env("CARGO_PROFILE_DEV_LTO", "off")
             .env("CARGO_PROFILE_DEV_OPT_LEVEL", "0")
             .env("CARGO_PROFILE_DEV_DEBUG", "0");
-        let object = target.join(format!("{}-{}.o", package.name, made.name));
+        let object = scratch.0.join(format!("{}.o", made.name));
         if is_bin {
             cargo
                 .args(["--bin", &made.name, "--"])
@@ -137,6 +163,7 @@ pub(super) fn build(what: &What) -> Result<Built, String> {
         package: package.name.clone(),
         folder: parent(&package.manifest_path),
         units: units.into_values().collect(),
+        _scratch: scratch,
     })
 }
 
@@ -153,7 +180,7 @@ fn unit(
     if let Some(object) = of_bin {
         if !object.exists() {
             return Err(format!(
-                "`{}` is gone: remove the folder it was in, and run this again",
+                "`{}` was not written: is the program built by something else than rustc?",
                 object.display()
             ));
         }
@@ -304,8 +331,6 @@ struct Made {
     name: String,
     kind: Vec<String>,
     src_path: PathBuf,
-    #[serde(default, rename = "required-features")]
-    required_features: Vec<String>,
 }
 
 impl Metadata {
