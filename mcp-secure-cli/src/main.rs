@@ -3,7 +3,9 @@
 //! A server has its own verbs (`serve`, `check`, `manifest`, `client-config`); this command
 //! reads what they print. `scan` reads what any server shows, whoever wrote it.
 
+mod init;
 mod scan;
+mod verify;
 
 use std::{path::PathBuf, process::ExitCode, time::SystemTime};
 
@@ -51,6 +53,12 @@ enum Verb {
     /// Look for what no model should read: hidden text, orders, requests for secrets
     #[command(long_about = scan::ABOUT)]
     Scan(scan::Scan),
+    /// Have clippy refuse ambient authority in a server's own code
+    #[command(long_about = init::ABOUT)]
+    Init(init::Init),
+    /// Look for what the crates of a server can reach beyond what they are handed
+    #[command(long_about = verify::ABOUT)]
+    Verify(verify::Verify),
 }
 
 fn main() -> ExitCode {
@@ -100,6 +108,8 @@ fn run(verb: &Verb) -> Result<ExitCode> {
             new.check_expiry(SystemTime::now())?;
         }
         Verb::Scan(scan) => return Ok(scan.run()),
+        Verb::Init(init) => return Ok(init.run()),
+        Verb::Verify(verify) => return Ok(verify.run()),
     }
     Ok(ExitCode::SUCCESS)
 }

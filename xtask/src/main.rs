@@ -8,6 +8,7 @@ mod ci;
 mod demo;
 mod deps;
 mod install;
+mod lints;
 mod msrv;
 mod test;
 mod workspace;
@@ -25,6 +26,7 @@ usage: cargo xtask <verb>
   book             check the book's links and build it
   msrv             compare the stated rust-version with what the dependencies ask for
   deps             check that every workspace dependency has its row in DEPENDENCIES.md
+  lints            write the list of `mcp-secure init` from the documentation of std and tokio
   install          only install what the tests need
 ";
 
@@ -65,6 +67,7 @@ fn dispatch(args: &[String]) -> Result<()> {
         "book" => book::run(&workspace),
         "msrv" => msrv::run(&workspace),
         "deps" => deps::run(&workspace),
+        "lints" => lints::run(&workspace),
         "install" => install::tools(&workspace).map(drop),
         other => Err(format!("no verb `{other}`\n\n{HELP}").into()),
     }

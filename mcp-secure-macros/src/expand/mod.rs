@@ -107,7 +107,11 @@ fn derive(server: &Server) -> TokenStream {
     let name = &server.name.value;
     let version = match &server.version {
         Some(version) => version.value.to_token_stream(),
-        None => quote!(::core::env!("CARGO_PKG_VERSION")),
+        // Read here, because the lints of `mcp-secure init` refuse an `env!` in the user's crate.
+        None => match std::env::var("CARGO_PKG_VERSION") {
+            Ok(version) => version.to_token_stream(),
+            Err(_) => quote!(::core::env!("CARGO_PKG_VERSION")),
+        },
     };
     let instructions = optional_text(server.instructions.as_ref());
     let exceptions = entry::exceptions(&p, &server.exceptions);

@@ -88,6 +88,38 @@ fn a_link_to_a_folder_that_is_too_wide_stops_the_start() {
 }
 
 #[test]
+fn a_folder_that_every_user_may_change_stops_the_start() {
+    for transport in TRANSPORTS {
+        let setup = Setup::on(transport);
+        let open = setup.folder().join("open");
+        std::fs::create_dir(&open).unwrap();
+        std::fs::set_permissions(&open, PermissionsExt::from_mode(0o777)).unwrap();
+        let named = open.display().to_string();
+        refuses(
+            setup.files(&named),
+            &["every user of this machine", "help:", "chmod o-w"],
+        );
+    }
+}
+
+#[test]
+fn a_folder_above_or_in_a_home_that_holds_keys_stops_the_start() {
+    let setup = Setup::on(Transport::Stdio);
+    for name in [".ssh", ".aws", ".git", ".gnupg"] {
+        let folder = setup.folder().join("project").join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        refuses(
+            Setup::on(Transport::Stdio).files(&folder.display().to_string()),
+            &["cannot be granted", name, "help:"],
+        );
+    }
+    refuses(
+        Setup::on(Transport::Stdio).files("/home"),
+        &["cannot be granted", "help:"],
+    );
+}
+
+#[test]
 fn a_folder_that_is_not_there_or_is_a_file_stops_the_start() {
     let setup = Setup::on(Transport::Stdio);
     let file = setup.folder().join("files/a.txt").display().to_string();
