@@ -10,6 +10,7 @@
 )]
 
 mod hostile;
+mod reaching;
 mod report;
 mod server;
 mod start;

@@ -93,9 +93,13 @@ impl Scene {
     }
 
     fn furnish(&self, command: &mut Command, server: &str) {
+        if server != "reaching" {
+            let files = self.path("files");
+            command
+                .arg("--grant")
+                .arg(format!("files={}", files.display()));
+        }
         command
-            .arg("--grant")
-            .arg(format!("files={}", self.path("files").display()))
             .env("SANDBOX_SERVER", server)
             .env("HOME", self.path("state"))
             .env("XDG_RUNTIME_DIR", self.path("state"))

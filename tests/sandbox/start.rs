@@ -1,6 +1,6 @@
 //! A clean start, and what stops one.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use crate::server::{Scene, output};
 
@@ -25,7 +25,10 @@ fn the_clients_secrets_and_descriptors_are_left_behind() {
         .stderr(std::process::Stdio::piped());
     let server = scene.start(&mut shell);
     let pid = server.pid();
-    assert!(!Path::new(&format!("/proc/{pid}/fd/9")).exists());
+    for descriptor in fs::read_dir(format!("/proc/{pid}/fd")).unwrap() {
+        let open = fs::read_link(descriptor.unwrap().path()).unwrap();
+        assert_ne!(open, scene.around.secret);
+    }
     // Whoever may look sees none of it.
     if let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) {
         let environment = String::from_utf8_lossy(&environment);
@@ -96,8 +99,9 @@ fn what_is_the_servers_own_does_not_lie_where_a_tool_writes() {
 fn a_closed_server_still_clears_its_socket_away() {
     let scene = Scene::new();
     let socket = scene.path("run/mcp.sock");
-    let mut command = scene.command("strict", &["serve", "--unix"]);
-    command.arg(&socket).arg("--audit").arg("stderr");
+    let path = socket.display().to_string();
+    let options = ["serve", "--unix", &path, "--audit", "stderr"];
+    let mut command = scene.command("strict", &options);
     let mut child = command.spawn().unwrap();
     let wait = |what: &str, is: &mut dyn FnMut() -> bool| {
         let begun = std::time::Instant::now();

@@ -182,6 +182,10 @@ impl<S: SecureService> SecureServer<S, Ready> {
             #[cfg(not(feature = "http"))]
             _ => return Err(Error::new("this server is built without HTTP")),
         };
+        #[cfg_attr(
+            not(feature = "http"),
+            allow(unused_mut, reason = "only HTTP has a token")
+        )]
         let mut own = OwnFiles::of(&target, resolved.config.as_deref());
         #[cfg(feature = "http")]
         if let Bound::Http(bound) = &bound {

@@ -17,8 +17,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         SeccompAction::Errno(1),
         TargetArch::try_from(std::env::consts::ARCH)?,
     )?;
-    let program: seccompiler::BpfProgram = filter.try_into()?;
-    apply_filter(&program)?;
+    let filter: seccompiler::BpfProgram = filter.try_into()?;
+    apply_filter(&filter)?;
     Err(Command::new(program).args(arguments).exec().into())
 }
 

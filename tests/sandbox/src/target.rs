@@ -1,8 +1,6 @@
 //! A server with one harmless tool, whose dependency is not. Which sandbox it has is chosen by
 //! `SANDBOX_SERVER`, since the command line belongs to the SDK.
 
-use std::path::PathBuf;
-
 use mcp_secure::{
     dangerous,
     prelude::*,
@@ -33,25 +31,52 @@ impl Target {
         let went = tokio::task::spawn_blocking(move || mcp_secure_tests_hostile::go(&around));
         Ok(serde_json::to_string(&went.await?)?)
     }
+}
 
-    /// Opens a file in the granted folder over and over, with the handle and without, and says
-    /// how long one takes in nanoseconds.
+/// A service of the operator's.
+#[capability(net, allow_private)]
+struct Service;
+
+struct Reaching;
+
+#[secure_server(name = "sandbox-reaching")]
+impl Reaching {
+    /// Asks the service.
     #[tool(public)]
-    async fn open(
-        &self,
-        #[arg(max_len = 400)] path: String,
-        #[arg(range = 1..=100_000)] times: u32,
-    ) -> ToolResult<String> {
-        let path = PathBuf::from(path);
-        let opened = tokio::task::spawn_blocking(move || {
-            let begun = std::time::Instant::now();
-            for _ in 0..times {
-                std::fs::File::open(&path)?;
-            }
-            Ok::<_, std::io::Error>(begun.elapsed().as_nanos() / u128::from(times))
-        });
-        Ok(opened.await??.to_string())
+    async fn ask(&self, service: Net<Service, Get>) -> ToolResult<String> {
+        Ok(service.path("/word").send().await?.text().await?)
     }
+
+    /// Calls a library that does not ask the service.
+    #[tool(public)]
+    async fn work(
+        &self,
+        #[arg(max_len = 4000)] around: String,
+        service: Net<Service, Get>,
+    ) -> ToolResult<String> {
+        let _ = service;
+        let around: Around = serde_json::from_str(&around)?;
+        let went = tokio::task::spawn_blocking(move || mcp_secure_tests_hostile::go(&around));
+        Ok(serde_json::to_string(&went.await?)?)
+    }
+}
+
+/// Names are asked of the test.
+fn reaching() -> mcp_secure::Result<()> {
+    let nameserver = std::env::var("SANDBOX_NAMESERVER").unwrap_or_default();
+    let nameserver: std::net::SocketAddr = nameserver
+        .parse()
+        .map_err(|e| Error::new(format!("no name server: {e}")))?;
+    let sandbox = Sandbox::new()
+        .require(Level::Full)
+        .keep_env("SANDBOX_SERVER")
+        .keep_env("SANDBOX_NAMESERVER");
+    let service = Service::from_operator().nameservers([nameserver]);
+    SecureServer::new(Reaching)
+        .grant(dangerous::plain_http(service))
+        .sandbox(sandbox)
+        .stdio(Principal::local_user())
+        .run()
 }
 
 fn main() -> mcp_secure::Result<()> {
@@ -59,6 +84,7 @@ fn main() -> mcp_secure::Result<()> {
     let sandbox = Sandbox::new().keep_env("SANDBOX_SERVER");
     let sandbox = match chosen.as_str() {
         "" => sandbox,
+        "reaching" => return reaching(),
         "strict" => sandbox.require(Level::Full),
         "without" => dangerous::without_sandbox(sandbox, "the control of a test"),
         "network" => dangerous::ambient_network(sandbox, "a test"),

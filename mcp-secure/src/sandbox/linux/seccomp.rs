@@ -24,6 +24,10 @@ fn rules(profile: &Profile, own: rustix::process::Pid) -> Vec<(i64, Rule)> {
     let mut rules = Vec::with_capacity(128);
     // First what has conditions: these are called often, and older kernels walk the list.
     sockets(&profile.network, &mut rules);
+    // Keys typed into the terminal of whoever started the server.
+    let mut controls = vec![TIOCSTI as u32, TIOCLINUX];
+    // Another memory layout, another tracer; and, below, to be dumpable again.
+    let mut processes = vec![PR_SET_MM.cast_unsigned(), PR_SET_PTRACER.cast_unsigned()];
     // `kill` and `tgkill` of oneself are how a process aborts. What another process of the
     // sandbox may be sent is Landlock's to say, where it can.
     if !profile.starts_programs() {
@@ -46,27 +50,17 @@ fn rules(profile: &Profile, own: rustix::process::Pid) -> Vec<(i64, Rule)> {
         // By path, the kernel asks nobody but the owner's id: Landlock does not mediate these.
         rules.push((SYS_utimensat, refuse_if([Test::Set(1)])));
         rules.extend(always(Answer::Refused, BY_PATH));
+        // Whom the kernel signals when a descriptor is ready.
+        let owner = [F_SETOWN, F_SETOWN_EX].map(i32::cast_unsigned);
+        rules.push((SYS_fcntl, refuse_if([Test::In(1, owner.into())])));
+        controls.extend([FIOSETOWN, SIOCSPGRP]);
+        processes.push(PR_SET_DUMPABLE.cast_unsigned());
     } else {
         rules.push((SYS_clone, refuse_if([Test::Any(0, NAMESPACES)])));
     }
     rules.extend([
-        // Another memory layout, another tracer, and to be dumpable again.
-        (
-            SYS_prctl,
-            refuse_if([Test::In(
-                0,
-                vec![
-                    PR_SET_DUMPABLE.cast_unsigned(),
-                    PR_SET_MM.cast_unsigned(),
-                    PR_SET_PTRACER.cast_unsigned(),
-                ],
-            )]),
-        ),
-        // Keys typed into the terminal of whoever started the server.
-        (
-            SYS_ioctl,
-            refuse_if([Test::In(1, vec![TIOCSTI as u32, TIOCLINUX])]),
-        ),
+        (SYS_prctl, refuse_if([Test::In(0, processes)])),
+        (SYS_ioctl, refuse_if([Test::In(1, controls)])),
         // Its flags lie in memory, where no filter sees them; the C library falls back.
         (SYS_clone3, Rule::Always(Answer::Missing)),
     ]);
@@ -162,6 +156,8 @@ const OTHER_PROCESSES: &[c_long] = &[
     SYS_semget,
     SYS_mq_open,
     SYS_mq_unlink,
+    SYS_migrate_pages,
+    SYS_move_pages,
     // What happens in a folder that is not granted.
     SYS_inotify_add_watch,
 ];
@@ -285,6 +281,9 @@ const KIND: u32 = 0xf;
 const ALL: u32 = u32::MAX;
 
 const TIOCLINUX: u32 = 0x541c;
+const FIOSETOWN: u32 = 0x8901;
+const SIOCSPGRP: u32 = 0x8902;
+const F_SETOWN_EX: i32 = 15;
 
 // The numbers of new calls are the same on all architectures.
 const FCHMODAT2: c_long = 452;

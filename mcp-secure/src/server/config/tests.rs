@@ -121,7 +121,7 @@ fn unknown_keys_name_file_line_column_and_key() {
     assert_eq!(
         refused("grant = {notes = \"n\"}"),
         "notes.toml:1:1: unknown key `grant`\n  help: did you mean `grants`? the keys here are \
-         `grants`, `limits`, `transport`, `http`, `unix`, `audit`, `text`, `tools`"
+         `grants`, `limits`, `transport`, `http`, `unix`, `audit`, `text`, `sandbox`, `tools`"
     );
     assert_eq!(
         refused("[http]\nhost = \"a\"\n"),
@@ -130,6 +130,21 @@ fn unknown_keys_name_file_line_column_and_key() {
     assert_eq!(
         refused("http.tls.cert = \"a\"\n"),
         "notes.toml:1:6: unknown key `http.tls`\n  help: the keys here are `addr`, `token_file`"
+    );
+}
+
+#[cfg(feature = "sandbox")]
+#[test]
+fn a_level_is_full_or_partial_and_a_variable_is_a_name() {
+    use crate::sandbox::Level;
+
+    let config = parse("[sandbox]\nrequire = \"full\"\nenv = [\"NOTES_THEME\"]\n").unwrap();
+    assert_eq!(config.require(), Some(Level::Full));
+    assert_eq!(config.env(), ["NOTES_THEME"]);
+    assert_eq!(
+        refused("[sandbox]\nrequire = \"none\"\n"),
+        "notes.toml:2:1: `sandbox.require` is `none`, which is not known\n  help: the words here \
+         are `full`, `partial`"
     );
 }
 

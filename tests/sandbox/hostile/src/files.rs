@@ -17,8 +17,8 @@ pub(crate) const ATTEMPTS: Rows = &[
     ("read /proc/self/environ", |_| {
         Ok(cut(fs::read("/proc/self/environ")?))
     }),
-    ("read /proc/1/environ", |_| {
-        fs::read("/proc/1/environ").map(|_| "read".to_owned())
+    ("read another process's environ", |around| {
+        Ok(cut(fs::read(format!("/proc/{}/environ", around.victim))?))
     }),
     ("read the vault file", |around| {
         Ok(cut(fs::read(&around.secret)?))
