@@ -64,4 +64,29 @@ pub fn ambient_network(
 ) -> crate::sandbox::Sandbox {
     sandbox.ambient_network = Some(why.into());
     sandbox
+
+/// Lets a program be granted that runs other programs, or code that is given to it: a shell, an
+/// interpreter, a launcher. Its arguments stay typed, but what they say may be a program. The
+/// manifest shows the reason.
+///
+/// ```
+/// # use mcp_secure::{dangerous, prelude::*};
+/// /// Formats code.
+/// #[capability(exec = "/usr/bin/python3")]
+/// struct Black;
+///
+/// let grant = dangerous::interpreter(
+///     Black::declared().leading(["-I", "-m", "black"]),
+///     "black is a Python module and has no program of its own",
+/// );
+/// # let _: mcp_secure::__private::Grant = grant.into();
+/// ```
+#[cfg(feature = "exec")]
+#[must_use]
+pub fn interpreter<P: crate::capability::exec::Program>(
+    mut grant: crate::capability::exec::ExecGrant<P>,
+    why: &'static str,
+) -> crate::capability::exec::ExecGrant<P> {
+    grant.terms.interpreter = Some(why);
+    grant
 }

@@ -190,6 +190,10 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for ToolError {
         if let Some(net) = any.downcast_ref::<crate::capability::net::NetError>() {
             return net.to_tool_error();
         }
+        #[cfg(feature = "exec")]
+        if let Some(exec) = any.downcast_ref::<crate::capability::exec::ExecError>() {
+            return exec.to_tool_error();
+        }
         Self::internal(Chain(&error))
     }
 }

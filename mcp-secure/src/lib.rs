@@ -97,7 +97,7 @@ pub mod __private {
     pub use futures::future::BoxFuture;
 
     #[cfg(feature = "exec")]
-    pub use crate::capability::exec::Program;
+    pub use crate::capability::exec::{ExecGrant, Program};
     #[cfg(feature = "net")]
     pub use crate::capability::net::{Endpoint, NetGrant};
     #[cfg(any(feature = "postgres", feature = "sqlite"))]

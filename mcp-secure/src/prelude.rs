@@ -1,5 +1,7 @@
 //! Everything a server author names.
 
+#[cfg(feature = "exec")]
+pub use crate::capability::exec::{Exec, Identifier, Text};
 #[cfg(feature = "net")]
 pub use crate::capability::net::{Delete, EgressRule, Get, Head, HttpsUrl, Net, Patch, Post, Put};
 #[cfg(feature = "http")]

@@ -203,6 +203,16 @@ impl<R: FsRoot, M: Mode> Fs<R, M> {
         }
     }
 
+    /// The folder, for a program that will work in it.
+    #[cfg(all(feature = "exec", target_os = "linux"))]
+    pub(crate) fn descriptor(&self) -> Result<std::os::fd::OwnedFd> {
+        ops::live(&self.lease)?;
+        self.core
+            .dir
+            .descriptor()
+            .map_err(|trouble| FsError::at(&RelPath::root(), trouble))
+    }
+
     /// Runs an operation where it may block.
     async fn run<T: Send + 'static>(
         &self,

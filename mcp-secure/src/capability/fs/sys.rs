@@ -175,6 +175,12 @@ impl Dir {
         each!(self, dir => dir.list(each))
     }
 
+    /// The folder once more, for another process.
+    #[cfg(all(feature = "exec", target_os = "linux"))]
+    pub(super) fn descriptor(&self) -> Result<std::os::fd::OwnedFd> {
+        each!(self, dir => dir.descriptor())
+    }
+
     /// What is in this folder under one name; a link is reported as one.
     pub(super) fn stat_name(&self, name: &str) -> Result<Stat> {
         each!(self, dir => dir.stat_name(name))

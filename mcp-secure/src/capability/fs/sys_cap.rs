@@ -58,6 +58,11 @@ impl Dir {
         Ok(stat(&self.dir.dir_metadata()?))
     }
 
+    #[cfg(all(feature = "exec", target_os = "linux"))]
+    pub(super) fn descriptor(&self) -> Result<std::os::fd::OwnedFd> {
+        Ok(self.dir.try_clone()?.into())
+    }
+
     pub(super) fn open_dir(&self, path: &RelPath) -> Result<Self> {
         let mut names = path.components();
         let mut dir = match names.next() {

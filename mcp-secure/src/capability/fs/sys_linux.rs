@@ -55,6 +55,11 @@ impl Dir {
         Ok(stat(&rustix::fs::fstat(&self.fd)?))
     }
 
+    #[cfg(feature = "exec")]
+    pub(super) fn descriptor(&self) -> Result<OwnedFd> {
+        Ok(rustix::io::fcntl_dupfd_cloexec(&self.fd, 3)?)
+    }
+
     pub(super) fn open_dir(&self, path: &RelPath) -> Result<Self> {
         let fd = self.open(path.as_str(), FOLDER)?;
         Ok(Self {

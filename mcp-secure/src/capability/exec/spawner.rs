@@ -1,0 +1,270 @@
+//! The side that starts programs: in a helper process with a sandbox, or in a thread.
+
+use std::{
+    io,
+    os::{
+        fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
+        unix::process::{CommandExt as _, ExitStatusExt as _},
+    },
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, PidfdFlags, pidfd_open},
+};
+
+use super::{
+    policy::{HelperNeeds, Policy, Reply, Request, check_args},
+    program::Pinned,
+    tree::{self, Forest, Mark, Owner},
+};
+use crate::{
+    broker::Channel,
+    error::{Error, Result},
+};
+
+/// A spawner that is a process of its own: made before its sandbox closes, served after.
+#[allow(dead_code, reason = "who enters the sandbox of a helper serves it")]
+pub(crate) struct Helper {
+    policy: Policy,
+    pinned: Pinned,
+    forest: Forest,
+}
+
+#[allow(dead_code, reason = "who enters the sandbox of a helper serves it")]
+impl Helper {
+    /// Opens what the sandbox will not let it open: the program, which must be the one that the
+    /// server checked, and its own lists in `/proc`. Lays the limits on this process.
+    pub(crate) fn prepare(policy: serde_json::Value) -> Result<Self> {
+        let policy: Policy = serde_json::from_value(policy)
+            .map_err(|e| Error::new(format!("the policy of a spawner is malformed: {e}")))?;
+        let pinned = Pinned::open(&policy.program, policy.interpreter)?;
+        if pinned.sha256 != policy.sha256 {
+            return Err(Error::new(format!(
+                "`{}` changed while the server started",
+                policy.program.display()
+            ))
+            .help("start it again"));
+        }
+        let forest = Forest::new(Owner::Helper)
+            .map_err(|e| Error::new(format!("a spawner cannot watch its children: {e}")))?;
+        tree::inherited(&policy.limits);
+        Ok(Self {
+            policy,
+            pinned,
+            forest,
+        })
+    }
+
+    /// What its sandbox must leave open, for itself and the program. No network, no `ptrace`, no
+    /// namespaces; `execve`, `clone`, `prlimit64`, `kill`, `pidfd_open`, `waitid` are needed.
+    pub(crate) fn needs(&self) -> HelperNeeds {
+        self.policy.needs(self.pinned.loader.as_deref())
+    }
+
+    /// Starts programs until the server is gone, and leaves none behind.
+    pub(crate) fn serve(self, channel: &Channel) -> io::Result<()> {
+        serve(channel, &self.pinned, &self.policy, &self.forest)
+    }
+}
+
+/// A spawner that is a thread. Returns when the other end of the channel is gone.
+pub(super) fn inside(channel: &Channel, pinned: &Pinned, policy: &Policy) -> io::Result<()> {
+    serve(channel, pinned, policy, &Forest::new(Owner::Server)?)
+}
+
+/// Programs are started by this one thread, because the kernel lists children by thread; each is
+/// then watched by one of its own.
+fn serve(channel: &Channel, pinned: &Pinned, policy: &Policy, forest: &Forest) -> io::Result<()> {
+    // Its end is what ends the runs that are under way.
+    let (over, open) = io::pipe()?;
+    let running = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let open = open;
+        let done = loop {
+            let (request, conversation, fds) = match channel.answer::<Request>() {
+                Ok(Some(asked)) => asked,
+                Ok(None) => break Ok(()),
+                // A message that is none of ours: its sender is told by the silence.
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => continue,
+                Err(error) => break Err(error),
+            };
+            if running.load(Ordering::Acquire) >= MOST_RUNS {
+                let _ = conversation.send(&Reply::Failed(EAGAIN), &[]);
+                continue;
+            }
+            let run = match start(pinned, policy, forest, &request, fds) {
+                Ok(run) => run,
+                Err(reply) => {
+                    let _ = conversation.send(&reply, &[]);
+                    continue;
+                }
+            };
+            running.fetch_add(1, Ordering::AcqRel);
+            let (running, over) = (&running, over.as_fd());
+            let watcher = thread::Builder::new().stack_size(STACK);
+            let watched = watcher.spawn_scoped(scope, move || {
+                run.watch(&conversation, over);
+                running.fetch_sub(1, Ordering::AcqRel);
+            });
+            if let Err(error) = watched {
+                // The closure was dropped, and with it the run, which kills.
+                running_failed(running, &error);
+            }
+        };
+        drop(open);
+        done
+    })
+}
+
+fn running_failed(running: &AtomicUsize, error: &io::Error) {
+    running.fetch_sub(1, Ordering::AcqRel);
+    tracing::warn!(%error, "a program could not be watched, and was killed");
+}
+
+/// A program that runs.
+struct Run<'a> {
+    child: Child,
+    pid: Pid,
+    mark: Mark,
+    forest: &'a Forest,
+    until: Instant,
+    is_over: bool,
+}
+
+fn start<'a>(
+    pinned: &Pinned,
+    policy: &Policy,
+    forest: &'a Forest,
+    request: &Request,
+    fds: Vec<OwnedFd>,
+) -> Result<Run<'a>, Reply> {
+    let Ok([folder, stdin, stdout, stderr]) = <[OwnedFd; 4]>::try_from(fds) else {
+        return Err(Reply::Malformed);
+    };
+    if check_args(&request.args).is_err() {
+        return Err(Reply::Malformed);
+    }
+    if !pinned.is_unchanged() {
+        return Err(Reply::Changed);
+    }
+    let until = Instant::now() + policy.limits.wall;
+    // Both paths are descriptors of the new process, which it loses when the program begins.
+    let mut command = Command::new(pinned.by_descriptor());
+    command
+        .arg0(&policy.arg0)
+        .args(&policy.leading)
+        .args(&request.args)
+        .env_clear()
+        .envs(policy.env.iter().map(|(name, value)| (name, value)))
+        .current_dir(format!("/proc/self/fd/{}", folder.as_raw_fd()))
+        .stdin(Stdio::from(stdin))
+        .stdout(Stdio::from(stdout))
+        .stderr(Stdio::from(stderr))
+        .process_group(0);
+    let (child, pid, mark) = forest
+        .plant(&policy.limits, || command.spawn())
+        .map_err(|e| Reply::Failed(e.raw_os_error().unwrap_or(EIO)))?;
+    Ok(Run {
+        child,
+        pid,
+        mark,
+        forest,
+        until,
+        is_over: false,
+    })
+}
+
+impl Run<'_> {
+    /// Waits for its end, or for a reason to end it.
+    fn watch(mut self, conversation: &Channel, over: BorrowedFd<'_>) {
+        let why = match pidfd_open(self.pid, PidfdFlags::empty()) {
+            Ok(pidfd) if conversation.send(&Reply::Started, &[]).is_ok() => {
+                self.wait(pidfd.as_fd(), conversation, over)
+            }
+            _ => Why::Nobody,
+        };
+        let (code, signal) = self.end();
+        let _ = conversation.send(
+            &Reply::Ended {
+                code,
+                signal,
+                timed_out: why == Why::Late,
+            },
+            &[],
+        );
+    }
+
+    fn wait(&self, pidfd: BorrowedFd<'_>, conversation: &Channel, over: BorrowedFd<'_>) -> Why {
+        loop {
+            let left = self.until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Why::Late;
+            }
+            let mut fds = [
+                PollFd::from_borrowed_fd(pidfd, PollFlags::IN),
+                PollFd::new(conversation, PollFlags::IN),
+                PollFd::from_borrowed_fd(over, PollFlags::IN),
+            ];
+            match poll(&mut fds, Some(&timespec(left))) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return Why::Nobody,
+            }
+            let [ended, nobody, over] = fds.each_ref().map(|fd| !fd.revents().is_empty());
+            if ended {
+                return Why::Ended;
+            }
+            // There is nothing to say in a conversation: anything on it is its end.
+            if nobody || over {
+                return Why::Nobody;
+            }
+        }
+    }
+
+    /// Kills what is left, and says how the program ended.
+    fn end(&mut self) -> (Option<i32>, Option<i32>) {
+        let mut status = None;
+        if !self.is_over {
+            self.is_over = true;
+            let child = &mut self.child;
+            self.forest
+                .fell(self.mark, self.pid, || status = child.wait().ok());
+        }
+        (
+            status.and_then(|status| status.code()),
+            status.and_then(|status| status.signal()),
+        )
+    }
+}
+
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Why {
+    Ended,
+    Late,
+    /// Whoever asked is gone.
+    Nobody,
+}
+
+fn timespec(time: Duration) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: time.subsec_nanos().into(),
+    }
+}
+
+/// Programs of one grant that run at once.
+const MOST_RUNS: usize = 64;
+/// A watcher waits, and does little else.
+const STACK: usize = 256 * 1024;
+const EAGAIN: i32 = 11;
+const EIO: i32 = 5;

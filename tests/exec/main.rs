@@ -1,0 +1,15 @@
+//! The handle that starts programs under attack.
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod arguments;
+mod ends;
+mod limits;
+mod program;
+mod scene;
+mod surroundings;
