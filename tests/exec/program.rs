@@ -50,7 +50,7 @@ fn an_interpreter_needs_a_reason_and_a_script_has_none() {
     };
     assert!(open("it is the subject of this test").is_ok());
     assert!(open(" ").is_err());
-    let script = scene.path("bin/script");
+    let script = scene.path("bin/hook");
     fs::write(&script, "#!/bin/sh\nid\n").unwrap();
     chmod(&script, 0o755);
     refused(&scene, &script, "it is a script");

@@ -152,6 +152,9 @@ fn start<'a>(
     if !pinned.is_unchanged() {
         return Err(Reply::Changed);
     }
+    // Rust opens nothing that a new process keeps. What the server was started with, and what a
+    // library opened, is another matter; closing it later is too late.
+    close_fds::set_fds_cloexec_threadsafe(3, &[]);
     let until = Instant::now() + policy.limits.wall;
     // Both paths are descriptors of the new process, which it loses when the program begins.
     let mut command = Command::new(pinned.by_descriptor());

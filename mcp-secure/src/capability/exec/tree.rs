@@ -70,9 +70,9 @@ impl Forest {
         })
     }
 
-    /// Starts the program of a run. A helper wears the mark of the run meanwhile, so that the
-    /// program has it from its first moment; in a server it gets it here, as it gets its exact
-    /// limits, and what it forked in the microseconds before has neither.
+    /// Starts the program of a run. This process wears the mark of the run meanwhile, so that the
+    /// program has it from its first moment. It gets its exact limits here, right after: in a
+    /// helper it begins with the wide ones of [`inherited`], in a server with none.
     pub(super) fn plant(
         &self,
         limits: &ExecLimits,
@@ -81,17 +81,12 @@ impl Forest {
         // Held all the while: an orphan is judged by the runs that are known.
         let mut live = self.live();
         let mark = self.next.fetch_add(1, Ordering::Relaxed);
-        if self.owner == Owner::Helper {
-            setrlimit(Resource::Locks, locks(mark))?;
-        }
-        let child = start()?;
+        let own = getrlimit(Resource::Locks);
+        setrlimit(Resource::Locks, locks(mark))?;
+        let started = start();
+        setrlimit(Resource::Locks, own)?;
+        let child = started?;
         let pid = Pid::from_child(&child);
-        if self.owner == Owner::Server {
-            let _ = prlimit(Some(pid), Resource::Locks, locks(mark));
-        }
-        let seconds = limits.cpu.as_secs().max(1);
-        // At the soft limit a signal that names it, at the hard one the end.
-        set(Some(pid), Resource::Cpu, seconds, seconds + 1);
         for (resource, value) in [
             (Resource::Core, 0),
             (Resource::Fsize, limits.file_size),
@@ -101,6 +96,9 @@ impl Forest {
         ] {
             set(Some(pid), resource, value, value);
         }
+        let seconds = limits.cpu.as_secs().max(1);
+        // At the soft limit a signal that names it, at the hard one the end.
+        set(Some(pid), Resource::Cpu, seconds, seconds + 1);
         live.insert(mark, pid);
         Ok((child, pid, Mark(mark)))
     }
