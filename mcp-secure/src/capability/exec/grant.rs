@@ -11,7 +11,7 @@ use super::{ExecError, ExecLimits, Program, Separator, policy::Policy, program::
 use crate::{
     broker::{HelperSpec, Line, Role},
     capability::{
-        Asked, Binding, FileAccess, Grant, Opening, Rights, Source,
+        Asked, Binding, Grant, Opening, Rights, Source,
         fs::{FsRoot, Mode},
     },
     error::{Error, Result},
@@ -166,7 +166,7 @@ impl<P: Program> ExecGrant<P> {
             .iter()
             .map(|(name, path)| crate::capability::FileNeed {
                 path: path.to_path_buf(),
-                access: FileAccess::Write,
+                access: crate::capability::FileAccess::Write,
                 because: (*name).to_owned(),
             });
         let mut opening = Opening::default();
