@@ -382,7 +382,7 @@ const HOSTILE: &[Hostile] = &[
             scene.write("repo/.git/info/attributes", "* filter=x\n");
             scene.config("filter.x.clean", &scene.payload());
         },
-        naive: &["status"],
+        naive: &["diff", "HEAD"],
     },
     Hostile {
         name: "core.sshCommand",
