@@ -226,7 +226,7 @@ fn a_plain_repository_is_shown_and_committed_to() {
             .contains("git-server:third")
     );
     let step = |record: &Value| {
-        record["steps"]["steps"].as_array().is_some_and(|steps| {
+        record["steps"].as_array().is_some_and(|steps| {
             steps.iter().any(|step| {
                 step["action"]
                     == "git show --no-show-signature --no-ext-diff \
