@@ -64,6 +64,7 @@ pub fn ambient_network(
 ) -> crate::sandbox::Sandbox {
     sandbox.ambient_network = Some(why.into());
     sandbox
+}
 
 /// Lets a program be granted that runs other programs, or code that is given to it: a shell, an
 /// interpreter, a launcher. Its arguments stay typed, but what they say may be a program. The

@@ -91,13 +91,19 @@ async fn compare() {
 /// As careful code does it: no environment, and nothing on standard input.
 fn plain() -> Vec<u8> {
     let mut command = std::process::Command::new(PROGRAM);
-    command.args(["--", "hello"]).env_clear().stdin(Stdio::null());
+    command
+        .args(["--", "hello"])
+        .env_clear()
+        .stdin(Stdio::null());
     command.output().unwrap().stdout
 }
 
 async fn on_tokio() -> Vec<u8> {
     let mut command = tokio::process::Command::new(PROGRAM);
-    command.args(["--", "hello"]).env_clear().stdin(Stdio::null());
+    command
+        .args(["--", "hello"])
+        .env_clear()
+        .stdin(Stdio::null());
     command.output().await.unwrap().stdout
 }
 

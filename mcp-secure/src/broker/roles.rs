@@ -35,6 +35,9 @@ pub(super) fn prepare(role: Role, policy: serde_json::Value) -> Result<Prepared>
         Role::Dial => dial(policy),
         #[cfg(not(feature = "tcp"))]
         Role::Dial => Err(without(role, policy)),
+        #[cfg(feature = "exec")]
+        Role::Spawn => spawn(policy),
+        #[cfg(not(feature = "exec"))]
         Role::Spawn => Err(without(role, policy)),
         #[cfg(feature = "testing")]
         Role::Probe => Ok(Prepared {
@@ -44,6 +47,7 @@ pub(super) fn prepare(role: Role, policy: serde_json::Value) -> Result<Prepared>
     }
 }
 
+#[cfg(not(all(feature = "tcp", feature = "exec")))]
 fn without(role: Role, _: serde_json::Value) -> Error {
     Error::new(format!(
         "this program is built without the role `{}`",
@@ -80,6 +84,16 @@ fn dial(policy: serde_json::Value) -> Result<Prepared> {
             ..HelperNeeds::default()
         },
         serve: Box::new(|channel| dial::serve(channel, policy)),
+    })
+}
+
+/// Runs of one granted program.
+#[cfg(feature = "exec")]
+fn spawn(policy: serde_json::Value) -> Result<Prepared> {
+    let helper = crate::capability::exec::Helper::prepare(policy)?;
+    Ok(Prepared {
+        needs: helper.needs(),
+        serve: Box::new(move |channel| helper.serve(&channel)),
     })
 }
 
