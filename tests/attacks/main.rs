@@ -27,6 +27,7 @@ mod scene;
 mod twin;
 mod wire;
 
+mod argv;
 mod dos;
 mod link;
 mod parser;
@@ -34,6 +35,8 @@ mod path;
 mod poison;
 mod rebind;
 mod sess;
+mod shell;
+mod tools;
 
 use std::process::ExitCode;
 
@@ -42,6 +45,8 @@ fn main() -> ExitCode {
     match std::env::var(wire::ROLE).as_deref() {
         Ok("ours") => return ended(ours::serve_one_user()),
         Ok("ours, several users") => return ended(ours::serve_several_users()),
+        Ok("ours tools") => return ended(tools::serve()),
+        Ok("ours tools, with a shell") => return ended(tools::serve_with_a_shell()),
         Ok("ours poison") => return ended(poison::ours::serve()),
         Ok("ours poison, meddled") => return ended(poison::ours::serve_meddled()),
         Ok("ours poison, described") => {
@@ -54,6 +59,8 @@ fn main() -> ExitCode {
         Ok("twin dos http") => dos::twin_http(),
         Ok("twin sess") => sess::twin(),
         Ok("twin parser") => parser::twin(),
+        Ok("twin shell") => shell::twin(),
+        Ok("twin argv") => argv::twin(),
         Ok("twin poison") => poison::twin::over_stdio(),
         Ok("twin poison http") => poison::twin::over_http(),
         Ok(role) => panic!("no role `{role}`"),
@@ -66,6 +73,8 @@ fn main() -> ExitCode {
                 sess::attacks(),
                 parser::attacks(),
                 poison::attacks(),
+                shell::attacks(),
+                argv::attacks(),
             ];
             let attacks: Vec<_> = classes.into_iter().flatten().collect();
             let mut trials = corpus::trials(&attacks);

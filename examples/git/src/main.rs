@@ -126,7 +126,6 @@ impl GitServer {
             .flag("--no-gpg-sign")
             .flag("--cleanup=verbatim")
             .option("--message", message)
-            .double_dash()
             .arg(path);
         text(command.current_dir(&repo)).await
     }

@@ -226,7 +226,7 @@ fn a_plain_repository_is_shown_and_committed_to() {
             .contains("git-server:third")
     );
     let step = |record: &Value| {
-        record["steps"]["steps"].as_array().is_some_and(|steps| {
+        record["steps"].as_array().is_some_and(|steps| {
             steps.iter().any(|step| {
                 step["action"]
                     == "git show --no-show-signature --no-ext-diff \
@@ -382,7 +382,7 @@ const HOSTILE: &[Hostile] = &[
             scene.write("repo/.git/info/attributes", "* filter=x\n");
             scene.config("filter.x.clean", &scene.payload());
         },
-        naive: &["status"],
+        naive: &["diff", "HEAD"],
     },
     Hostile {
         name: "core.sshCommand",

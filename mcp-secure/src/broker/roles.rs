@@ -87,34 +87,12 @@ fn dial(policy: serde_json::Value) -> Result<Prepared> {
     })
 }
 
-/// One granted program, which inherits the sandbox of the helper.
+/// Runs of one granted program.
 #[cfg(feature = "exec")]
 fn spawn(policy: serde_json::Value) -> Result<Prepared> {
-    use crate::capability::{FileAccess, FileNeed, exec};
-
-    let helper = exec::Helper::prepare(policy)?;
-    let needs = helper.needs();
-    let file = |access| {
-        move |path| FileNeed {
-            path,
-            access,
-            because: "spawn".to_owned(),
-        }
-    };
-    let files = needs
-        .read
-        .into_iter()
-        .map(file(FileAccess::Read))
-        // A device is a file: of the rights to write, those to create mean nothing there.
-        .chain(needs.device.into_iter().map(file(FileAccess::Write)))
-        .chain(needs.write.into_iter().map(file(FileAccess::Write)))
-        .collect();
+    let helper = crate::capability::exec::Helper::prepare(policy)?;
     Ok(Prepared {
-        needs: HelperNeeds {
-            files,
-            exec_paths: needs.execute,
-            ..HelperNeeds::default()
-        },
+        needs: helper.needs(),
         serve: Box::new(move |channel| helper.serve(&channel)),
     })
 }

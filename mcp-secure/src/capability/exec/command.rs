@@ -190,16 +190,18 @@ impl<P: Program> Command<P> {
     /// [`ExecError::Output`], [`ExecError::Timeout`] and [`ExecError::Limit`], when it was killed;
     /// [`ExecError::Revoked`].
     pub async fn run(mut self) -> Result<Output> {
-        let mut step = Attempt {
-            trail: self.trail.clone(),
-            action: std::mem::take(&mut self.action),
+        let entry = self.trail.begin(Step {
+            kind: "exec",
             capability: P::NAME,
+            action: std::mem::take(&mut self.action),
+            outcome: "failed",
+            control: None,
+            detail: Some("killed: the call was abandoned".into()),
+            bytes_in: 0,
             bytes_out: self.stdin.len() as u64,
-            result: None,
-        };
+        });
         let result = self.run_it().await;
-        step.result = Some(result.as_ref().map(Ended::from).map_err(Clone::clone));
-        drop(step);
+        entry.change(|step| close(step, &result));
         result
     }
 
@@ -295,69 +297,28 @@ impl Output {
     }
 }
 
-/// One line of the trail, also when the future is dropped.
-struct Attempt {
-    trail: Trail,
-    action: String,
-    capability: &'static str,
-    bytes_out: u64,
-    result: Option<Result<Ended>>,
-}
-
-struct Ended {
-    code: Option<i32>,
-    signal: Option<i32>,
-    bytes: u64,
-}
-
-impl From<&Output> for Ended {
-    fn from(output: &Output) -> Self {
-        Self {
-            code: output.code,
-            signal: output.signal,
-            bytes: (output.stdout.len() + output.stderr.len()) as u64,
+/// Writes into the trail how it ended.
+fn close(step: &mut Step, result: &Result<Output>) {
+    match result {
+        Ok(output) => {
+            step.outcome = if output.code == Some(0) {
+                "ok"
+            } else {
+                "failed"
+            };
+            step.detail = Some(match (output.code, output.signal) {
+                (Some(code), _) => format!("exit code {code}"),
+                (None, signal) => format!("signal {}", signal.unwrap_or_default()),
+            });
+            step.bytes_in = (output.stdout.len() + output.stderr.len()) as u64;
         }
-    }
-}
-
-impl Drop for Attempt {
-    fn drop(&mut self) {
-        let (outcome, control, detail, bytes_in) = match &self.result {
-            Some(Ok(ended)) => {
-                let how = match (ended.code, ended.signal) {
-                    (Some(code), _) => format!("exit code {code}"),
-                    (None, signal) => format!("signal {}", signal.unwrap_or_default()),
-                };
-                let outcome = if ended.code == Some(0) {
-                    "ok"
-                } else {
-                    "failed"
-                };
-                (outcome, None, Some(how), ended.bytes)
-            }
-            Some(Err(error)) => {
-                let outcome = match error {
-                    ExecError::Spawn { .. } => "failed",
-                    _ => "denied",
-                };
-                (outcome, error.control(), Some(error.to_string()), 0)
-            }
-            None => (
-                "failed",
-                None,
-                Some("killed: the call was abandoned".into()),
-                0,
-            ),
-        };
-        self.trail.add(Step {
-            kind: "exec",
-            capability: self.capability,
-            action: std::mem::take(&mut self.action),
-            outcome,
-            control,
-            detail,
-            bytes_in,
-            bytes_out: self.bytes_out,
-        });
+        Err(error) => {
+            step.outcome = match error {
+                ExecError::Spawn { .. } => "failed",
+                _ => "denied",
+            };
+            step.control = error.control();
+            step.detail = Some(error.to_string());
+        }
     }
 }

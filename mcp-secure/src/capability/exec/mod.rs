@@ -43,12 +43,8 @@ pub use command::{Command, Output};
 pub use error::ExecError;
 pub use grant::ExecGrant;
 pub use limits::{ExecLimits, Separator};
-#[cfg(target_os = "linux")]
-#[allow(
-    unused_imports,
-    reason = "who enters the sandbox of a helper names them"
-)]
-pub(crate) use {policy::HelperNeeds, spawner::Helper};
+#[cfg(all(feature = "sandbox", target_os = "linux"))]
+pub(crate) use spawner::Helper;
 
 use self::grant::OpenExec;
 use super::{Capability, Facts, Handle, Lease, Trail, sealed::Sealed};

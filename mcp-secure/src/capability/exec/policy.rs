@@ -1,10 +1,17 @@
 //! What the spawner is told once, what it is asked, and what it answers.
 
-use std::path::{Path, PathBuf};
+#[cfg(all(feature = "sandbox", target_os = "linux"))]
+use std::path::Path;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::{ExecError, ExecLimits};
+#[cfg(all(feature = "sandbox", target_os = "linux"))]
+use crate::{
+    broker::{HelperLimits, HelperNeeds},
+    capability::{FileAccess, FileNeed},
+};
 
 /// Everything that is fixed at start. A request names arguments and nothing else.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,52 +37,46 @@ pub(crate) struct Policy {
     pub(super) folders: Vec<(PathBuf, bool)>,
 }
 
-/// What the sandbox of a spawner must leave open, for itself and for the program: the program
-/// inherits it. There is no network in it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct HelperNeeds {
-    /// Read files and list folders.
-    pub(crate) read: Vec<PathBuf>,
-    /// Read and write, but not create: `/dev/null`.
-    pub(crate) device: Vec<PathBuf>,
-    /// Read, write, create and remove.
-    pub(crate) write: Vec<PathBuf>,
-    /// Run, besides read: the program, its loader, and what the code says that it runs.
-    pub(crate) execute: Vec<PathBuf>,
-}
-
 impl Policy {
-    /// What a helper with this policy needs. Paths that do not exist are left out.
-    #[allow(dead_code, reason = "only the sandbox of a helper asks")]
+    /// What a helper with this policy needs, for itself and for the program, which inherits it.
+    /// There is no network in it.
+    #[cfg(all(feature = "sandbox", target_os = "linux"))]
     pub(super) fn needs(&self, loader: Option<&Path>) -> HelperNeeds {
-        let mut needs = HelperNeeds::default();
-        let there = |path: &&Path| path.exists();
-        needs.read.extend(
-            LIBRARIES
-                .iter()
-                .map(Path::new)
-                .filter(there)
-                .map(Path::to_owned),
-        );
-        needs.read.extend(self.reads.iter().cloned());
-        needs.device.extend(
-            DEVICES
-                .iter()
-                .map(Path::new)
-                .filter(there)
-                .map(Path::to_owned),
-        );
-        for (folder, writes) in &self.folders {
-            if *writes {
-                needs.write.push(folder.clone());
+        let need = |path: &Path, access| FileNeed {
+            path: path.to_owned(),
+            access,
+            because: "program".to_owned(),
+        };
+        let system = |paths: &'static [&'static str]| {
+            let paths = paths.iter().map(Path::new);
+            paths.filter(|path| path.exists())
+        };
+        let read = system(LIBRARIES).chain(self.reads.iter().map(PathBuf::as_path));
+        let mut files: Vec<FileNeed> = read.map(|path| need(path, FileAccess::Read)).collect();
+        files.extend(system(DEVICES).map(|path| need(path, FileAccess::Write)));
+        files.extend(self.folders.iter().map(|(folder, writes)| {
+            let access = if *writes {
+                FileAccess::Write
             } else {
-                needs.read.push(folder.clone());
-            }
+                FileAccess::Read
+            };
+            need(folder, access)
+        }));
+        let mut exec_paths = vec![self.program.clone()];
+        exec_paths.extend(loader.map(Path::to_owned));
+        exec_paths.extend(self.runs.iter().cloned());
+        HelperNeeds {
+            files,
+            exec_paths,
+            // The program inherits them from its first moment; its own are exact a moment later.
+            limits: HelperLimits {
+                open_files: Some(self.limits.open_files.max(OWN_FILES)),
+                file_size: Some(self.limits.file_size),
+                memory: Some(self.limits.memory.saturating_add(ROOM)),
+                ..HelperLimits::default()
+            },
+            ..HelperNeeds::default()
         }
-        needs.execute.push(self.program.clone());
-        needs.execute.extend(loader.map(Path::to_owned));
-        needs.execute.extend(self.runs.iter().cloned());
-        needs
     }
 }
 
@@ -123,7 +124,15 @@ const MAX_ARGS: usize = 512;
 /// characters do not exist here, so that twice as long is the worst.
 const MAX_BYTES: usize = 32 * 1024;
 
+/// What a helper has open, at sixty-four runs.
+#[cfg(all(feature = "sandbox", target_os = "linux"))]
+const OWN_FILES: u64 = 1024;
+/// What it maps besides: stacks, arenas.
+#[cfg(all(feature = "sandbox", target_os = "linux"))]
+const ROOM: u64 = 1 << 30;
+
 /// What nearly every program reads: libraries, and how the loader finds them.
+#[cfg(all(feature = "sandbox", target_os = "linux"))]
 const LIBRARIES: &[&str] = &[
     "/lib",
     "/lib64",
@@ -136,6 +145,8 @@ const LIBRARIES: &[&str] = &[
     "/usr/share/zoneinfo",
 ];
 
+/// What nearly every program opens. Writing them changes nothing.
+#[cfg(all(feature = "sandbox", target_os = "linux"))]
 const DEVICES: &[&str] = &["/dev/null", "/dev/zero", "/dev/urandom"];
 
 #[cfg(test)]

@@ -22,7 +22,10 @@ pub(super) struct Pinned {
     pub(super) path: PathBuf,
     pub(super) sha256: String,
     /// Where the loader of a dynamic program is.
-    #[allow(dead_code, reason = "only the sandbox of a helper asks")]
+    #[cfg_attr(
+        not(all(feature = "sandbox", target_os = "linux")),
+        allow(dead_code, reason = "only the sandbox of a helper asks")
+    )]
     pub(super) loader: Option<PathBuf>,
     file: Mutex<(File, Stamp)>,
     #[cfg(target_os = "linux")]

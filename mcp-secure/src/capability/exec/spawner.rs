@@ -18,27 +18,26 @@ use rustix::{
 };
 
 use super::{
-    policy::{HelperNeeds, Policy, Reply, Request, check_args},
+    policy::{Policy, Reply, Request, check_args},
     program::Pinned,
-    tree::{self, Forest, Mark, Owner},
+    tree::{Forest, Mark, Owner},
 };
-use crate::{
-    broker::Channel,
-    error::{Error, Result},
-};
+use crate::broker::Channel;
+#[cfg(feature = "sandbox")]
+use crate::error::{Error, Result};
 
 /// A spawner that is a process of its own: made before its sandbox closes, served after.
-#[allow(dead_code, reason = "who enters the sandbox of a helper serves it")]
+#[cfg(feature = "sandbox")]
 pub(crate) struct Helper {
     policy: Policy,
     pinned: Pinned,
     forest: Forest,
 }
 
-#[allow(dead_code, reason = "who enters the sandbox of a helper serves it")]
+#[cfg(feature = "sandbox")]
 impl Helper {
     /// Opens what the sandbox will not let it open: the program, which must be the one that the
-    /// server checked, and its own lists in `/proc`. Lays the limits on this process.
+    /// server checked, and its own lists in `/proc`.
     pub(crate) fn prepare(policy: serde_json::Value) -> Result<Self> {
         let policy: Policy = serde_json::from_value(policy)
             .map_err(|e| Error::new(format!("the policy of a spawner is malformed: {e}")))?;
@@ -52,7 +51,6 @@ impl Helper {
         }
         let forest = Forest::new(Owner::Helper)
             .map_err(|e| Error::new(format!("a spawner cannot watch its children: {e}")))?;
-        tree::inherited(&policy.limits);
         Ok(Self {
             policy,
             pinned,
@@ -62,7 +60,7 @@ impl Helper {
 
     /// What its sandbox must leave open, for itself and the program. No network, no `ptrace`, no
     /// namespaces; `execve`, `clone`, `prlimit64`, `kill`, `pidfd_open`, `waitid` are needed.
-    pub(crate) fn needs(&self) -> HelperNeeds {
+    pub(crate) fn needs(&self) -> crate::broker::HelperNeeds {
         self.policy.needs(self.pinned.loader.as_deref())
     }
 
@@ -142,7 +140,7 @@ fn start<'a>(
     forest: &'a Forest,
     request: &Request,
     fds: Vec<OwnedFd>,
-) -> Result<Run<'a>, Reply> {
+) -> std::result::Result<Run<'a>, Reply> {
     let Ok([folder, stdin, stdout, stderr]) = <[OwnedFd; 4]>::try_from(fds) else {
         return Err(Reply::Malformed);
     };

@@ -27,6 +27,10 @@ use super::ExecLimits;
 /// Whose children a spawner kills.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Owner {
+    #[cfg_attr(
+        not(feature = "sandbox"),
+        allow(dead_code, reason = "without a sandbox there are no helpers")
+    )]
     /// All of them: the process is a spawner and nothing else.
     Helper,
     /// Those of its runs only: the server may have others.
@@ -72,7 +76,7 @@ impl Forest {
 
     /// Starts the program of a run. This process wears the mark of the run meanwhile, so that the
     /// program has it from its first moment. It gets its exact limits here, right after: in a
-    /// helper it begins with the wide ones of [`inherited`], in a server with none.
+    /// helper it begins with the helper's own, which are wider, in a server with none.
     pub(super) fn plant(
         &self,
         limits: &ExecLimits,
@@ -196,19 +200,6 @@ impl Forest {
     }
 }
 
-/// What a helper lays on itself before its sandbox closes, and every program inherits: wider than
-/// the limits of a run where the helper itself needs room.
-pub(super) fn inherited(limits: &ExecLimits) {
-    for (resource, value) in [
-        (Resource::Core, 0),
-        (Resource::Fsize, limits.file_size),
-        (Resource::As, limits.memory.saturating_add(ROOM)),
-        (Resource::Nofile, limits.open_files.max(OWN_FILES)),
-    ] {
-        set(None, resource, value, value);
-    }
-}
-
 /// Never above what this process has itself.
 fn set(pid: Option<Pid>, resource: Resource, soft: u64, hard: u64) {
     let most = getrlimit(resource).maximum.unwrap_or(u64::MAX);
@@ -247,7 +238,3 @@ const FIRST_MARK: u64 = 0x6d63_7000_0000;
 const ENOUGH: Duration = Duration::from_secs(1);
 /// Threads of the machine, if nobody says.
 const UNKNOWN: u64 = 4096;
-/// What a helper maps besides: stacks, arenas.
-const ROOM: u64 = 1 << 30;
-/// What a helper has open, at sixty-four runs.
-const OWN_FILES: u64 = 1024;
