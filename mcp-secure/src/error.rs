@@ -190,6 +190,10 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for ToolError {
         if let Some(net) = any.downcast_ref::<crate::capability::net::NetError>() {
             return net.to_tool_error();
         }
+        #[cfg(any(feature = "postgres", feature = "sqlite"))]
+        if let Some(sql) = any.downcast_ref::<crate::capability::sql::SqlError>() {
+            return sql.to_tool_error();
+        }
         Self::internal(Chain(&error))
     }
 }

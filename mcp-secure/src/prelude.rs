@@ -2,6 +2,8 @@
 
 #[cfg(feature = "net")]
 pub use crate::capability::net::{Delete, EgressRule, Get, Head, HttpsUrl, Net, Patch, Post, Put};
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use crate::capability::sql::{Sql, Statement};
 #[cfg(feature = "http")]
 pub use crate::server::http::{Http, Unix};
 pub use crate::{
