@@ -253,7 +253,10 @@ fn told(error: &tokio_postgres::Error, limits: SqlLimits) -> SqlError {
         &SqlState::QUERY_CANCELED => SqlError::Timeout {
             limit: limits.statement_timeout,
         },
-        &SqlState::READ_ONLY_SQL_TRANSACTION => SqlError::ReadOnly,
+        // The second: a function asked for a transaction that writes.
+        &SqlState::READ_ONLY_SQL_TRANSACTION | &SqlState::ACTIVE_SQL_TRANSACTION => {
+            SqlError::ReadOnly
+        }
         &SqlState::INSUFFICIENT_PRIVILEGE => SqlError::Forbidden(detail),
         &SqlState::SYNTAX_ERROR if db.message().contains("multiple commands") => {
             SqlError::Statement {

@@ -46,9 +46,6 @@ impl Session {
         config: &Config,
         tls: Option<Tls>,
     ) -> std::result::Result<Self, tokio_postgres::Error> {
-        if let Stream::Tcp(tcp) = &stream {
-            let _ = tcp.set_nodelay(true);
-        }
         let meter = Meter::default();
         meter.allow(SMALL);
         let stream = Metered {

@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{OpenFlags, config::DbConfig, limits::Limit};
+use rusqlite::{
+    OpenFlags, config::DbConfig, fallible_iterator::FallibleIterator as _, limits::Limit,
+};
 
 use super::{
     Result, cell,
@@ -129,10 +131,21 @@ impl Connection {
         })
     }
 
-    /// One statement with its values. A second one after it is an error of rusqlite's.
+    /// One statement with its values. What comes after it is prepared as well, which tells
+    /// whether it is nothing, and never run.
     fn prepare(&self, statement: &Statement) -> Result<rusqlite::Statement<'_>> {
         let told = |error| told(&error, self.limits);
-        let mut prepared = self.sqlite.prepare(statement.sql).map_err(told)?;
+        let mut all = rusqlite::Batch::new(&self.sqlite, statement.sql);
+        let Some(mut prepared) = all.next().map_err(told)? else {
+            return Err(SqlError::Statement {
+                reason: "it is none",
+            });
+        };
+        if !matches!(all.next(), Ok(None)) {
+            return Err(SqlError::Statement {
+                reason: "it is more than one",
+            });
+        }
         if prepared.parameter_count() != statement.values.len() {
             return Err(SqlError::Parameter {
                 index: 0,

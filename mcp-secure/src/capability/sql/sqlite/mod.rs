@@ -109,9 +109,6 @@ fn told(error: &rusqlite::Error, limits: SqlLimits) -> SqlError {
     use rusqlite::ErrorCode as Code;
     let rusqlite::Error::SqliteFailure(failure, _) = error else {
         return match error {
-            rusqlite::Error::MultipleStatement => SqlError::Statement {
-                reason: "it is more than one",
-            },
             rusqlite::Error::SqlInputError { error: failure, .. }
                 if failure.code == Code::AuthorizationForStatementDenied =>
             {
@@ -178,6 +175,3 @@ fn cell(value: ValueRef<'_>) -> Result<(Cell, u64)> {
         ValueRef::Blob(bytes) => (Cell::Bytes(bytes.to_owned()), bytes.len() as u64),
     })
 }
-
-#[cfg(test)]
-mod tests;
