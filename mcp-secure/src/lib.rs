@@ -103,7 +103,7 @@ pub mod __private {
     #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub use crate::capability::sql::{Database, Engine, SqlGrant};
     #[cfg(feature = "tcp")]
-    pub use crate::capability::tcp::TcpEndpoint;
+    pub use crate::capability::tcp::{TcpEndpoint, TcpGrant};
     pub use crate::{
         call::{Call, argument, arguments, at_start, text_argument},
         capability::{

@@ -107,6 +107,7 @@ pub fn stage(control: &str) -> &'static str {
         "validate" => "validate",
         "approve" => "approve",
         "fs" => "tool: file handle",
+        "sql" => "tool: database handle",
         "cancel" => "cancel",
         "genuine" => "genuine",
         "tool" => "handler",

@@ -5,9 +5,13 @@
 use std::sync::{Mutex, PoisonError};
 
 use mcp_secure::{
-    capability::sql::{SqlError, SqlLimits},
+    capability::{
+        sql::{SqlError, SqlLimits},
+        tcp::TcpLimits,
+    },
     prelude::*,
 };
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// The books.
 #[capability(sql = "sqlite", private)]
@@ -214,6 +218,25 @@ impl Writing {
     }
 }
 
+/// A service.
+#[capability(tcp, allow_private)]
+struct Service;
+
+struct OnTcp;
+
+#[secure_server(name = "sql-target")]
+impl OnTcp {
+    /// Says it, and what comes back.
+    #[tool(public, unapproved = "a server for tests")]
+    async fn say(&self, text: String, service: Tcp<Service>) -> ToolResult<String> {
+        let mut conn = service.connect().await?;
+        conn.write_all(text.as_bytes()).await?;
+        let mut answer = vec![0; text.len()];
+        conn.read_exact(&mut answer).await?;
+        Ok(String::from_utf8_lossy(&answer).into_owned())
+    }
+}
+
 fn main() -> mcp_secure::Result<()> {
     let limits = SqlLimits::default()
         .rows(100)
@@ -227,6 +250,16 @@ fn main() -> mcp_secure::Result<()> {
             .run(),
         Ok("writing") => SecureServer::new(Writing)
             .grant(Books::from_operator().limits(limits))
+            .stdio(user)
+            .run(),
+        Ok("tcp") => SecureServer::new(OnTcp)
+            .grant(
+                Service::from_operator().limits(
+                    TcpLimits::default()
+                        .bytes(100, 100)
+                        .idle_timeout(std::time::Duration::from_millis(300)),
+                ),
+            )
             .stdio(user)
             .run(),
         _ => SecureServer::new(OnSqlite)

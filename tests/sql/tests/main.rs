@@ -15,5 +15,6 @@
 mod cluster;
 mod postgres;
 mod sqlite;
+mod tcp;
 mod wire;
 mod wiring;

@@ -108,3 +108,51 @@ fn a_grant_that_others_decide_about_stops_the_start() {
     let said = Server::refusal("sqlite", "ledger=/etc/passwd");
     assert!(said.contains("belongs to the system"), "{said}");
 }
+
+/// Says back what it hears, but for a `.`: then it is silent.
+fn service() -> String {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            std::thread::spawn(move || {
+                let (mut stream, mut byte) = (stream.unwrap(), [0]);
+                while stream.read_exact(&mut byte).is_ok() {
+                    if byte[0] != b'.' && stream.write_all(&byte).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn each_control_of_a_stream_refuses_over_stdio_and_is_in_the_record() {
+    let mut server = Server::start("tcp", &format!("service={}", service()));
+    assert_eq!(server.call("say", json!({ "text": "hello" })), "hello");
+    let step = server.record()["steps"].to_string();
+    assert!(
+        step.contains("\"bytes_in\":5") && step.contains("\"bytes_out\":5"),
+        "{step}"
+    );
+    for (text, control) in [
+        ("x".repeat(101), "tcp/bytes"),
+        (".".to_owned(), "tcp/timeout"),
+    ] {
+        let said = server.call("say", json!({ "text": text }));
+        let record = server.refused_by(control);
+        assert!(record["steps"].to_string().contains(control), "{record}");
+        assert!(!said.contains("127."), "{said}");
+    }
+    // A service that is not there: nobody refused, and nobody learns where it is not.
+    let nothing = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = nothing.local_addr().unwrap();
+    drop(nothing);
+    let mut server = Server::start("tcp", &format!("service={address}"));
+    let said = server.call("say", json!({ "text": "x" }));
+    assert!(!said.contains("127."), "{said}");
+    assert_ne!(server.record()["outcome"], "ok");
+}

@@ -18,6 +18,7 @@ use crate::{
     capability::{
         Opening,
         dial::{self, DialRule, HostRule, Route},
+        tcp::own_place,
     },
     error::{Error, Result as Started},
 };
@@ -55,7 +56,7 @@ impl Server {
     ) -> Started<Self> {
         let explain = |error: Error| error.before(&format!("the grant `{name}`: "));
         if let HostRule::Unix(socket) = &address.host {
-            place(socket).map_err(explain)?;
+            own_place(socket).map_err(explain)?;
         }
         let tls = address
             .tls
@@ -280,30 +281,6 @@ fn told(error: &tokio_postgres::Error, limits: SqlLimits) -> SqlError {
             _ => SqlError::Database(detail),
         },
     }
-}
-
-/// Whoever may put another socket in its place is told the password.
-fn place(socket: &Path) -> Started<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt as _;
-        let folder = socket.parent().unwrap_or(socket);
-        let about = std::fs::metadata(folder)
-            .map_err(|e| Error::new(format!("`{}`: {}", folder.display(), e.kind())))?;
-        if about.mode() & 0o002 != 0 {
-            return Err(Error::new(format!(
-                "every user of this machine may put a socket of theirs in `{}`",
-                folder.display()
-            ))
-            .help("move the socket with `unix_socket_directories`, to `/run/postgresql`, say"));
-        }
-        Ok(())
-    }
-    #[cfg(not(unix))]
-    Err(Error::new(format!(
-        "`{}`: there are no Unix-domain sockets here",
-        socket.display()
-    )))
 }
 
 /// The password in a file that nobody else can read.
