@@ -381,3 +381,29 @@ impl<D: Database, M: Mode> Handle for Sql<D, M> {
         })
     }
 }
+
+/// For the benchmark. Not part of the API.
+#[cfg(feature = "__bench")]
+#[doc(hidden)]
+impl<D: Database, M: Mode> Sql<D, M> {
+    pub fn __for_bench(grant: SqlGrant<D>, value: &str, lease: Lease) -> crate::Result<Self> {
+        use crate::capability::{Asked, Grant, Opening, Rights};
+        let source = Grant::from(grant).source;
+        let base = std::path::Path::new("/");
+        let asked = Asked {
+            written: value.as_ref(),
+            base,
+        };
+        let binding = source.bind(Some(&asked), base)?;
+        let rights = Rights { writes: M::WRITES };
+        let open = source.open(&binding, rights, &mut Opening::default())?;
+        Ok(Self {
+            open: open
+                .downcast()
+                .map_err(|_| crate::Error::new("not a database"))?,
+            lease,
+            trail: Trail::default(),
+            of: PhantomData,
+        })
+    }
+}
