@@ -194,8 +194,28 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for ToolError {
         if let Some(exec) = any.downcast_ref::<crate::capability::exec::ExecError>() {
             return exec.to_tool_error();
         }
+        #[cfg(feature = "tcp")]
+        if let Some(tcp) = tcp_error(any) {
+            return tcp.to_tool_error();
+        }
+        #[cfg(any(feature = "postgres", feature = "sqlite"))]
+        if let Some(sql) = any.downcast_ref::<crate::capability::sql::SqlError>() {
+            return sql.to_tool_error();
+        }
         Self::internal(Chain(&error))
     }
+}
+
+/// As it is, or inside of the error of a stream.
+#[cfg(feature = "tcp")]
+fn tcp_error(error: &dyn Any) -> Option<&crate::capability::tcp::TcpError> {
+    let inside = || {
+        error
+            .downcast_ref::<std::io::Error>()
+            .and_then(|error| error.get_ref())
+            .and_then(|inner| inner.downcast_ref())
+    };
+    error.downcast_ref().or_else(inside)
 }
 
 /// An error with its sources, for the log.

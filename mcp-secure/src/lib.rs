@@ -101,9 +101,9 @@ pub mod __private {
     #[cfg(feature = "net")]
     pub use crate::capability::net::{Endpoint, NetGrant};
     #[cfg(any(feature = "postgres", feature = "sqlite"))]
-    pub use crate::capability::sql::{Database, Engine};
+    pub use crate::capability::sql::{Database, Engine, SqlGrant};
     #[cfg(feature = "tcp")]
-    pub use crate::capability::tcp::TcpEndpoint;
+    pub use crate::capability::tcp::{TcpEndpoint, TcpGrant};
     pub use crate::{
         call::{Call, argument, arguments, at_start, text_argument},
         capability::{

@@ -4,6 +4,10 @@
 pub use crate::capability::exec::{Exec, Identifier, Text};
 #[cfg(feature = "net")]
 pub use crate::capability::net::{Delete, EgressRule, Get, Head, HttpsUrl, Net, Patch, Post, Put};
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use crate::capability::sql::{Sql, Statement};
+#[cfg(feature = "tcp")]
+pub use crate::capability::tcp::Tcp;
 #[cfg(feature = "http")]
 pub use crate::server::http::{Http, Unix};
 pub use crate::{

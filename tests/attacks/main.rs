@@ -33,6 +33,7 @@ mod link;
 mod parser;
 mod path;
 mod poison;
+mod query;
 mod rebind;
 mod sess;
 mod shell;
@@ -52,8 +53,10 @@ fn main() -> ExitCode {
         Ok("ours poison, described") => {
             return ended(poison::ours::serve_described_at_run_time());
         }
+        Ok("ours query") => return ended(query::serve()),
         Ok("twin path") => path::twin(),
         Ok("twin link") => link::twin(),
+        Ok("twin query") => query::twin(),
         Ok("twin rebind") => rebind::twin(),
         Ok("twin dos stdio") => dos::twin_stdio(),
         Ok("twin dos http") => dos::twin_http(),
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
                 poison::attacks(),
                 shell::attacks(),
                 argv::attacks(),
+                query::attacks(),
             ];
             let attacks: Vec<_> = classes.into_iter().flatten().collect();
             let mut trials = corpus::trials(&attacks);

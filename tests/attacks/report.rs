@@ -108,6 +108,7 @@ pub fn stage(control: &str) -> &'static str {
         "approve" => "approve",
         "fs" => "tool: file handle",
         "exec" => "tool: program handle",
+        "sql" => "tool: database handle",
         "cancel" => "cancel",
         "genuine" => "genuine",
         "tool" => "handler",

@@ -8,6 +8,8 @@ use std::{
     sync::Arc,
 };
 
+use futures::future::BoxFuture;
+
 use super::Capability;
 use crate::{
     broker::HelperSpec,
@@ -134,6 +136,9 @@ pub(crate) struct Opening {
     pub(crate) needs: Needs,
     /// Processes to start before the sandbox closes.
     pub(crate) helpers: Vec<HelperSpec>,
+    /// What a grant asks of the other side before the server serves: runs in the runtime, under
+    /// the sandbox, once the helpers are up. An error stops the start.
+    pub(crate) ready: Vec<BoxFuture<'static, Result<()>>>,
     /// What needs to be shared by the grants of one kind: one dialer for all endpoints.
     shared: HashMap<TypeId, Box<dyn Any>>,
 }

@@ -17,6 +17,7 @@ pub mod exec;
 mod extract;
 pub mod fs;
 mod grant;
+mod mode;
 #[cfg(feature = "net")]
 pub mod net;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
@@ -34,6 +35,7 @@ pub(crate) use grant::{
     Asked, Binding, FileAccess, FileNeed, Needs, Opening, Rights, Source, absolute,
 };
 pub use grant::{Grant, Grants};
+pub use mode::{Mode, ReadOnly, ReadWrite};
 pub(crate) use trail::{Step, Steps, Trail};
 
 use crate::{call::Call, definition::TextException, error::ToolResult};

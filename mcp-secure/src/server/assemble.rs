@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use futures::future::BoxFuture;
+
 use crate::{
     Error, Limits, Result, TextPolicy,
     audit::{Audit, AuditSink, Tally},
@@ -36,6 +38,8 @@ pub(crate) struct Plan<S> {
     pub(crate) definition: Definition<S>,
     /// Opened before the runtime exists, and before the sandbox closes.
     pub(crate) grants: Grants,
+    /// What they still ask before the server serves.
+    pub(crate) ready: Vec<BoxFuture<'static, Result<()>>>,
     pub(crate) limits: Limits,
     pub(crate) text: TextPolicy,
     pub(crate) layers: Vec<UserLayers>,
@@ -53,6 +57,7 @@ impl<S: SecureService> Plan<S> {
     pub(crate) async fn assemble(self) -> Result<Assembled> {
         let registry = Arc::new(Registry::new(&self.definition, &self.limits)?);
         self.effective.check_served(&registry)?;
+        futures::future::try_join_all(self.ready).await?;
         let grants = Arc::new(self.grants);
         let sealer = Sealer::random()?;
         let audit = Arc::new(Audit::new(
@@ -203,17 +208,13 @@ pub(crate) fn plan_for_tests<S: SecureService>(
         });
         bindings.push(grant.source.bind(asked.as_ref(), cwd)?);
     }
-    let grants = open(
-        &definition,
-        &init,
-        &server.grants,
-        &bindings,
-        &mut Opening::default(),
-    )?;
+    let mut opening = Opening::default();
+    let grants = open(&definition, &init, &server.grants, &bindings, &mut opening)?;
     Ok(Plan {
         source: server.source,
         definition,
         grants,
+        ready: opening.ready,
         limits: server.limits,
         text: server.text,
         layers: server.layers,

@@ -193,6 +193,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
             opening.needs.files.extend(bound.needs());
         }
         own.outside_of(&opening.needs)?;
+        let ready = std::mem::take(&mut opening.ready);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let manifest_digest = compiled.digest();
         #[cfg(feature = "sandbox")]
@@ -205,6 +206,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
             source: self.source,
             definition,
             grants,
+            ready,
             limits: resolved.limits,
             text: resolved.text,
             layers: self.layers,

@@ -33,6 +33,7 @@ mod sys;
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
+pub use super::mode::{Mode, ReadOnly, ReadWrite};
 pub use error::FsError;
 pub use grant::FsGrant;
 pub use list::{DirEntry, FileKind, Metadata, Walk, WalkEntry, WalkLimits};
@@ -41,7 +42,7 @@ pub use policy::{Access, FsPolicy, Rule};
 pub use root::{FsLimits, OpenRoot};
 
 use self::ops::{Budget, Core, Permit};
-use super::{Capability, Facts, Handle, Lease, sealed::Sealed};
+use super::{Capability, Facts, Handle, Lease, mode::access, sealed::Sealed};
 use crate::{
     call::Call,
     error::{ToolError, ToolResult},
@@ -49,26 +50,6 @@ use crate::{
 
 /// A folder that a server needs, declared with `#[capability(fs)]`.
 pub trait FsRoot: Capability {}
-
-/// Reading only.
-pub struct ReadOnly;
-/// Reading and writing.
-pub struct ReadWrite;
-
-/// How a folder is lent: [`ReadOnly`] or [`ReadWrite`].
-pub trait Mode: Sealed + Send + Sync + 'static {
-    #[doc(hidden)]
-    const WRITES: bool;
-}
-
-impl Sealed for ReadOnly {}
-impl Sealed for ReadWrite {}
-impl Mode for ReadOnly {
-    const WRITES: bool = false;
-}
-impl Mode for ReadWrite {
-    const WRITES: bool = true;
-}
 
 /// A folder lent to one call.
 ///
@@ -92,6 +73,13 @@ pub struct Fs<R, M> {
     budget: Arc<Budget>,
     lease: Lease,
     of: PhantomData<fn() -> (R, M)>,
+}
+
+/// Whether a folder may be lent at all: it is not too wide, not the system's, and none that
+/// holds secrets. For grants of other kinds that come down to a folder.
+#[cfg(feature = "sqlite")]
+pub(crate) fn lendable(folder: &std::path::Path) -> crate::Result<()> {
+    grant_check::path(folder, folder)
 }
 
 /// The result of a file operation.
@@ -392,10 +380,6 @@ impl<R: FsRoot, M: Mode> Handle for Fs<R, M> {
         })?;
         Ok(Self::lent(&root, call.lease.clone()))
     }
-}
-
-const fn access<M: Mode>() -> &'static str {
-    if M::WRITES { "read-write" } else { "read-only" }
 }
 
 async fn blocking<T: Send + 'static>(

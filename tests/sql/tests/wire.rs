@@ -1,0 +1,120 @@
+//! A server in a child process, and JSON lines to it.
+
+use std::{
+    io::{BufRead as _, BufReader, Lines, Read as _, Write as _},
+    path::PathBuf,
+    process::{Child, ChildStdout, Command, Stdio},
+};
+
+use serde_json::{Value, json};
+
+/// A server; it is gone with the value.
+pub(crate) struct Server {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    home: tempfile::TempDir,
+}
+
+impl Server {
+    /// Starts it and greets it.
+    pub(crate) fn start(target: &str, grant: &str) -> Self {
+        let (mut child, home) = spawn(target, grant);
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut server = Self { child, lines, home };
+        let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {},
+            "clientInfo": { "name": "test", "version": "1" } });
+        let hello = server.ask("initialize", params);
+        assert!(hello["result"].is_object(), "{hello}");
+        server.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
+        server
+    }
+
+    /// Starts it, and gives what it says instead of serving.
+    pub(crate) fn refusal(target: &str, grant: &str) -> String {
+        let (mut child, _home) = spawn(target, grant);
+        let mut said = String::new();
+        child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut said)
+            .unwrap();
+        let status = child.wait().unwrap();
+        assert!(!status.success(), "it served: {said}");
+        said
+    }
+
+    fn send(&mut self, message: &Value) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{message}").unwrap();
+    }
+
+    fn ask(&mut self, method: &str, params: Value) -> Value {
+        self.send(&json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }));
+        let line = self.lines.next().unwrap_or_else(|| {
+            let mut said = String::new();
+            let _ = self.child.stderr.take().unwrap().read_to_string(&mut said);
+            panic!("the server is gone: {said}")
+        });
+        serde_json::from_str(&line.unwrap()).unwrap()
+    }
+
+    /// Calls a tool; the text that the client reads, refused or not.
+    pub(crate) fn call(&mut self, tool: &str, arguments: Value) -> String {
+        let answer = self.ask(
+            "tools/call",
+            json!({ "name": tool, "arguments": arguments }),
+        );
+        answer["result"]["content"][0]["text"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{answer}"))
+            .to_owned()
+    }
+
+    /// The last record of the audit log that has steps of handles or an outcome.
+    pub(crate) fn record(&self) -> Value {
+        let log = std::fs::read_to_string(self.audit()).unwrap();
+        let mut records = log
+            .lines()
+            .rev()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        records
+            .find(|record| record["phase"] != "intent" && record["target"].is_string())
+            .unwrap()
+    }
+
+    /// That the last call was refused by this control, and that the record says so: in itself
+    /// and in the step of the handle.
+    pub(crate) fn refused_by(&self, control: &str) -> Value {
+        let record = self.record();
+        assert_eq!(record["control"], control, "{record}");
+        assert_ne!(record["outcome"], "ok", "{record}");
+        record
+    }
+
+    fn audit(&self) -> PathBuf {
+        self.home.path().join("audit.jsonl")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(target: &str, grant: &str) -> (Child, tempfile::TempDir) {
+    let home = tempfile::tempdir().unwrap();
+    let child = Command::new(env!("CARGO_BIN_EXE_sql-target"))
+        .args(["serve", "--stdio", "--grant", grant, "--audit"])
+        .arg(home.path().join("audit.jsonl"))
+        .env_clear()
+        .env("HOME", home.path())
+        .env("SQL_TARGET", target)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    (child, home)
+}
