@@ -11,5 +11,6 @@ mod arguments;
 mod ends;
 mod limits;
 mod program;
+mod sandbox;
 mod scene;
 mod surroundings;

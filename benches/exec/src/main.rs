@@ -36,9 +36,8 @@ impl Program for Echo {
 const PROGRAM: &str = "/usr/bin/echo";
 const ROUNDS: usize = 151;
 const RUNS: u32 = 10;
-const NAMES: [&str; 4] = [
+const NAMES: [&str; 3] = [
     "std::process::Command",
-    "tokio::process::Command",
     "sh -c",
     "Exec, spawner in the process",
 ];
@@ -57,15 +56,14 @@ async fn compare() {
     let exec = Exec::__for_tests(grant, Some(Path::new(PROGRAM)), &[], __lease::new()).unwrap();
     let text = Text::parse("hello").unwrap();
     let mut times = [const { Vec::new() }; NAMES.len()];
-    let mut order = [0, 1, 2, 3];
+    let mut order = [0, 1, 2];
     for _ in 0..ROUNDS {
         for at in order {
             let start = Instant::now();
             for _ in 0..RUNS {
                 let written = match at {
                     0 => plain(),
-                    1 => on_tokio().await,
-                    2 => shell(),
+                    1 => shell(),
                     _ => {
                         let run = exec.command([]).arg(&text).run().await;
                         run.unwrap().stdout
@@ -83,7 +81,7 @@ async fn compare() {
             "  {name:30} {:>8.2?}   {:.2}x Command   {:.2}x sh -c",
             median(&times[at]),
             ratio(&times[at], &times[0]),
-            ratio(&times[at], &times[2]),
+            ratio(&times[at], &times[1]),
         );
     }
 }
@@ -96,15 +94,6 @@ fn plain() -> Vec<u8> {
         .env_clear()
         .stdin(Stdio::null());
     command.output().unwrap().stdout
-}
-
-async fn on_tokio() -> Vec<u8> {
-    let mut command = tokio::process::Command::new(PROGRAM);
-    command
-        .args(["--", "hello"])
-        .env_clear()
-        .stdin(Stdio::null());
-    command.output().await.unwrap().stdout
 }
 
 fn shell() -> Vec<u8> {

@@ -65,6 +65,17 @@ fn main() {
             Ok(text) => print!("{text}"),
             Err(error) => println!("{error}"),
         },
+        "connect" => match std::net::TcpStream::connect(&args[args.len() - 1]) {
+            Ok(_) => println!("connected"),
+            Err(error) => println!("{error}"),
+        },
+        "shell" => match Command::new("/bin/sh")
+            .args(["-c", "echo a shell"])
+            .output()
+        {
+            Ok(output) => print!("{}", String::from_utf8_lossy(&output.stdout)),
+            Err(error) => println!("{error}"),
+        },
         "write" => fs::write("written", "by the program").unwrap(),
         // A tree: itself, a child, one in another group, and a daemon that lost its parents.
         "tree" => {
@@ -88,7 +99,8 @@ fn surroundings(args: &[String]) -> serde_json::Value {
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     let mut fds: Vec<u32> = fs::read_dir("/proc/self/fd")
-        .unwrap()
+        .into_iter()
+        .flatten()
         .filter_map(|fd| {
             let fd = fd.unwrap();
             // The descriptor of this very listing is gone when it is looked at.
@@ -104,7 +116,7 @@ fn surroundings(args: &[String]) -> serde_json::Value {
         "fds": fds,
         "cwd": env::current_dir().map_err(|error| error.to_string()).ok(),
         "cwd_entries": fs::read_dir(".").map(Iterator::count).ok(),
-        "limits": fs::read_to_string("/proc/self/limits").unwrap(),
+        "limits": fs::read_to_string("/proc/self/limits").unwrap_or_default(),
         "group": rustix::process::getpgrp().as_raw_nonzero(),
         "pid": std::process::id(),
     })

@@ -1,0 +1,220 @@
+//! The same program through a server: in the sandbox of its helper, and without as the control.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Lines, Write as _},
+    net::TcpListener,
+    path::PathBuf,
+    process::{Child, ChildStdout, Command, Stdio},
+};
+
+use serde_json::{Value, json};
+
+use crate::scene::{Scene, runs};
+
+struct Server {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    audit: PathBuf,
+}
+
+impl Server {
+    fn start(scene: &Scene, sandboxed: bool) -> Self {
+        let state = scene.path("state");
+        fs::create_dir_all(&state).unwrap();
+        let audit = state.join("audit.jsonl");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_exec-server"));
+        let grant = |name: &str, path: PathBuf| format!("{name}={}", path.display());
+        command
+            .args(["serve", "--stdio"])
+            .args(["--grant", &grant("work", scene.path("work"))])
+            .args(["--grant", &grant("probe", scene.path("bin/probe"))])
+            .args(["--grant", &grant("writer", scene.path("bin/probe"))])
+            .args(["--audit".as_ref(), audit.as_os_str()])
+            .env("HOME", &state)
+            .env("A_SECRET", "canary")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        if !sandboxed {
+            command.env("WITHOUT_SANDBOX", "1");
+        }
+        let mut child = command.spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut server = Self {
+            child,
+            lines,
+            audit,
+        };
+        let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {},
+            "clientInfo": { "name": "test", "version": "1" } });
+        server.send(1, "initialize", &params);
+        assert!(server.answer()["result"].is_object());
+        let done = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+        writeln!(server.child.stdin.as_mut().unwrap(), "{done}").unwrap();
+        server
+    }
+
+    fn send(&mut self, id: u32, method: &str, params: &Value) {
+        let message = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
+        writeln!(self.child.stdin.as_mut().unwrap(), "{message}").unwrap();
+    }
+
+    fn answer(&mut self) -> Value {
+        serde_json::from_str(&self.lines.next().unwrap().unwrap()).unwrap()
+    }
+
+    fn begin(&mut self, tool: &str, arguments: &Value) {
+        self.send(
+            2,
+            "tools/call",
+            &json!({ "name": tool, "arguments": arguments }),
+        );
+    }
+
+    fn call(&mut self, tool: &str, arguments: &Value) -> String {
+        self.begin(tool, arguments);
+        let answer = self.answer();
+        let text = answer["result"]["content"][0]["text"].as_str();
+        text.unwrap_or_else(|| panic!("{answer}")).to_owned()
+    }
+
+    fn look(&mut self, request: &str, value: &str) -> String {
+        self.call("look", &json!({ "request": request, "value": value }))
+    }
+
+    fn change(&mut self, request: &str) -> String {
+        self.call("change", &json!({ "request": request }))
+    }
+
+    fn refused_by(&self, control: &str) -> Value {
+        let log = fs::read_to_string(&self.audit).unwrap();
+        let mut records = log
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        records
+            .find(|record| record["control"] == control && record["outcome"] != "ok")
+            .unwrap_or_else(|| panic!("no refusal by {control}: {log}"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn in_the_sandbox_the_program_reaches_its_folder_and_nothing_else() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    for sandboxed in [true, false] {
+        let scene = Scene::new();
+        fs::write(scene.path("work/inside"), "inside").unwrap();
+        fs::write(scene.path("outside"), "the secret").unwrap();
+        let mut server = Server::start(&scene, sandboxed);
+        let outside = scene.path("outside").display().to_string();
+        assert_eq!(server.look("Read", "inside"), "inside");
+        let attempts = [
+            (server.look("Read", &outside), "the secret"),
+            (server.look("Read", "/etc/passwd"), "root:"),
+            (server.look("Connect", &address), "connected"),
+            (server.look("Shell", "x"), "a shell"),
+        ];
+        for (said, harm) in attempts {
+            assert_eq!(said.contains(harm), !sandboxed, "{sandboxed}: {said}");
+        }
+        // For reading is for reading, and for writing for writing.
+        server.look("Write", "x");
+        assert_eq!(scene.path("work/written").exists(), !sandboxed);
+        server.change("Write");
+        assert!(scene.path("work/written").exists());
+    }
+}
+
+#[test]
+fn in_the_sandbox_the_program_finds_as_little_as_without() {
+    for sandboxed in [true, false] {
+        let scene = Scene::new();
+        let mut server = Server::start(&scene, sandboxed);
+        let told = server.look("Tell", "x");
+        assert!(!told.contains("canary"), "{told}");
+        let told: Value = serde_json::from_str(&told).unwrap();
+        assert_eq!(told["env"], json!([]));
+        assert_eq!(told["group"], told["pid"]);
+        assert_eq!(told["cwd"], json!(scene.path("work")));
+        if !sandboxed {
+            assert_eq!(told["fds"], json!([0, 1, 2]));
+        }
+    }
+}
+
+#[test]
+fn what_a_program_left_is_gone_before_the_answer() {
+    for sandboxed in [true, false] {
+        let scene = Scene::new();
+        let mut server = Server::start(&scene, sandboxed);
+        assert_eq!(server.change("TreeAndGo"), "gone\n");
+        let left = scene.left();
+        assert_eq!(left.len(), 3);
+        assert!(!left.iter().any(|pid| runs(*pid)), "{sandboxed}");
+    }
+}
+
+#[tokio::test]
+async fn the_tree_ends_with_the_call() {
+    for sandboxed in [true, false] {
+        let scene = Scene::new();
+        let mut server = Server::start(&scene, sandboxed);
+        server.begin("change", &json!({ "request": "Tree" }));
+        scene.there_are(4).await;
+        // The tool has four seconds.
+        let answer = server.answer();
+        assert!(
+            answer["error"].is_object() || answer["result"]["isError"] == true,
+            "{answer}"
+        );
+        scene.all_are_gone(4).await;
+    }
+}
+
+#[tokio::test]
+async fn the_tree_ends_with_the_server() {
+    // Without a helper, nobody is left who could kill when the server itself is killed.
+    for (sandboxed, killed) in [(true, true), (true, false), (false, false)] {
+        let scene = Scene::new();
+        let mut server = Server::start(&scene, sandboxed);
+        server.begin("change", &json!({ "request": "Tree" }));
+        scene.there_are(4).await;
+        if killed {
+            server.child.kill().unwrap();
+        } else {
+            drop(server.child.stdin.take());
+        }
+        server.child.wait().unwrap();
+        scene.all_are_gone(4).await;
+    }
+}
+
+#[test]
+fn refusals_are_in_the_audit_log() {
+    let scene = Scene::new();
+    let mut server = Server::start(&scene, true);
+    let said = server.look("Tell", "@/etc/passwd");
+    assert!(said.contains("would open it as a file"), "{said}");
+    let record = server.refused_by("exec/argument");
+    assert_eq!(record["steps"][0]["action"], "probe tell");
+    assert_eq!(record["steps"][0]["outcome"], "denied");
+    assert!(!record.to_string().contains("/etc/passwd"), "{record}");
+    server.look("Tell", "-x");
+    let said = server.look("Flood", "x");
+    assert!(said.contains("100000 bytes"), "{said}");
+    assert_eq!(server.refused_by("exec/output")["target"], "look");
+    // Written in place: the helper looks, too.
+    let mut bytes = fs::read(&scene.program).unwrap();
+    bytes.push(0);
+    fs::write(&scene.program, bytes).unwrap();
+    let said = server.look("Tell", "x");
+    assert!(said.contains("changed on disk"), "{said}");
+    assert_eq!(server.refused_by("exec/program")["target"], "look");
+}
