@@ -4,7 +4,7 @@
 //! request-filtering-agent and ssrf_filter, as facts.
 
 use mcp_secure::{
-    capability::net::{NetError, Redirects},
+    capability::net::{NetError, NetLimits, Redirects},
     prelude::*,
     testing::TestServer,
 };
@@ -267,7 +267,11 @@ async fn no_row_is_a_label_of_a_wildcard() {
 #[tokio::test]
 async fn no_row_leaves_its_segment() {
     let world = World::hello().await;
-    let server = world.api();
+    let limits = NetLimits {
+        max_per_second: 1000,
+        ..NetLimits::default()
+    };
+    let server = world.granted(Api::from_operator().limits(limits), "/v1");
     let net: Net<Api, Get> = server.lend().unwrap();
     let mut sent = 0;
     let more = [

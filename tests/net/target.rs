@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use mcp_secure::{
     capability::net::{Endpoint, NetGrant},
     prelude::*,
+    sandbox::Sandbox,
 };
 
 /// The internet.
@@ -46,7 +47,22 @@ impl Target {
 }
 
 fn main() -> mcp_secure::Result<()> {
+    // The sandbox is as it always is. A clean start would take the proxies out of the
+    // environment; the handle must not ask them where an operator keeps them.
+    let kept = [
+        "NET_DNS",
+        "NET_CA",
+        "SSLKEYLOGFILE",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+    ];
+    let sandbox = kept.into_iter().fold(Sandbox::new(), Sandbox::keep_env);
     SecureServer::new(Target)
+        .sandbox(sandbox)
         .grant(here(Public::from_operator()))
         .grant(here(Inside::from_operator()))
         .stdio(Principal::local_user())

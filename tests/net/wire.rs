@@ -147,8 +147,9 @@ async fn a_name_that_leads_inside_is_refused_and_the_record_names_the_address() 
     let outcome = call(&world, &url, &url, "read_public", "x", "http://127.0.0.1:1");
     assert!(
         outcome.said.contains("an address that is not allowed"),
-        "{}",
-        outcome.said
+        "{} {}",
+        outcome.said,
+        outcome.record
     );
     assert!(
         !outcome.said.contains("127.0.0.1"),
