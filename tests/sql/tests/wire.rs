@@ -70,6 +70,31 @@ impl Server {
             .to_owned()
     }
 
+    /// Calls a tool several times at once; the texts, in whatever order they come.
+    pub(crate) fn call_at_once(
+        &mut self,
+        times: usize,
+        tool: &str,
+        arguments: &Value,
+    ) -> Vec<String> {
+        for id in 0..times {
+            self.send(
+                &json!({ "jsonrpc": "2.0", "id": 100 + id, "method": "tools/call",
+                "params": { "name": tool, "arguments": arguments } }),
+            );
+        }
+        let answers = (0..times).map(|_| self.lines.next().unwrap().unwrap());
+        answers
+            .map(|line| {
+                let answer: Value = serde_json::from_str(&line).unwrap();
+                answer["result"]["content"][0]["text"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned()
+            })
+            .collect()
+    }
+
     /// The last record of the audit log that has steps of handles or an outcome.
     pub(crate) fn record(&self) -> Value {
         let log = std::fs::read_to_string(self.audit()).unwrap();
