@@ -32,6 +32,8 @@ impl Server {
     /// Starts it, and gives what it says instead of serving.
     pub(crate) fn refusal(target: &str, grant: &str) -> String {
         let (mut child, _home) = spawn(target, grant);
+        // One that serves all the same ends with its client.
+        drop(child.stdin.take());
         let mut said = String::new();
         child
             .stderr
