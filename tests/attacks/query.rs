@@ -7,7 +7,7 @@
 
 use std::{env, io, path::PathBuf};
 
-use mcp_secure::prelude::*;
+use mcp_secure::{prelude::*, sandbox::Sandbox};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ use crate::{
     report::{Attack, Played, Stopped},
     scene::Scene,
     twin,
-    wire::{Server, text},
+    wire::{ROLE, Server, text},
 };
 
 /// The naive server; its argument is the database.
@@ -111,6 +111,7 @@ impl Ours {
 pub fn serve() -> mcp_secure::Result<()> {
     SecureServer::new(Ours)
         .grant(Books::from_operator())
+        .sandbox(Sandbox::new().keep_env(ROLE))
         .stdio(Principal::local_user())
         .run()
 }

@@ -17,6 +17,9 @@ const CLIENTS: &str = "tests/clients";
 /// What reads the files of the Unicode Character Database.
 const TEXT_TESTS: &str = "tests/text/Cargo.toml";
 
+/// What starts a PostgreSQL server.
+const SQL_TESTS: &str = "tests/sql/Cargo.toml";
+
 /// The Node to install where the system's is older than [`NODE_MAJOR`].
 const NODE_VERSION: &str = "22.23.3";
 
@@ -50,6 +53,11 @@ const DEBIAN: &[Debian] = &[
         package: "bzip2",
         probe: &["bzip2", "--help"],
         purpose: "unpacks one of those files",
+    },
+    Debian {
+        package: "postgresql",
+        probe: &["sh", "-c", "test -x /usr/lib/postgresql/*/bin/initdb"],
+        purpose: "is the server that the database handles are tested on",
     },
 ];
 
@@ -104,6 +112,11 @@ pub(crate) fn tools(workspace: &Workspace) -> Result<Tools> {
         debian(&["unicode-data", "bzip2"])?;
     } else {
         eprintln!("unicode-data: skipped, there is no {TEXT_TESTS}");
+    }
+    if workspace.root.join(SQL_TESTS).exists() {
+        debian(&["postgresql"])?;
+    } else {
+        eprintln!("postgresql: skipped, there is no {SQL_TESTS}");
     }
 
     let lines: String = tools

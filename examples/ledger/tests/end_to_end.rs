@@ -28,7 +28,9 @@ impl Server {
             .prefix("ledger-")
             .tempdir()
             .unwrap();
-        let path = folder.path().join("ledger.db");
+        let books = folder.path().join("books");
+        std::fs::create_dir(&books).unwrap();
+        let path = books.join("ledger.db");
         rusqlite::Connection::open(&path)
             .unwrap()
             .execute_batch(include_str!("../schema.sql"))
@@ -69,7 +71,7 @@ impl Server {
             if message["method"] != "elicitation/create" {
                 return message;
             }
-            let result = json!({ "action": self.person, "content": {} });
+            let result = json!({ "action": self.person, "content": { "approve": true } });
             let answer = json!({ "jsonrpc": "2.0", "id": message["id"], "result": result });
             self.send(&answer);
         }
@@ -84,7 +86,7 @@ impl Server {
     }
 
     fn balance(&self, name: &str) -> i64 {
-        rusqlite::Connection::open(self.folder.path().join("ledger.db"))
+        rusqlite::Connection::open(self.folder.path().join("books/ledger.db"))
             .unwrap()
             .query_row(
                 "SELECT cents FROM accounts WHERE name = ?1",

@@ -10,6 +10,7 @@ use mcp_secure::{
         tcp::TcpLimits,
     },
     prelude::*,
+    sandbox::Sandbox,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -142,6 +143,30 @@ impl OnSqlite {
     }
 }
 
+/// One that only reads, so that the sandbox leaves open as little as it can.
+struct OnlyReading;
+
+#[secure_server(name = "sql-target")]
+impl OnlyReading {
+    /// The entries of one name, after a while.
+    #[tool(public)]
+    async fn find(
+        &self,
+        name: String,
+        steps: i64,
+        ledger: Sql<Ledger, ReadOnly>,
+    ) -> ToolResult<String> {
+        let rows = ledger
+            .query(
+                "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ?2) \
+                 SELECT text FROM entries WHERE name = ?1 AND (SELECT count(*) FROM n) > 0",
+                (name, steps),
+            )
+            .await?;
+        Ok(rows.all::<String>()?.join("\n"))
+    }
+}
+
 /// What both servers on PostgreSQL have.
 async fn find<M: mcp_secure::capability::Mode>(
     books: &Sql<Books, M>,
@@ -237,19 +262,31 @@ impl OnTcp {
     }
 }
 
+/// Which of the servers it is.
+const TARGET: &str = "SQL_TARGET";
+
 fn main() -> mcp_secure::Result<()> {
     let limits = SqlLimits::default()
         .rows(100)
         .bytes(100_000)
         .statement_timeout(std::time::Duration::from_secs(1));
     let user = Principal::local_user();
-    match std::env::var("SQL_TARGET").as_deref() {
+    // The server starts itself again with a clean environment.
+    let sandbox = Sandbox::new().keep_env(TARGET);
+    match std::env::var(TARGET).as_deref() {
         Ok("reading") => SecureServer::new(Reading)
             .grant(Books::from_operator().limits(limits))
+            .sandbox(sandbox)
             .stdio(user)
             .run(),
         Ok("writing") => SecureServer::new(Writing)
             .grant(Books::from_operator().limits(limits))
+            .sandbox(sandbox)
+            .stdio(user)
+            .run(),
+        Ok("only reading") => SecureServer::new(OnlyReading)
+            .grant(Ledger::from_operator())
+            .sandbox(sandbox)
             .stdio(user)
             .run(),
         Ok("tcp") => SecureServer::new(OnTcp)
@@ -260,10 +297,12 @@ fn main() -> mcp_secure::Result<()> {
                         .idle_timeout(std::time::Duration::from_millis(300)),
                 ),
             )
+            .sandbox(sandbox)
             .stdio(user)
             .run(),
         _ => SecureServer::new(OnSqlite)
             .grant(Ledger::from_operator().limits(limits))
+            .sandbox(sandbox)
             .stdio(user)
             .run(),
     }

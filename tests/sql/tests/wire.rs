@@ -32,6 +32,8 @@ impl Server {
     /// Starts it, and gives what it says instead of serving.
     pub(crate) fn refusal(target: &str, grant: &str) -> String {
         let (mut child, _home) = spawn(target, grant);
+        // One that serves all the same ends with its client.
+        drop(child.stdin.take());
         let mut said = String::new();
         child
             .stderr
@@ -68,6 +70,31 @@ impl Server {
             .as_str()
             .unwrap_or_else(|| panic!("{answer}"))
             .to_owned()
+    }
+
+    /// Calls a tool several times at once; the texts, in whatever order they come.
+    pub(crate) fn call_at_once(
+        &mut self,
+        times: usize,
+        tool: &str,
+        arguments: &Value,
+    ) -> Vec<String> {
+        for id in 0..times {
+            self.send(
+                &json!({ "jsonrpc": "2.0", "id": 100 + id, "method": "tools/call",
+                "params": { "name": tool, "arguments": arguments } }),
+            );
+        }
+        let answers = (0..times).map(|_| self.lines.next().unwrap().unwrap());
+        answers
+            .map(|line| {
+                let answer: Value = serde_json::from_str(&line).unwrap();
+                answer["result"]["content"][0]["text"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned()
+            })
+            .collect()
     }
 
     /// The last record of the audit log that has steps of handles or an outcome.

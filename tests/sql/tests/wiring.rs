@@ -92,6 +92,34 @@ fn what_is_written_is_there_and_a_rule_of_the_schema_is_said_without_words_of_it
     );
 }
 
+/// The sandbox is closed when the second connection is opened, and when another program writes.
+#[test]
+fn in_the_sandbox_a_database_is_read_and_written_in_both_modes() {
+    for mode in ["DELETE", "WAL"] {
+        let files = Files::new();
+        files.raw(&format!("PRAGMA journal_mode = {mode}"));
+        let mut server = Server::start("only reading", &files.grant());
+        let arguments = json!({ "name": "boat", "steps": 300_000 });
+        let found = server.call_at_once(4, "find", &arguments);
+        assert_eq!(found, vec!["Paint the boat."; 4], "{mode}");
+        for text in ["Sink the boat.", "Raise the boat."] {
+            files.raw(&format!(
+                "UPDATE entries SET text = '{text}' WHERE name = 'boat'"
+            ));
+            let arguments = json!({ "name": "boat", "steps": 1 });
+            assert_eq!(server.call("find", arguments), text, "{mode}");
+        }
+        drop(server);
+        let mut server = Server::start("sqlite", &files.grant());
+        for name in ["sail", "rope"] {
+            let entry = json!({ "name": name, "text": name });
+            assert_eq!(server.call("add", entry), "added", "{mode}");
+            assert_eq!(server.call("find", json!({ "name": name })), name, "{mode}");
+        }
+        assert_eq!(files.count(), 4, "{mode}");
+    }
+}
+
 #[test]
 fn a_grant_that_others_decide_about_stops_the_start() {
     let files = Files::new();

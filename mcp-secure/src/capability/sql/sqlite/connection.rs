@@ -162,11 +162,7 @@ impl Connection {
 
     fn rows(&self, statement: &Statement, limits: SqlLimits) -> Result<Rows> {
         let mut prepared = self.prepare(statement)?;
-        let columns: Vec<String> = prepared
-            .column_names()
-            .into_iter()
-            .map(str::to_owned)
-            .collect();
+        let columns: Vec<String> = prepared.column_names().map(str::to_owned).collect();
         let width = columns.len();
         let (mut found, mut rows, mut bytes) = (prepared.raw_query(), Vec::new(), 0);
         while let Some(row) = found.next().map_err(|e| told(&e, limits))? {
