@@ -42,10 +42,6 @@ mod tools;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // A helper of one of our servers has no environment. It comes to `run` as the server did.
-    if std::env::args().nth(1).as_deref() == Some("--mcp-secure-helper") {
-        return ended(tools::serve());
-    }
     // As a child this process is the server that is attacked.
     match std::env::var(wire::ROLE).as_deref() {
         Ok("ours") => return ended(ours::serve_one_user()),

@@ -4,9 +4,13 @@
 use mcp_secure::{
     capability::exec::{Command, Separator},
     prelude::*,
+    sandbox::Sandbox,
 };
 
-use crate::ours::{Root, SCOPES};
+use crate::{
+    ours::{Root, SCOPES},
+    wire::ROLE,
+};
 
 /// What stands for `kubectl`, `aws`, `dbt` and so on.
 #[capability(exec)]
@@ -213,6 +217,8 @@ fn serve_with(program: &str) -> mcp_secure::Result<()> {
                 .env("GIT_CONFIG_NOSYSTEM", "1")
                 .separator(Separator::EndOfOptions),
         )
+        // It is what makes this program the server, and its helper the helper.
+        .sandbox(Sandbox::new().keep_env(ROLE))
         .stdio(Principal::local_user().scopes(SCOPES))
         .run_from(std::env::args_os().chain(grant))
 }
