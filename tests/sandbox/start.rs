@@ -120,3 +120,13 @@ fn a_closed_server_still_clears_its_socket_away() {
     wait("no end", &mut || child.try_wait().unwrap().is_some());
     assert!(!socket.exists(), "the socket is left behind");
 }
+
+#[test]
+fn a_program_with_a_runtime_of_its_own_is_closed_as_well() {
+    let scene = Scene::new();
+    let mut command = scene.command("enter", &[]);
+    command.env("SANDBOX_SECRET", &scene.around.secret);
+    let (_, _, said) = output(&mut command);
+    let expected = "full: granted true, secret false, client false";
+    assert!(said.contains(expected), "{said}");
+}

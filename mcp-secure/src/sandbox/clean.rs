@@ -22,6 +22,9 @@ pub(super) fn start(keep: &BTreeSet<String>) -> Vec<Row> {
     let inherited = inherited(Path::new("/proc/self/fdinfo"));
     let mut failed = None;
     let again = std::env::var_os(AGAIN).is_some();
+    if again {
+        name_again();
+    }
     if !again && (!strange.is_empty() || inherited != Some(0)) {
         close_fds::set_fds_cloexec(3, &[]);
         failed = Some(exec(keep));
@@ -73,6 +76,15 @@ fn exec(keep: &BTreeSet<String>) -> std::io::Error {
         .envs(kept(keep))
         .env(AGAIN, "1")
         .exec()
+}
+
+/// For who lists processes: the kernel names it after the path that was executed, `exe`.
+fn name_again() {
+    let first = std::env::args_os().next().unwrap_or_default();
+    let name = Path::new(&first).file_name().unwrap_or_default();
+    if let Ok(name) = std::ffi::CString::new(name.as_encoded_bytes()) {
+        let _ = rustix::thread::set_name(&name);
+    }
 }
 
 /// The variables that stay.

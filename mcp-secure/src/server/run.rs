@@ -165,7 +165,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 }
                 let limits = http.limits_mut();
                 limits.body_bytes = limits.body_bytes.min(max_message);
-                Bound::Http(http.bind(name)?)
+                Bound::Http(Box::new(http.bind(name)?))
             }
             #[cfg(feature = "http")]
             Transport::Unix(path) => {
@@ -177,7 +177,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 }
                 let limits = unix.limits_mut();
                 limits.body_bytes = limits.body_bytes.min(max_message);
-                Bound::Http(unix.bind()?)
+                Bound::Http(Box::new(unix.bind()?))
             }
             #[cfg(not(feature = "http"))]
             _ => return Err(Error::new("this server is built without HTTP")),
@@ -220,7 +220,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
         let done = match bound {
             Bound::Stdio(out) => runtime.block_on(serve::stdio(plan, out)),
             #[cfg(feature = "http")]
-            Bound::Http(bound) => runtime.block_on(serve::http(plan, bound)),
+            Bound::Http(bound) => runtime.block_on(serve::http(plan, *bound)),
         };
         // A read of standard input or a stuck tool must not keep the process.
         super::end(runtime);
@@ -325,7 +325,7 @@ fn bindings(resolved: &Resolved) -> Vec<Binding> {
 enum Bound {
     Stdio(std::fs::File),
     #[cfg(feature = "http")]
-    Http(super::http::Bound),
+    Http(Box<super::http::Bound>),
 }
 
 fn audit_target(

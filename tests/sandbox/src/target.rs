@@ -79,12 +79,30 @@ fn reaching() -> mcp_secure::Result<()> {
         .run()
 }
 
+/// A program that does not call `run`: what it says goes to standard error.
+fn own_runtime(sandbox: Sandbox) -> mcp_secure::Result<()> {
+    let report = sandbox
+        .require(Level::Full)
+        .read("/etc/passwd")
+        .enter()?;
+    let granted = std::fs::read("/etc/passwd").is_ok();
+    let secret = std::env::var_os("SANDBOX_SECRET").is_some_and(|path| std::fs::read(path).is_ok());
+    let client = std::env::var_os("API_TOKEN").is_some();
+    Err(Error::new(format!(
+        "{}: granted {granted}, secret {secret}, client {client}",
+        report.level
+    )))
+}
+
 fn main() -> mcp_secure::Result<()> {
     let chosen = std::env::var("SANDBOX_SERVER").unwrap_or_default();
-    let sandbox = Sandbox::new().keep_env("SANDBOX_SERVER");
+    let sandbox = Sandbox::new()
+        .keep_env("SANDBOX_SERVER")
+        .keep_env("SANDBOX_SECRET");
     let sandbox = match chosen.as_str() {
         "" => sandbox,
         "reaching" => return reaching(),
+        "enter" => return own_runtime(sandbox),
         "strict" => sandbox.require(Level::Full),
         "without" => dangerous::without_sandbox(sandbox, "the control of a test"),
         "network" => dangerous::ambient_network(sandbox, "a test"),
