@@ -73,7 +73,8 @@ impl<P: Program> Command<P> {
     pub fn option(mut self, name: impl Flag, value: impl Argument) -> Self {
         let name = name.as_flag();
         let is_long = name.starts_with("--") && name.len() > 2;
-        if !is_long && !(name.len() == 2 && name.starts_with('-') && name != "--") {
+        let is_short = name.len() == 2 && name.starts_with('-') && name != "--";
+        if !is_long && !is_short {
             return self.refuse_option("its name is neither `--name` nor `-n`");
         }
         if self.separated {
