@@ -9,13 +9,13 @@ use std::{
 use tokio::net::UdpSocket;
 
 /// Answers on loopback. Each name has a list of answers; the last of them stays.
-pub struct Dns {
-    pub address: SocketAddr,
+pub(crate) struct Dns {
+    pub(crate) address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Dns {
-    pub async fn new(zone: &[(&str, &[&[&str]])]) -> Self {
+    pub(crate) async fn new(zone: &[(&str, &[&[&str]])]) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         let zone: HashMap<String, Vec<Vec<IpAddr>>> = zone
@@ -48,7 +48,7 @@ impl Dns {
     }
 
     /// The names that were asked for.
-    pub fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 }

@@ -17,29 +17,29 @@ use tokio_rustls::TlsAcceptor;
 
 /// A request as it stood on the wire.
 #[derive(Clone, Debug)]
-pub struct Seen {
-    pub line: String,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+pub(crate) struct Seen {
+    pub(crate) line: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
     /// Which connection it came by, from 1.
-    pub connection: usize,
+    pub(crate) connection: usize,
 }
 
 impl Seen {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut found = self.headers.iter().filter(|(n, _)| n == name);
         let value = found.next().map(|(_, value)| value.as_str());
         assert!(found.next().is_none(), "`{name}` came twice");
         value
     }
 
-    pub fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.line.split(' ').nth(1).unwrap()
     }
 }
 
 /// What the server does next.
-pub enum Act {
+pub(crate) enum Act {
     Say(Vec<u8>),
     Wait(Duration),
     /// Says it until nobody listens.
@@ -50,15 +50,15 @@ pub enum Act {
 type Handler = Arc<dyn Fn(&Seen) -> Vec<Act> + Send + Sync>;
 
 #[derive(Clone)]
-pub struct Site {
-    pub address: SocketAddr,
+pub(crate) struct Site {
+    pub(crate) address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     opened: Arc<AtomicUsize>,
     open: Arc<AtomicUsize>,
 }
 
 impl Site {
-    pub async fn new(
+    pub(crate) async fn new(
         tls: Option<TlsAcceptor>,
         handler: impl Fn(&Seen) -> Vec<Act> + Send + Sync + 'static,
     ) -> Self {
@@ -126,23 +126,23 @@ impl Site {
     }
 
     /// What was heard so far.
-    pub fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 
     /// The one request that was heard.
-    pub fn only(&self) -> Seen {
+    pub(crate) fn only(&self) -> Seen {
         let [seen] = <[Seen; 1]>::try_from(self.seen()).unwrap();
         seen
     }
 
     /// Connections so far.
-    pub fn opened(&self) -> usize {
+    pub(crate) fn opened(&self) -> usize {
         self.opened.load(Ordering::SeqCst)
     }
 
     /// Waits until no connection is open.
-    pub async fn is_left(&self) {
+    pub(crate) async fn is_left(&self) {
         let left = async {
             while self.open.load(Ordering::SeqCst) > 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -209,7 +209,7 @@ async fn until<S: AsyncRead + Unpin>(stream: &mut S, end: &[u8]) -> Option<Strin
 }
 
 /// A whole response.
-pub fn reply(status: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<Act> {
+pub(crate) fn reply(status: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<Act> {
     let mut bytes = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n", body.len());
     for (name, value) in headers {
         bytes.push_str(&format!("{name}: {value}\r\n"));
@@ -221,6 +221,6 @@ pub fn reply(status: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<Act> {
 }
 
 /// `200`, with this.
-pub fn ok(body: &[u8]) -> Vec<Act> {
+pub(crate) fn ok(body: &[u8]) -> Vec<Act> {
     reply("200 OK", &[], body)
 }

@@ -79,12 +79,10 @@ fn call(world: &World, public: &str, inside: &str, tool: &str, id: &str, proxy: 
         "the keys of TLS were written down"
     );
     let log = std::fs::read_to_string(&audit).unwrap();
-    let records = log
+    let mut records = log
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let record = records
-        .filter(|r| r.to_string().contains("\"steps\""))
-        .last();
+    let record = records.rfind(|r| r.to_string().contains("\"steps\""));
     let said = answer["result"]["content"][0]["text"].as_str();
     Outcome {
         said: said.unwrap_or(&answer.to_string()).to_owned(),

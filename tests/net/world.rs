@@ -18,28 +18,28 @@ use crate::{
 
 /// What the tests ask. It is on loopback, so its addresses are private.
 #[capability(net, allow_private)]
-pub struct Api;
+pub(crate) struct Api;
 
 /// The same, for a second grant.
 #[capability(net, allow_private)]
-pub struct Other;
+pub(crate) struct Other;
 
 /// On the internet: no private address.
 #[capability(net)]
-pub struct Public;
+pub(crate) struct Public;
 
 /// Every host below a name.
 #[capability(net, open, allow_private)]
-pub struct Wild;
+pub(crate) struct Wild;
 
-pub struct Authority {
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: PathBuf,
     _dir: tempfile::TempDir,
 }
 
 impl Authority {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -54,16 +54,16 @@ impl Authority {
     }
 
     /// Where its certificate is.
-    pub fn pem(&self) -> PathBuf {
+    pub(crate) fn pem(&self) -> PathBuf {
         self.pem.clone()
     }
 
     /// A server with a certificate for these names.
-    pub fn server(&self, names: &[&str], is_expired: bool) -> TlsAcceptor {
+    pub(crate) fn server(&self, names: &[&str], is_expired: bool) -> TlsAcceptor {
         self.acceptor(names, is_expired, rustls::ALL_VERSIONS)
     }
 
-    pub fn acceptor(
+    pub(crate) fn acceptor(
         &self,
         names: &[&str],
         is_expired: bool,
@@ -90,15 +90,15 @@ impl Authority {
 }
 
 /// A site behind `api.test` (and every `*.test`), with what is needed to reach it.
-pub struct World {
-    pub authority: Authority,
-    pub dns: Dns,
-    pub site: Site,
+pub(crate) struct World {
+    pub(crate) authority: Authority,
+    pub(crate) dns: Dns,
+    pub(crate) site: Site,
 }
 
 impl World {
     /// By HTTPS.
-    pub async fn new(handler: impl Fn(&Seen) -> Vec<Act> + Send + Sync + 'static) -> Self {
+    pub(crate) async fn new(handler: impl Fn(&Seen) -> Vec<Act> + Send + Sync + 'static) -> Self {
         let authority = Authority::new();
         let tls = authority.server(&["api.test", "*.api.test", "127.0.0.1"], false);
         Self {
@@ -113,30 +113,30 @@ impl World {
     }
 
     /// One that says `hello`.
-    pub async fn hello() -> Self {
+    pub(crate) async fn hello() -> Self {
         Self::new(|_| ok(b"hello")).await
     }
 
     /// The URL of the site.
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("https://api.test:{}{path}", self.site.address.port())
     }
 
     /// A grant that believes the authority and asks the name server.
-    pub fn with<E: Endpoint>(&self, grant: NetGrant<E>) -> NetGrant<E> {
+    pub(crate) fn with<E: Endpoint>(&self, grant: NetGrant<E>) -> NetGrant<E> {
         grant
             .ca_file(self.authority.pem())
             .nameservers([self.dns.address])
     }
 
     /// The site, granted.
-    pub fn granted<E: Endpoint>(&self, grant: NetGrant<E>, path: &str) -> TestServer {
+    pub(crate) fn granted<E: Endpoint>(&self, grant: NetGrant<E>, path: &str) -> TestServer {
         let server = TestServer::new();
         server.granted(self.with(grant), self.url(path)).unwrap()
     }
 
     /// The site, granted as usual.
-    pub fn api(&self) -> TestServer {
+    pub(crate) fn api(&self) -> TestServer {
         self.granted(Api::from_operator(), "/v1")
     }
 }

@@ -105,8 +105,8 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    /// A route of its own, without a helper: for unit tests, and for what is fetched before
-    /// the sandbox closes.
+    /// A route of its own, without a helper.
+    #[cfg(test)]
     pub(crate) fn inside(rule: DialRule) -> Self {
         Self {
             inside: Arc::new(Dialer::default()),
@@ -116,6 +116,7 @@ impl Route {
     }
 
     /// What it may reach.
+    #[cfg(test)]
     pub(crate) fn rule(&self) -> &DialRule {
         &self.rule
     }
