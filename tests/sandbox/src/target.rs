@@ -81,10 +81,7 @@ fn reaching() -> mcp_secure::Result<()> {
 
 /// A program that does not call `run`: what it says goes to standard error.
 fn own_runtime(sandbox: Sandbox) -> mcp_secure::Result<()> {
-    let report = sandbox
-        .require(Level::Full)
-        .read("/etc/passwd")
-        .enter()?;
+    let report = sandbox.require(Level::Full).read("/etc/passwd").enter()?;
     let granted = std::fs::read("/etc/passwd").is_ok();
     let secret = std::env::var_os("SANDBOX_SECRET").is_some_and(|path| std::fs::read(path).is_ok());
     let client = std::env::var_os("API_TOKEN").is_some();
