@@ -101,6 +101,8 @@ pub(crate) fn serve_as_helper() -> Option<Result<()>> {
 
 fn serve() -> Result<()> {
     let channel = channel()?;
+    // For who lists processes.
+    let _ = rustix::thread::set_name(c"mcp-helper");
     let broken = |error| Error::new(format!("the server cannot be heard: {error}"));
     let Some((start, _)) = channel.recv::<Start>().map_err(broken)? else {
         return Ok(());

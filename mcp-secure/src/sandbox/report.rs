@@ -167,13 +167,17 @@ impl Row {
 /// Without files or system calls there is nothing to speak of; anything else that is missing
 /// makes it partial.
 pub(crate) fn level<'a>(rows: impl Iterator<Item = (&'a str, Level)> + Clone) -> Level {
-    if rows.clone().all(|(_, got)| got == Level::Full) {
-        return Level::Full;
+    let bearing = |wanted: &str| {
+        rows.clone()
+            .any(|(name, got)| name == wanted && got >= Level::Partial)
+    };
+    // What is not reported is not there.
+    if !bearing("files") || !bearing("system calls") {
+        return Level::None;
     }
-    let mut bearing = rows.filter(|(name, _)| matches!(*name, "files" | "system calls"));
-    match bearing.all(|(_, got)| got >= Level::Partial) {
-        true => Level::Partial,
-        false => Level::None,
+    match rows.clone().all(|(_, got)| got == Level::Full) {
+        true => Level::Full,
+        false => Level::Partial,
     }
 }
 
@@ -276,4 +280,60 @@ impl SandboxReport {
 
 fn line(page: &mut String, name: &str, got: Level, wanted: &str, because: &str) {
     let _ = writeln!(page, "  {got:<7} {name}: {wanted} ({because})");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_without_files_or_calls_is_none_and_one_gap_makes_it_partial() {
+        let sum = |rows: &[(&str, Level)]| level(rows.iter().copied());
+        let whole = [("files", Level::Full), ("system calls", Level::Full)];
+        assert_eq!(sum(&whole), Level::Full);
+        assert_eq!(
+            sum(&[whole[0], whole[1], ("threads", Level::None)]),
+            Level::Partial
+        );
+        assert_eq!(sum(&[("files", Level::Partial), whole[1]]), Level::Partial);
+        for gap in [
+            &whole[..1],
+            &whole[1..],
+            &[],
+            &[("files", Level::None), whole[1]],
+        ] {
+            assert_eq!(sum(gap), Level::None, "{gap:?}");
+        }
+    }
+
+    #[test]
+    fn a_self_test_that_gets_through_and_a_helper_that_is_open_lower_it() {
+        let mut report = SandboxReport {
+            rows: vec![
+                Row::new("files", "", Level::Full, ""),
+                Row::new("system calls", "", Level::Full, ""),
+            ],
+            ..SandboxReport::default()
+        };
+        report.sum();
+        assert_eq!(report.level, Level::Full);
+        report.self_tests.push(SelfTest {
+            name: "x",
+            result: Tried::NotStopped,
+            said: "it works".to_owned(),
+        });
+        report.sum();
+        assert_eq!(report.level, Level::Partial);
+        assert_eq!(report.weak().count(), 1);
+        report.self_tests.clear();
+        report.helpers.push(HelperReport {
+            role: "dial".to_owned(),
+            name: "dial".to_owned(),
+            pid: 1,
+            level: Level::None,
+            rows: Vec::new(),
+        });
+        report.sum();
+        assert_eq!(report.level, Level::None);
+    }
 }
