@@ -5,6 +5,7 @@
 //! `WIRING_TRACES` is a file in which user code leaves a line when it runs: what a control
 //! refused must not be in it.
 
+mod flow;
 mod layers;
 mod leaky;
 mod others;
@@ -18,6 +19,7 @@ use mcp_secure::{
 };
 
 use crate::{
+    flow::{Anywhere, Elsewhere, Fixed, Flow},
     layers::{Count, Meddle, Meddler, Watch},
     leaky::Leaky,
     others::{Late, Quadratic},
@@ -35,6 +37,7 @@ fn main() -> mcp_secure::Result<()> {
             finish(server.grant(Files::from_operator()))
         }
         Some("leaky") => leaky(),
+        Some("flow") => flow(),
         Some("quadratic") => finish(SecureServer::new(Quadratic)),
         Some("hidden") => finish(SecureServer::new(others::Hidden)),
         _ => target(),
@@ -81,6 +84,20 @@ fn leaky() -> mcp_secure::Result<()> {
         Some("watch") => server.layer(Watch(traces)),
         Some(what) => server.layer(Meddle(Meddler::named(what))),
     })
+}
+
+fn flow() -> mcp_secure::Result<()> {
+    let server = SecureServer::new(Flow::new(Traces::from_env()))
+        .grant(Files::from_operator())
+        .grant(Anywhere::declared())
+        .grant(Elsewhere::from_operator())
+        .grant(Fixed::declared());
+    if setting("USERS").is_none() {
+        return finish(server);
+    }
+    let users = [("alice-token", "alice"), ("bob-token", "bob")];
+    let users = users.map(|(token, subject)| (token, subject, &["files:read"][..]));
+    server.http(Http::on("127.0.0.1:0").test_users(users)).run()
 }
 
 /// The same transports, principal and limits for every server here.
