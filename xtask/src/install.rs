@@ -17,6 +17,9 @@ const CLIENTS: &str = "tests/clients";
 /// What reads the files of the Unicode Character Database.
 const TEXT_TESTS: &str = "tests/text/Cargo.toml";
 
+/// The attacks that are in a network namespace.
+const NET_ATTACKS: &str = "tests/attacks/internet";
+
 /// The Node to install where the system's is older than [`NODE_MAJOR`].
 const NODE_VERSION: &str = "22.23.3";
 
@@ -50,6 +53,11 @@ const DEBIAN: &[Debian] = &[
         package: "bzip2",
         probe: &["bzip2", "--help"],
         purpose: "unpacks one of those files",
+    },
+    Debian {
+        package: "iproute2",
+        probe: &["ip", "-Version"],
+        purpose: "brings up the network namespaces that some attacks are in",
     },
 ];
 
@@ -104,6 +112,11 @@ pub(crate) fn tools(workspace: &Workspace) -> Result<Tools> {
         debian(&["unicode-data", "bzip2"])?;
     } else {
         eprintln!("unicode-data: skipped, there is no {TEXT_TESTS}");
+    }
+    if workspace.root.join(NET_ATTACKS).exists() {
+        debian(&["iproute2"])?;
+    } else {
+        eprintln!("iproute2: skipped, there is no {NET_ATTACKS}");
     }
 
     let lines: String = tools
