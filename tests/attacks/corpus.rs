@@ -91,7 +91,7 @@ pub fn trials(attacks: &[Attack]) -> Vec<Trial> {
         run: Box::new(move || {
             let mut lines = Vec::new();
             let mut sums = [0; 3];
-            for class in CLASSES.iter().copied() {
+            for class in CLASSES {
                 let rows = advisories().into_iter().filter(|row| row.cls == class);
                 let mut counts = [0; 3];
                 for row in rows {

@@ -2,6 +2,7 @@
 
 use mcp_secure::{
     prelude::*,
+    sandbox::Sandbox,
     serde_json::{Value, json},
 };
 
@@ -64,8 +65,9 @@ impl Mailer {
 
 fn main() -> mcp_secure::Result<()> {
     let scopes = ["mail:send", "mail:read"];
-    let token = std::env::var("MAILER_TOKEN").unwrap_or_default();
+    let token = std::env::var(TOKEN).unwrap_or_default();
     SecureServer::new(Mailer)
+        .sandbox(Sandbox::new().keep_env(TOKEN))
         .grant(
             Mail::from_operator()
                 .bearer(token)
@@ -85,3 +87,6 @@ fn main() -> mcp_secure::Result<()> {
 }
 
 const FROM: &str = "mailer@example.com";
+
+/// The variable with the token of the API. All others are gone when the server serves.
+const TOKEN: &str = "MAILER_TOKEN";

@@ -5,10 +5,14 @@
 use mcp_secure::{
     capability::net::{Endpoint, NetGrant, Redirects},
     prelude::*,
+    sandbox::Sandbox,
     serde_json::{Value, json},
 };
 
-use crate::ours::{Root, SCOPES};
+use crate::{
+    ours::{Root, SCOPES},
+    wire::ROLE,
+};
 
 /// The portals with open data, one below the other.
 #[capability(net = "https://*.opendata.example")]
@@ -170,6 +174,7 @@ pub fn serve() -> mcp_secure::Result<()> {
     let token = std::env::var("API_TOKEN").unwrap();
     let mail = EgressRule::on("POST", "/email").addresses_from_arguments(&["example.com"]);
     SecureServer::new(Web)
+        .sandbox(Sandbox::new().keep_env(ROLE).keep_env("API_TOKEN"))
         .grant(Root::from_operator())
         .grant(here(Portals::declared()))
         .grant(here(Pictures::declared()).redirects(Redirects::Granted))

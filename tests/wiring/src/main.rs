@@ -97,7 +97,10 @@ fn flow() -> mcp_secure::Result<()> {
     }
     let users = [("alice-token", "alice"), ("bob-token", "bob")];
     let users = users.map(|(token, subject)| (token, subject, &["files:read"][..]));
-    server.http(Http::on("127.0.0.1:0").test_users(users)).run()
+    server
+        .sandbox(with_settings())
+        .http(Http::on("127.0.0.1:0").test_users(users))
+        .run()
 }
 
 /// The same transports, principal and limits for every server here.
@@ -133,11 +136,8 @@ where
     }
     let token = PathBuf::from(setting("TOKEN").unwrap_or_default());
     let socket = PathBuf::from(setting("SOCKET").unwrap_or_default());
-    // What chooses the server must outlive the clean start.
-    let settings = std::env::vars().filter(|(name, _)| name.starts_with("WIRING_"));
-    let sandbox = settings.fold(Sandbox::new(), |sandbox, (name, _)| sandbox.keep_env(name));
     server
-        .sandbox(sandbox)
+        .sandbox(with_settings())
         .limits(limits)
         .stdio(Principal::local_user().scopes(scopes.clone()))
         .http(
@@ -147,6 +147,12 @@ where
         )
         .unix(Unix::at(socket).scopes(scopes).limits(http))
         .run()
+}
+
+/// What chooses the server must outlive the clean start.
+fn with_settings() -> Sandbox {
+    let settings = std::env::vars().filter(|(name, _)| name.starts_with("WIRING_"));
+    settings.fold(Sandbox::new(), |sandbox, (name, _)| sandbox.keep_env(name))
 }
 
 fn setting(name: &str) -> Option<String> {
