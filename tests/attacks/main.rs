@@ -39,9 +39,9 @@ mod query;
 mod rebind;
 mod sess;
 mod shell;
-mod tools;
 mod ssrf;
 mod supply;
+mod tools;
 mod urlauth;
 
 use std::process::ExitCode;

@@ -28,7 +28,8 @@ use crate::{
 };
 
 fn main() -> mcp_secure::Result<()> {
-    if !std::env::args().any(|argument| argument == "--stdio") {
+    // Not in a helper of the server, which is this program too, with a channel as its input.
+    if std::env::args().any(|argument| argument == "--http" || argument == "--unix") {
         end_with_the_test();
     }
     match setting("SERVER").as_deref() {
