@@ -2,7 +2,8 @@
 //! succeed, and against a server built with `mcp-secure`, where it must not.
 //!
 //! The attacks are the rows of `data/cve-dev.json`. Both servers are child processes behind a
-//! real transport, and both get the same bytes. Nothing leaves the loopback interface.
+//! real transport, and both get the same bytes. Nothing leaves the loopback interface; the
+//! attacks on what a server fetches have a network namespace of their own (`internet`).
 //!
 //! One file, one class. A file begins with its twin, the smallest server that is really
 //! exploited, and ends with the attacks. `cargo test -p mcp-secure-tests-attacks -- --list`
@@ -21,6 +22,7 @@
 
 mod corpus;
 mod harness;
+mod internet;
 mod ours;
 mod report;
 mod scene;
@@ -37,7 +39,10 @@ mod query;
 mod rebind;
 mod sess;
 mod shell;
+mod ssrf;
+mod supply;
 mod tools;
+mod urlauth;
 
 use std::process::ExitCode;
 
@@ -48,6 +53,7 @@ fn main() -> ExitCode {
         Ok("ours, several users") => return ended(ours::serve_several_users()),
         Ok("ours tools") => return ended(tools::serve()),
         Ok("ours tools, with a shell") => return ended(tools::serve_with_a_shell()),
+        Ok("ours web") => return ended(internet::ours::serve()),
         Ok("ours poison") => return ended(poison::ours::serve()),
         Ok("ours poison, meddled") => return ended(poison::ours::serve_meddled()),
         Ok("ours poison, described") => {
@@ -64,6 +70,10 @@ fn main() -> ExitCode {
         Ok("twin parser") => parser::twin(),
         Ok("twin shell") => shell::twin(),
         Ok("twin argv") => argv::twin(),
+        Ok("twin ssrf") => ssrf::twin(),
+        Ok("twin ssrf http") => ssrf::twin_http(),
+        Ok("twin urlauth") => urlauth::twin(),
+        Ok("twin supply") => supply::twin(),
         Ok("twin poison") => poison::twin::over_stdio(),
         Ok("twin poison http") => poison::twin::over_http(),
         Ok(role) => panic!("no role `{role}`"),
@@ -79,10 +89,14 @@ fn main() -> ExitCode {
                 shell::attacks(),
                 argv::attacks(),
                 query::attacks(),
+                ssrf::attacks(),
+                urlauth::attacks(),
+                supply::attacks(),
             ];
             let attacks: Vec<_> = classes.into_iter().flatten().collect();
             let mut trials = corpus::trials(&attacks);
-            trials.extend(attacks.into_iter().map(report::Attack::into_trial));
+            let attacks = attacks.into_iter().map(report::Attack::into_trial);
+            trials.extend(attacks.map(internet::inside));
             return harness::run(trials);
         }
     }

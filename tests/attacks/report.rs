@@ -109,6 +109,7 @@ pub fn stage(control: &str) -> &'static str {
         "fs" => "tool: file handle",
         "exec" => "tool: program handle",
         "sql" => "tool: database handle",
+        "net" => "tool: network handle",
         "cancel" => "cancel",
         "genuine" => "genuine",
         "tool" => "handler",

@@ -20,6 +20,9 @@ const TEXT_TESTS: &str = "tests/text/Cargo.toml";
 /// What starts a PostgreSQL server.
 const SQL_TESTS: &str = "tests/sql/Cargo.toml";
 
+/// The attacks that are in a network namespace.
+const NET_ATTACKS: &str = "tests/attacks/internet";
+
 /// The Node to install where the system's is older than [`NODE_MAJOR`].
 const NODE_VERSION: &str = "22.23.3";
 
@@ -58,6 +61,11 @@ const DEBIAN: &[Debian] = &[
         package: "postgresql",
         probe: &["sh", "-c", "test -x /usr/lib/postgresql/*/bin/initdb"],
         purpose: "is the server that the database handles are tested on",
+    },
+    Debian {
+        package: "iproute2",
+        probe: &["ip", "-Version"],
+        purpose: "brings up the network namespaces that some attacks are in",
     },
 ];
 
@@ -117,6 +125,11 @@ pub(crate) fn tools(workspace: &Workspace) -> Result<Tools> {
         debian(&["postgresql"])?;
     } else {
         eprintln!("postgresql: skipped, there is no {SQL_TESTS}");
+    }
+    if workspace.root.join(NET_ATTACKS).exists() {
+        debian(&["iproute2"])?;
+    } else {
+        eprintln!("iproute2: skipped, there is no {NET_ATTACKS}");
     }
 
     let lines: String = tools

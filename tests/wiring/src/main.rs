@@ -5,6 +5,7 @@
 //! `WIRING_TRACES` is a file in which user code leaves a line when it runs: what a control
 //! refused must not be in it.
 
+mod flow;
 mod layers;
 mod leaky;
 mod others;
@@ -18,6 +19,7 @@ use mcp_secure::{
 };
 
 use crate::{
+    flow::{Anywhere, Elsewhere, Fixed, Flow},
     layers::{Count, Meddle, Meddler, Watch},
     leaky::Leaky,
     others::{Late, Quadratic},
@@ -26,7 +28,8 @@ use crate::{
 };
 
 fn main() -> mcp_secure::Result<()> {
-    if !std::env::args().any(|argument| argument == "--stdio") {
+    // Not in a helper of the server, which is this program too, with a channel as its input.
+    if std::env::args().any(|argument| argument == "--http" || argument == "--unix") {
         end_with_the_test();
     }
     match setting("SERVER").as_deref() {
@@ -35,6 +38,7 @@ fn main() -> mcp_secure::Result<()> {
             finish(server.grant(Files::from_operator()))
         }
         Some("leaky") => leaky(),
+        Some("flow") => flow(),
         Some("quadratic") => finish(SecureServer::new(Quadratic)),
         Some("hidden") => finish(SecureServer::new(others::Hidden)),
         _ => target(),
@@ -83,6 +87,23 @@ fn leaky() -> mcp_secure::Result<()> {
     })
 }
 
+fn flow() -> mcp_secure::Result<()> {
+    let server = SecureServer::new(Flow::new(Traces::from_env()))
+        .grant(Files::from_operator())
+        .grant(Anywhere::declared())
+        .grant(Elsewhere::from_operator())
+        .grant(Fixed::declared());
+    if setting("USERS").is_none() {
+        return finish(server);
+    }
+    let users = [("alice-token", "alice"), ("bob-token", "bob")];
+    let users = users.map(|(token, subject)| (token, subject, &["files:read"][..]));
+    server
+        .sandbox(with_settings())
+        .http(Http::on("127.0.0.1:0").test_users(users))
+        .run()
+}
+
 /// The same transports, principal and limits for every server here.
 fn finish<S, T>(server: SecureServer<S, T>) -> mcp_secure::Result<()>
 where
@@ -116,11 +137,8 @@ where
     }
     let token = PathBuf::from(setting("TOKEN").unwrap_or_default());
     let socket = PathBuf::from(setting("SOCKET").unwrap_or_default());
-    // What chooses the server must outlive the clean start.
-    let settings = std::env::vars().filter(|(name, _)| name.starts_with("WIRING_"));
-    let sandbox = settings.fold(Sandbox::new(), |sandbox, (name, _)| sandbox.keep_env(name));
     server
-        .sandbox(sandbox)
+        .sandbox(with_settings())
         .limits(limits)
         .stdio(Principal::local_user().scopes(scopes.clone()))
         .http(
@@ -130,6 +148,12 @@ where
         )
         .unix(Unix::at(socket).scopes(scopes).limits(http))
         .run()
+}
+
+/// What chooses the server must outlive the clean start.
+fn with_settings() -> Sandbox {
+    let settings = std::env::vars().filter(|(name, _)| name.starts_with("WIRING_"));
+    settings.fold(Sandbox::new(), |sandbox, (name, _)| sandbox.keep_env(name))
 }
 
 fn setting(name: &str) -> Option<String> {

@@ -146,3 +146,52 @@ impl Client {
         response.json().await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::panic)]
+    use serde_json::Value;
+
+    use super::*;
+
+    /// GHSA-c9xm-49cp-xcr9: a server answers 401 with a `resource_metadata` of its own choice,
+    /// and who wants to log in fetches it.
+    #[tokio::test]
+    async fn metadata_that_a_challenge_names_is_not_fetched_from_a_special_address() {
+        let open = |url: &str| {
+            let settings = FetchSettings::default();
+            Client::open("sdk/metadata", url, settings, &mut Opening::default())
+        };
+        for no_url in [
+            "http://169.254.169.254/",
+            "http://auth.example/.well-known/oauth-protected-resource",
+            "https://auth.example@169.254.169.254/",
+            "https://2852039166/",
+            "https://0xa9fea9fe/",
+            "https://169.254.43518/",
+            "https://*.example.com/",
+            "file:///etc/passwd",
+            "https://auth.example/x?y=https://169.254.169.254/",
+        ] {
+            assert!(open(no_url).is_err(), "{no_url}");
+        }
+        for special in [
+            "https://169.254.169.254/.well-known/oauth-protected-resource",
+            "https://[::ffff:a9fe:a9fe]/",
+            "https://[fd00:ec2::254]/",
+            "https://100.100.100.200/",
+            "https://168.63.129.16/",
+            "https://127.0.0.1:8443/",
+            "https://10.0.0.5/",
+        ] {
+            let Ok(client) = open(special) else {
+                panic!("{special} is written as it should be");
+            };
+            let error = client.get_json::<Value>().await.unwrap_err();
+            assert!(
+                matches!(error, NetError::Address { .. }),
+                "{special}: {error:?}"
+            );
+        }
+    }
+}

@@ -6,7 +6,7 @@ use crate::harness::*;
 
 const QUESTION: &str = "mcp-secure/approval";
 
-fn yes() -> Value {
+pub(super) fn yes() -> Value {
     json!({ "action": "accept", "content": { "approve": true } })
 }
 
@@ -15,7 +15,11 @@ fn arguments(text: &str) -> Value {
 }
 
 /// Begins a call and returns the question that the person is asked.
-fn asked<'a, 'c>(client: &'c Client<'a>, tool: &str, arguments: Value) -> Question<'a, 'c> {
+pub(super) fn asked<'a, 'c>(
+    client: &'c Client<'a>,
+    tool: &str,
+    arguments: Value,
+) -> Question<'a, 'c> {
     let mut begun = client.begin_call(tool, arguments.clone());
     let message = client.next(&mut begun);
     assert!(!is_refusal(&message), "{message}");
@@ -29,7 +33,7 @@ fn asked<'a, 'c>(client: &'c Client<'a>, tool: &str, arguments: Value) -> Questi
 }
 
 /// A question as it is asked in each generation.
-struct Question<'a, 'c> {
+pub(super) struct Question<'a, 'c> {
     client: &'c Client<'a>,
     tool: String,
     arguments: Value,
@@ -43,7 +47,7 @@ impl Question<'_, '_> {
     }
 
     /// What the person reads.
-    fn shown(&self) -> String {
+    pub(super) fn shown(&self) -> String {
         let form = if self.is_round() {
             &self.message["result"]["inputRequests"][QUESTION]["params"]
         } else {
@@ -60,7 +64,7 @@ impl Question<'_, '_> {
     }
 
     /// The person's answer, and what became of the call.
-    fn answered(mut self, answer: Value) -> Value {
+    pub(super) fn answered(mut self, answer: Value) -> Value {
         if self.is_round() {
             let state = self.state();
             let params = retry(&self.tool, &self.arguments, &state, answer);

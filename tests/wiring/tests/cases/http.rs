@@ -68,7 +68,7 @@ fn refused(control: &str, cases: &[(&[(&str, &str)], u16)]) {
                 (
                     *n,
                     v.replace("PORT", &server.port().to_string())
-                        .replace("TOKEN", server.token()),
+                        .replace("TOKEN", &server.token()),
                 )
             })
             .collect();
@@ -82,7 +82,7 @@ fn refused(control: &str, cases: &[(&[(&str, &str)], u16)]) {
         assert_eq!(exchange.status(), *status, "{changes:?}");
         let said = exchange.message().unwrap_or_default().to_string();
         assert!(
-            !said.contains("evil") && !said.contains(server.token()),
+            !said.contains("evil") && !said.contains(&server.token()),
             "{said}"
         );
         assert_eq!(exchange.header("access-control-allow-origin"), None);

@@ -7,6 +7,7 @@ mod cancel;
 mod catch_panic;
 mod commit;
 mod drift;
+mod flow;
 mod genuine;
 mod guard;
 mod handles;
