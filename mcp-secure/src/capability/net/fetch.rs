@@ -169,6 +169,7 @@ mod tests {
             "https://2852039166/",
             "https://0xa9fea9fe/",
             "https://169.254.43518/",
+            "https://[::ffff:a9fe:a9fe]/",
             "https://*.example.com/",
             "file:///etc/passwd",
             "https://auth.example/x?y=https://169.254.169.254/",
@@ -177,7 +178,6 @@ mod tests {
         }
         for special in [
             "https://169.254.169.254/.well-known/oauth-protected-resource",
-            "https://[::ffff:a9fe:a9fe]/",
             "https://[fd00:ec2::254]/",
             "https://100.100.100.200/",
             "https://168.63.129.16/",
