@@ -58,7 +58,8 @@ impl Mailer {
             return Err(ToolError::new("the mail service knows of no such message"));
         }
         let about: Value = answer.json().await?;
-        let status = about["status"].as_str().unwrap_or("unknown").to_owned();
+        let status = about.get("status").and_then(Value::as_str);
+        let status = status.unwrap_or("unknown").to_owned();
         Ok(Json(Delivery { status }))
     }
 }

@@ -175,12 +175,11 @@ impl Mailer {
     /// The last record of a call of this tool.
     fn record(&self, tool: &str) -> Value {
         let log = fs::read_to_string(self.folder.path().join("audit.jsonl")).unwrap();
-        let records = log
+        let mut records = log
             .lines()
             .map(|line| serde_json::from_str::<Value>(line).unwrap());
         records
-            .filter(|record| record["event"] == "outcome" && record["target"] == tool)
-            .last()
+            .rfind(|record| record["event"] == "outcome" && record["target"] == tool)
             .unwrap_or_else(|| panic!("no record of {tool} in {log}"))
     }
 }
