@@ -191,7 +191,7 @@ fn refuse_url(url: &Text, errors: &mut Errors) {
         return refuse("the path of an endpoint is plain: no `..`, no `%`, no `\\`");
     }
     if !host_is_plain(authority, true) {
-        return refuse(
+        refuse(
             "the host of an endpoint is a name in lower case ASCII, or `*.` before one with at \
              least two labels, and may have a port",
         );
