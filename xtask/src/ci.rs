@@ -14,6 +14,7 @@ const STEPS: &[Step] = &[
     ("book", book::run),
     ("clippy", clippy),
     ("clippy, no features", clippy_bare),
+    ("ambient authority", ambient),
     ("fuzz targets", fuzz),
     ("rustdoc", rustdoc),
     ("test", |workspace| test::run(workspace, &[])),
@@ -64,6 +65,19 @@ fn clippy_bare(workspace: &Workspace) -> Result<()> {
         "--no-default-features",
         "--",
         "--deny=warnings",
+    ]))
+}
+
+/// The example has no authority but its handles', and its dependencies none that nobody has seen.
+fn ambient(workspace: &Workspace) -> Result<()> {
+    workspace::run(workspace.cargo().args([
+        "run",
+        "--quiet",
+        "--package=mcp-secure-cli",
+        "--",
+        "verify",
+        "--manifest-path=examples/notes/Cargo.toml",
+        "--locked",
     ]))
 }
 
