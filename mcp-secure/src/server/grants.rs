@@ -43,7 +43,7 @@ pub(crate) fn bind(
                 "{}: nothing asks for a grant `{}`",
                 one.by, one.name
             ))
-            .help(suggest::help(&one.name, "grants", known)));
+            .help(suggest::help(one.name, "grants", known)));
         }
         if let Some(first) = given
             .iter()

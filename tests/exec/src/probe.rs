@@ -4,6 +4,7 @@
     clippy::panic,
     clippy::print_stdout,
     clippy::indexing_slicing,
+    clippy::zombie_processes,
     reason = "a program of the tests"
 )]
 
