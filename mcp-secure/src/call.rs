@@ -31,8 +31,16 @@ pub struct Call {
     pub(crate) approved: bool,
     /// All arguments as they were checked, for rules that hold what leaves against them;
     /// `arguments` is emptied as the tool's parameters are filled.
+    #[cfg_attr(
+        not(feature = "net"),
+        allow(dead_code, reason = "only rules over what leaves ask")
+    )]
     pub(crate) checked: Arc<JsonObject>,
     /// Where handles say what they did.
+    #[cfg_attr(
+        not(any(feature = "tcp", feature = "exec", feature = "sqlite")),
+        allow(dead_code, reason = "files leave no steps yet")
+    )]
     pub(crate) trail: Trail,
     pub(crate) client: ClientSide,
 }

@@ -8,8 +8,12 @@
 //! This room knows sockets and processes. It knows no tool, no request and no transport.
 
 #![cfg_attr(
-    not(all(feature = "sandbox", any(feature = "tcp", feature = "exec"))),
-    allow(dead_code, reason = "a server without such grants starts no helper")
+    not(all(feature = "sandbox", feature = "tcp", feature = "exec")),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "a server without such grants, or without a sandbox, starts no helper"
+    )
 )]
 
 #[cfg(target_os = "linux")]

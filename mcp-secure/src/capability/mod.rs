@@ -36,6 +36,10 @@ pub(crate) use grant::{
 };
 pub use grant::{Grant, Grants};
 pub use mode::{Mode, ReadOnly, ReadWrite};
+#[cfg_attr(
+    not(any(feature = "tcp", feature = "exec", feature = "sqlite")),
+    allow(unused_imports, reason = "files leave no steps yet")
+)]
 pub(crate) use trail::{Step, Steps, Trail};
 
 use crate::{call::Call, definition::TextException, error::ToolResult};

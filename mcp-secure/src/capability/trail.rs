@@ -1,5 +1,14 @@
 //! What handles did during one call, for its audit record.
 
+#![cfg_attr(
+    not(all(feature = "net", feature = "exec")),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "each kind of handle uses its part"
+    )
+)]
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;

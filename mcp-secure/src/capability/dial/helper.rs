@@ -5,6 +5,15 @@
 //! again. It takes nothing else from the server: a server that was taken over can ask for what
 //! it was granted, and for no address of its own choice.
 
+#![cfg_attr(
+    not(feature = "sandbox"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "without a sandbox there are no helpers"
+    )
+)]
+
 use std::{
     collections::BTreeSet,
     io,

@@ -29,11 +29,19 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+#[cfg_attr(
+    not(feature = "net"),
+    allow(unused_imports, reason = "the network handle shows them")
+)]
 pub use address::{Special, judge};
 pub(crate) use error::DialError;
 #[cfg(target_os = "linux")]
 #[allow(unused_imports, reason = "the sandbox starts the helper")]
 pub(crate) use helper::{HelperNeeds, helper_needs, serve};
+#[cfg_attr(
+    not(feature = "net"),
+    allow(unused_imports, reason = "only URLs have hosts to be read")
+)]
 pub(crate) use host::{HostRule, canonical, is_label};
 pub(crate) use stream::{Dialed, Peer, Stream};
 
