@@ -159,7 +159,7 @@ impl Server {
             .stderr(Stdio::null());
         // One that has nothing to leave behind does not start again.
         if contestant == "clean" {
-            command.env_clear().env("HOME", root);
+            command.env_clear();
         } else {
             command.env("LEFT_BEHIND", "1");
         }
