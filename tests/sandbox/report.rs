@@ -77,7 +77,8 @@ fn a_helper_is_closed_in_and_ends_with_its_server() {
 #[test]
 fn a_helper_is_not_started_by_hand() {
     let scene = Scene::new();
-    let mut command = scene.command("", &["--mcp-secure-helper", "probe", "x"]);
+    let mut command = scene.command("", &["serve", "--stdio"]);
+    command.env("MCP_SECURE_HELPER", "1");
     let (done, out, error) = output(&mut command);
     assert!(!done && out.is_empty(), "{out}");
     assert!(error.contains("not for people"), "{error}");

@@ -54,6 +54,26 @@ impl Bench {
     }
 }
 
+/// A service, which nobody asks.
+#[capability(net = "https://api.example.com")]
+struct Service;
+
+struct Reaching;
+
+#[secure_server(name = "bench-sandbox")]
+impl Reaching {
+    /// Would ask the service.
+    #[tool(public)]
+    async fn ask(
+        &self,
+        root: Fs<Root, ReadOnly>,
+        service: Net<Service, Get>,
+    ) -> ToolResult<String> {
+        let _ = root;
+        Ok(service.path("/").send().await?.text().await?)
+    }
+}
+
 const TIMES: u32 = 20_000;
 const ROUNDS: usize = 41;
 
@@ -65,6 +85,8 @@ fn main() -> mcp_secure::Result<()> {
     if let [_, contestant, root] = arguments.as_slice() {
         return serve(contestant, root);
     }
+    // What a shell left open here would be left to the contestants.
+    close_fds::set_fds_cloexec(3, &[]);
     let temp = tempfile::tempdir().unwrap();
     let file = temp.path().join("note.md");
     std::fs::write(&file, "x").unwrap();
@@ -76,10 +98,17 @@ fn main() -> mcp_secure::Result<()> {
 fn serve(contestant: &str, root: &str) -> mcp_secure::Result<()> {
     let sandbox = match contestant {
         "without" => dangerous::without_sandbox(Sandbox::new(), "a benchmark"),
-        "helper" => Sandbox::new().with_probe(),
         _ => Sandbox::new(),
     };
     let grant = format!("root={root}");
+    if contestant == "helper" {
+        return SecureServer::new(Reaching)
+            .grant(Root::from_operator())
+            .grant(Service::declared())
+            .sandbox(sandbox)
+            .stdio(Principal::local_user())
+            .run_from(["bench", "serve", "--grant", &grant, "--audit", "stderr"]);
+    }
     SecureServer::new(Bench)
         .grant(Root::from_operator())
         .sandbox(sandbox)
@@ -159,7 +188,7 @@ impl Server {
             .stderr(Stdio::null());
         // One that has nothing to leave behind does not start again.
         if contestant == "clean" {
-            command.env_clear().env("HOME", root);
+            command.env_clear();
         } else {
             command.env("LEFT_BEHIND", "1");
         }

@@ -1,8 +1,9 @@
 //! From a [`HelperSpec`] to a running helper, and the other end of it.
 //!
 //! A helper is the same program, executed again: no second binary to find, to trust and to
-//! keep in step. It runs the same `main` up to `run`, which sees by its first argument, and by
-//! the socket that is its standard input, what it is. So keep `main` short.
+//! keep in step. It has the arguments and the environment of the server, so that the same `main`
+//! goes the same way, up to `run`, which sees by one variable more, and by the socket that is its
+//! standard input, what it is. So keep `main` short.
 
 use std::{
     fs::File,
@@ -44,10 +45,16 @@ pub(crate) fn start(specs: Vec<HelperSpec>, sandbox: &Sandbox) -> Result<Vec<Hel
     for spec in specs {
         let failed = |error: &dyn std::fmt::Display| failed(&spec.name, error);
         let (near, far) = Channel::pair().map_err(|e| failed(&e))?;
-        let child = Command::new("/proc/self/exe")
-            .args([FLAG, spec.role.name(), &spec.name])
+        let mut arguments = std::env::args_os();
+        let mut command = Command::new("/proc/self/exe");
+        if let Some(name) = arguments.next() {
+            command.arg0(name);
+        }
+        let child = command
+            .args(arguments)
             .env_clear()
             .envs(sandbox.environment())
+            .env(MARK, "1")
             .stdin(Stdio::from(far.into_fd()))
             .stdout(Stdio::null())
             // What a person types to end the server ends the server, which may have answers
@@ -88,15 +95,12 @@ pub(crate) fn start(specs: Vec<HelperSpec>, sandbox: &Sandbox) -> Result<Vec<Hel
 
 fn failed(name: &str, error: &dyn std::fmt::Display) -> Error {
     Error::new(format!("the helper for `{name}` did not start: {error}"))
-        .help("it is this program again: `main` must come to `run` without doing much before")
+        .help("it is this program again: `main` must come to `run` with the same arguments")
 }
 
 /// Serves as a helper, if that is what this process is. `None`: it is not.
 pub(crate) fn serve_as_helper() -> Option<Result<()>> {
-    std::env::args_os()
-        .nth(1)
-        .is_some_and(|first| first == FLAG)
-        .then(serve)
+    std::env::var_os(MARK).is_some().then(serve)
 }
 
 fn serve() -> Result<()> {
@@ -123,7 +127,7 @@ fn serve() -> Result<()> {
 /// The server's end of the line, if it is the server that started this.
 fn channel() -> Result<Channel> {
     let stranger = || {
-        Error::new(format!("`{FLAG}` is not for people"))
+        Error::new(format!("the variable `{MARK}` is not for people"))
             .help("a server starts its helpers itself; run the program without it")
     };
     let stdin = rustix::stdio::stdin();
@@ -141,7 +145,8 @@ fn channel() -> Result<Channel> {
     Ok(Channel::from_fd(channel))
 }
 
-const FLAG: &str = "--mcp-secure-helper";
+/// Set for helpers alone: a clean start drops it.
+const MARK: &str = "MCP_SECURE_HELPER";
 
 /// For a helper to come up, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,11 +1,38 @@
 //! The OS ring, as `run` puts it on: a clean start first, then helpers, then the doors.
 
-use super::resolve::Resolved;
+use std::ffi::OsString;
+
+use super::{
+    cli::{self, Invocation},
+    config::Config,
+    resolve::Resolved,
+};
 use crate::{
     Result,
     capability::Opening,
     sandbox::{Row, Sandbox, SandboxReport},
 };
+
+/// Leaves behind what was inherited, if this command line is one that serves; may start the
+/// program again. It comes before the manifest, which would be made twice: that is most of a
+/// start. What is wrong with the options is said later, by who reads them in earnest.
+pub(super) fn start_clean(
+    sandbox: &Sandbox,
+    (server, version): (&'static str, &'static str),
+    arguments: &[OsString],
+) -> Vec<Row> {
+    let options = match cli::parse(server, version, arguments.iter().cloned()) {
+        Ok(Invocation::Serve(options)) => options,
+        Ok(Invocation::Doctor(options)) => options.serve,
+        _ => return Vec::new(),
+    };
+    let config = Config::find(options.config.as_deref(), server);
+    let env = config.ok().flatten().map(|config| config.env());
+    sandbox
+        .clone()
+        .with_operator(None, &env.unwrap_or_default())
+        .start_clean()
+}
 
 /// A ring that is not closed yet.
 pub(super) struct Ring {
@@ -14,10 +41,9 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    /// Leaves behind what was inherited; may start the program again.
-    pub(super) fn begin(sandbox: Sandbox, resolved: &Resolved) -> Self {
+    /// With what the operator asks for, and what came of the clean start.
+    pub(super) fn begin(sandbox: Sandbox, resolved: &Resolved, rows: Vec<Row>) -> Self {
         let sandbox = sandbox.with_operator(resolved.require, &resolved.env);
-        let rows = sandbox.start_clean();
         Self { sandbox, rows }
     }
 

@@ -56,7 +56,14 @@ impl<S: SecureService> SecureServer<S, Ready> {
         if let Some(done) = crate::broker::serve_as_helper() {
             return done;
         }
+        let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
         let definition = S::definition();
+        // Before anything is open: it may start the program again.
+        #[cfg(feature = "sandbox")]
+        let rows = {
+            let name = (definition.name, definition.version);
+            super::ring::start_clean(&self.sandbox, name, &args)
+        };
         let init = self.source.handles();
         check_grants(&definition, &init, &self.grants)?;
         let transports =
@@ -73,7 +80,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
         let cwd = std::env::current_dir()
             .map_err(|e| Error::new(format!("the current folder cannot be named: {e}")))?;
         let next = verbs::dispatch(
-            args.into_iter().map(Into::into),
+            args,
             (definition.name, definition.version),
             &declared,
             |resolved| probe(&definition, &init, &declared, resolved),
@@ -88,10 +95,16 @@ impl<S: SecureService> SecureServer<S, Ready> {
         match next {
             Next::Serve(resolved) => {
                 let compiled = declared.manifest;
-                self.serve(definition, compiled, *resolved)
+                self.serve(
+                    definition,
+                    compiled,
+                    *resolved,
+                    #[cfg(feature = "sandbox")]
+                    rows,
+                )
             }
             #[cfg(feature = "sandbox")]
-            Next::Doctor { resolved, json } => self.doctor(&definition, &resolved, json),
+            Next::Doctor { resolved, json } => self.doctor(&definition, &resolved, json, rows),
             Next::Exit(0) => Ok(()),
             Next::Exit(code) => std::process::exit(i32::from(code)),
         }
@@ -102,10 +115,10 @@ impl<S: SecureService> SecureServer<S, Ready> {
         mut definition: Definition<S>,
         compiled: Manifest,
         resolved: Resolved,
+        #[cfg(feature = "sandbox")] rows: Vec<crate::sandbox::Row>,
     ) -> Result<()> {
-        // Before anything is open: it may start the program again.
         #[cfg(feature = "sandbox")]
-        let mut ring = super::ring::Ring::begin(self.sandbox, &resolved);
+        let mut ring = super::ring::Ring::begin(self.sandbox, &resolved, rows);
         // A tool that the operator denies is not served at all: it cannot be listed, called
         // or guessed.
         definition.tools.retain(|tool| {
@@ -229,8 +242,14 @@ impl<S: SecureService> SecureServer<S, Ready> {
 
     /// Goes as far as a start goes before it takes a transport, and says how far it came.
     #[cfg(feature = "sandbox")]
-    fn doctor(self, definition: &Definition<S>, resolved: &Resolved, json: bool) -> Result<()> {
-        let mut ring = super::ring::Ring::begin(self.sandbox, resolved);
+    fn doctor(
+        self,
+        definition: &Definition<S>,
+        resolved: &Resolved,
+        json: bool,
+        rows: Vec<crate::sandbox::Row>,
+    ) -> Result<()> {
+        let mut ring = super::ring::Ring::begin(self.sandbox, resolved, rows);
         let mut opening = Opening::default();
         // Held until the end: a server has them open as well.
         let _grants = assemble::open(
