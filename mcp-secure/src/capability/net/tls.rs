@@ -38,7 +38,7 @@ pub(super) fn config(ca_files: &[impl AsRef<Path>], tls13_only: bool) -> Result<
     } else {
         &[&rustls::version::TLS13, &rustls::version::TLS12]
     };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
         .map_err(|error| Error::new(format!("TLS cannot be set up: {error}")))?
