@@ -13,6 +13,13 @@ pub struct Principal {
     assurance: Assurance,
 }
 
+/// SHA-256 of the certificate that a client showed in the TLS handshake: what RFC 8705 calls
+/// `x5t#S256`. The listener puts it into the extensions of each request of the connection.
+#[cfg(any(feature = "tls", feature = "oauth"))]
+#[cfg_attr(not(all(feature = "tls", feature = "oauth")), allow(dead_code))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PeerThumbprint(pub(crate) [u8; 32]);
+
 /// How the principal was established.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
