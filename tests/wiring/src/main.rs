@@ -29,7 +29,8 @@ use crate::{
 
 fn main() -> mcp_secure::Result<()> {
     // Not in a helper of the server, which is this program too, with a channel as its input.
-    if std::env::args().any(|argument| argument == "--http" || argument == "--unix") {
+    let helper = std::env::var_os("MCP_SECURE_HELPER").is_some();
+    if !helper && std::env::args().any(|argument| argument == "--http" || argument == "--unix") {
         end_with_the_test();
     }
     match setting("SERVER").as_deref() {
