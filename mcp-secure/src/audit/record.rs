@@ -63,6 +63,9 @@ pub(crate) struct Outcome<'a> {
     pub(crate) arguments: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) approval: Option<&'static str>,
+    /// All the scopes that a caller who lacks some of them was told of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) challenged: Option<&'static [&'static str]>,
     /// Why the flow of data had to be put before a person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) flow: Option<&'static str>,

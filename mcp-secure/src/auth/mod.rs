@@ -105,6 +105,14 @@ impl Principal {
         self.scopes.contains(scope)
     }
 
+    /// Whether who vouches for it can give it another scope, on request.
+    pub(crate) fn can_step_up(&self) -> bool {
+        matches!(
+            self.assurance.as_str(),
+            "access_token" | "sender_constrained"
+        )
+    }
+
     /// All scopes, sorted.
     pub fn all_scopes(&self) -> impl Iterator<Item = &str> {
         self.scopes.iter().map(String::as_str)

@@ -137,7 +137,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
             AuditTarget::Stderr => AuditSink::stderr(),
         };
         #[cfg(feature = "http")]
-        let name = definition.name;
+        let (name, scopes) = (definition.name, definition.scopes());
         let identity = match (&resolved.transport, self.stdio) {
             (Transport::Stdio, Some(principal)) => IdentitySource::Declared(Arc::new(principal)),
             (Transport::Stdio, None) => {
@@ -178,7 +178,11 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 }
                 let limits = http.limits_mut();
                 limits.body_bytes = limits.body_bytes.min(max_message);
-                Bound::Http(Box::new(http.bind(name)?))
+                Bound::Http(Box::new(http.bind(&mut super::http::Served {
+                    name,
+                    scopes,
+                    opening: &mut opening,
+                })?))
             }
             #[cfg(feature = "http")]
             Transport::Unix(path) => {

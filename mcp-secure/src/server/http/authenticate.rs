@@ -8,10 +8,13 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready as task_ready},
+    time::SystemTime,
 };
 
-use http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts};
+use futures::future::Either;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header, request::Parts};
 use pin_project_lite::pin_project;
+use tokio::time::Instant;
 use tower::{Layer, Service};
 
 use super::{
@@ -35,8 +38,10 @@ pub(crate) trait Authenticator: Send + Sync + 'static {
 #[derive(Debug)]
 pub(crate) struct Denied {
     refusal: &'static Refusal,
-    /// Replaces the constant `WWW-Authenticate`: where OAuth names its metadata.
-    challenge: Option<HeaderValue>,
+    /// The check that says no, where it is finer than the refusal's.
+    control: &'static str,
+    /// Replace the constant ones of the same name: where OAuth names its metadata, a nonce.
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// What a server was declared with.
@@ -45,6 +50,9 @@ pub(crate) enum Auth {
     LocalToken(LocalToken),
     /// The kernel named the peer of this connection.
     Peer(Principal),
+    /// An authorization server's access tokens.
+    #[cfg(feature = "oauth")]
+    Tokens(Box<super::issued::Tokens>),
     /// Several people, for tests.
     #[cfg(any(test, feature = "testing"))]
     Table(Vec<(&'static str, Principal)>),
@@ -70,7 +78,7 @@ pin_project! {
         S: Service<Request<B>>,
     {
         Asking { #[pin] verdict: V, waiting: Option<(Parts, B, S, Tally)> },
-        Admitted { #[pin] future: S::Future },
+        Admitted { #[pin] future: S::Future, over: Option<Instant> },
     }
 }
 
@@ -79,7 +87,8 @@ impl Denied {
     pub(crate) fn missing() -> Self {
         Self {
             refusal: &UNAUTHENTICATED,
-            challenge: None,
+            control: UNAUTHENTICATED.control,
+            headers: Vec::new(),
         }
     }
 
@@ -87,7 +96,22 @@ impl Denied {
     pub(crate) fn invalid() -> Self {
         Self {
             refusal: &INVALID_TOKEN,
-            challenge: None,
+            control: INVALID_TOKEN.control,
+            headers: Vec::new(),
+        }
+    }
+
+    /// Said by a check of its own.
+    #[cfg(feature = "oauth")]
+    pub(crate) fn by(
+        control: &'static str,
+        refusal: &'static Refusal,
+        headers: Vec<(HeaderName, HeaderValue)>,
+    ) -> Self {
+        Self {
+            refusal,
+            control,
+            headers,
         }
     }
 }
@@ -111,11 +135,18 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Result<&[u8], Denied> {
     Ok(token)
 }
 
+#[cfg(feature = "oauth")]
+type Asked = super::issued::Verdict;
+#[cfg(not(feature = "oauth"))]
+type Asked = Ready<Result<Principal, Denied>>;
+
 impl Authenticator for Auth {
-    type Verdict = Ready<Result<Principal, Denied>>;
+    type Verdict = Either<Ready<Result<Principal, Denied>>, Asked>;
 
     fn authenticate(&self, head: &Parts) -> Self::Verdict {
-        ready(match self {
+        Either::Left(ready(match self {
+            #[cfg(feature = "oauth")]
+            Self::Tokens(tokens) => return Either::Right(tokens.authenticate(head)),
             Self::LocalToken(token) => {
                 bearer(&head.headers).and_then(|presented| token.verify(presented))
             }
@@ -128,9 +159,12 @@ impl Authenticator for Auth {
                     .map(|(_, principal)| principal.clone())
                     .ok_or_else(Denied::invalid)
             }),
-        })
+        }))
     }
 }
+
+/// A proof of possession (RFC 9449): good for one request, and nobody's business inside.
+const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 impl<A> AuthenticateLayer<A> {
     pub(crate) fn new(authenticator: &Arc<A>, tally: &Tally) -> Self {
@@ -192,8 +226,14 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
-            let future = match self.as_mut().project() {
-                StateProj::Admitted { future } => return future.poll(cx),
+            let (future, over) = match self.as_mut().project() {
+                StateProj::Admitted { future, over } => {
+                    let mut response = task_ready!(future.poll(cx))?;
+                    if let Some(over) = over {
+                        response.body_mut().end_at(*over);
+                    }
+                    return Poll::Ready(Ok(response));
+                }
                 StateProj::Asking { verdict, waiting } => {
                     let verdict = task_ready!(verdict.poll(cx));
                     let Some((mut head, body, mut inner, tally)) = waiting.take() else {
@@ -202,12 +242,18 @@ where
                     };
                     let principal = match verdict {
                         Ok(principal) => principal,
-                        Err(Denied { refusal, challenge }) => {
-                            let mut response = tally.refuse(refusal, head.version);
-                            if let Some(challenge) = challenge {
-                                response
-                                    .headers_mut()
-                                    .insert(header::WWW_AUTHENTICATE, challenge);
+                        Err(Denied {
+                            refusal,
+                            control,
+                            headers,
+                        }) => {
+                            let mut response = tally.refuse_as(control, refusal, head.version);
+                            let told = response.headers_mut();
+                            for (name, _) in &headers {
+                                told.remove(name);
+                            }
+                            for (name, value) in headers {
+                                told.append(name, value);
                             }
                             return Poll::Ready(Ok(response));
                         }
@@ -216,16 +262,31 @@ where
                         header::AUTHORIZATION,
                         header::PROXY_AUTHORIZATION,
                         header::COOKIE,
+                        DPOP,
                     ] {
                         head.headers.remove(secret);
                     }
+                    let over = end_of_stream(&head, &principal);
                     head.extensions.insert(principal);
-                    inner.call(Request::from_parts(head, body))
+                    (inner.call(Request::from_parts(head, body)), over)
                 }
             };
-            self.set(State::Admitted { future });
+            self.set(State::Admitted { future, over });
         }
     }
+}
+
+/// When the stream that a request opens has to end: one without an end of its own would go on
+/// after the token that opened it (spec AUTHZ-26). An answer ends by itself, and in time.
+fn end_of_stream(head: &Parts, principal: &Principal) -> Option<Instant> {
+    if head.method != Method::GET {
+        return None;
+    }
+    let expires = principal.expires()?;
+    let left = expires
+        .duration_since(SystemTime::now())
+        .unwrap_or_default();
+    Some(Instant::now() + left)
 }
 
 impl<A, S: Clone> Clone for Authenticate<A, S> {

@@ -10,8 +10,11 @@ use super::{
     listener::{Bound, Listener},
     local_token::{LocalToken, default_token_path},
     origin::Origins,
+    ring::Issued,
 };
-use crate::{Error, Result};
+#[cfg(feature = "oauth")]
+use crate::auth::ResourceServer;
+use crate::{Error, Result, capability::Opening};
 
 /// Streamable HTTP on a loopback address.
 ///
@@ -45,7 +48,20 @@ pub struct NoAuth(());
 /// An [`Http`] that knows its callers.
 pub struct Authenticated(Declared);
 
+/// What a listener is told of the server that it is for.
+pub(crate) struct Served<'a> {
+    /// The server's name.
+    pub(crate) name: &'a str,
+    /// Every scope that something of the server needs, sorted; what is hidden is not told.
+    pub(crate) scopes: Vec<String>,
+    /// Where it says what it still has to reach.
+    #[cfg_attr(not(feature = "oauth"), allow(dead_code))]
+    pub(crate) opening: &'a mut Opening,
+}
+
 enum Declared {
+    #[cfg(feature = "oauth")]
+    ResourceServer(Box<ResourceServer>),
     LocalToken {
         path: Option<PathBuf>,
         scopes: Vec<String>,
@@ -99,6 +115,25 @@ impl Http<NoAuth> {
             path: Some(path.into()),
             scopes: strings(scopes),
         })
+    }
+
+    /// Callers show an access token that an authorization server has issued for this server:
+    /// OAuth 2.1, as the MCP authorization specification asks for it.
+    ///
+    /// The server then also answers for its metadata (RFC 9728), names it in each 401, and tells a
+    /// caller whose token lacks a scope which scopes to come back with (403).
+    ///
+    /// ```
+    /// use mcp_secure::prelude::*;
+    /// let http = Http::on("127.0.0.1:8443").resource_server(ResourceServer::new(
+    ///     "https://auth.example",
+    ///     "https://mcp.example/mcp",
+    /// ));
+    /// ```
+    #[cfg(feature = "oauth")]
+    #[must_use]
+    pub fn resource_server(self, resource_server: ResourceServer) -> Http<Authenticated> {
+        self.with(Declared::ResourceServer(Box::new(resource_server)))
     }
 
     /// Several users, each with a constant token, a subject and scopes: for tests of what
@@ -208,22 +243,25 @@ impl Http<Authenticated> {
                 *path = Some(file);
                 true
             }
+            #[cfg(feature = "oauth")]
+            Declared::ResourceServer(_) => false,
             #[cfg(any(test, feature = "testing"))]
             Declared::Table(_) => false,
         }
     }
 
-    /// Takes the address and the token. `server` names the token file.
+    /// Takes the address and the token. The server's name is the token file's.
     ///
     /// # Errors
     ///
     /// When the address is not loopback or taken, or when a name or the token file is not
     /// what it has to be.
-    pub(crate) fn bind(self, server: &str) -> Result<Bound> {
+    pub(crate) fn bind(self, served: &mut Served<'_>) -> Result<Bound> {
         let Self {
             on,
             path,
-            hosts,
+            #[cfg_attr(not(feature = "oauth"), allow(unused_mut))]
+            mut hosts,
             origins,
             limits,
             legacy_sessions,
@@ -240,9 +278,18 @@ impl Http<Authenticated> {
             .set_nonblocking(true)
             .and_then(|()| socket.local_addr());
         let local = prepared.map_err(|e| Error::new(format!("cannot listen on `{on}`: {e}")))?;
+        #[cfg_attr(not(feature = "oauth"), allow(unused_mut))]
+        let mut issued = Issued::default();
         let (auth, token) = match auth.0 {
+            #[cfg(feature = "oauth")]
+            Declared::ResourceServer(declared) => {
+                hosts.extend(super::issued::authority(declared.resource()));
+                let (tokens, said) = super::issued::open(*declared, &endpoint, served)?;
+                issued = said;
+                (Auth::Tokens(Box::new(tokens)), None)
+            }
             Declared::LocalToken { path, scopes } => {
-                let path = path.map_or_else(|| default_token_path(server), Ok)?;
+                let path = path.map_or_else(|| default_token_path(served.name), Ok)?;
                 (
                     Auth::LocalToken(LocalToken::open(&path, scopes)?),
                     Some(path),
@@ -263,6 +310,19 @@ impl Http<Authenticated> {
             endpoint,
             limits,
             legacy_sessions,
+            issued,
+        })
+    }
+}
+
+#[cfg(test)]
+impl Http<Authenticated> {
+    /// Binds for a server without anything to reach.
+    pub(crate) fn bind_alone(self, name: &str) -> Result<Bound> {
+        self.bind(&mut Served {
+            name,
+            scopes: Vec::new(),
+            opening: &mut Opening::default(),
         })
     }
 }
@@ -339,29 +399,34 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let token = dir.path().join("t/token");
         let http = || Http::on("127.0.0.1:0").local_token_at(&token, ["a"]);
-        assert!(http().bind("s").is_ok());
-        assert!(http().path("mcp").bind("s").is_err());
-        assert!(http().allow_origin("null").bind("s").is_err());
-        assert!(http().allow_host("http://x").bind("s").is_err());
+        assert!(http().bind_alone("s").is_ok());
+        assert!(http().path("mcp").bind_alone("s").is_err());
+        assert!(http().allow_origin("null").bind_alone("s").is_err());
+        assert!(http().allow_host("http://x").bind_alone("s").is_err());
         let limits = HttpLimits {
             header_bytes: 1,
             ..HttpLimits::default()
         };
-        assert!(http().limits(limits).bind("s").is_err());
+        assert!(http().limits(limits).bind_alone("s").is_err());
         let mut moved = http();
         assert_eq!(moved.declared(), ("127.0.0.1:0", "/mcp"));
         moved.move_to("0.0.0.0:1");
         assert!(
-            moved.bind("s").is_err(),
+            moved.bind_alone("s").is_err(),
             "the operator's address is checked, too"
         );
         let mut kept = http();
         let elsewhere = dir.path().join("t/elsewhere");
         assert!(kept.keep_token_at(elsewhere.clone()));
-        assert_eq!(kept.bind("s").unwrap().token_path(), Some(&*elsewhere));
-        let taken = http().bind("s").unwrap();
+        assert_eq!(
+            kept.bind_alone("s").unwrap().token_path(),
+            Some(&*elsewhere)
+        );
+        let taken = http().bind_alone("s").unwrap();
         let address = taken.local_addr().unwrap().to_string();
-        let second = Http::on(address).local_token_at(&token, ["a"]).bind("s");
+        let second = Http::on(address)
+            .local_token_at(&token, ["a"])
+            .bind_alone("s");
         assert!(second.err().unwrap().to_string().contains("another server"));
     }
 }

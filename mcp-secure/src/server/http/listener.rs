@@ -26,7 +26,7 @@ use super::{
     limits::HttpLimits,
     origin::Origins,
     refusal::{CONNECTION_CAP, PreAuthSink, Tally},
-    ring::{Shared, ring},
+    ring::{Issued, Shared, ring},
     rmcp_leaf::Leaf,
     session_cap::BoundedSessions,
 };
@@ -40,6 +40,7 @@ pub(crate) struct Bound {
     pub(crate) endpoint: Endpoint,
     pub(crate) limits: HttpLimits,
     pub(crate) legacy_sessions: bool,
+    pub(crate) issued: Issued,
 }
 
 /// Where connections come from.
@@ -124,6 +125,7 @@ impl Bound {
             endpoint,
             limits,
             legacy_sessions,
+            issued,
         } = self;
         // Ends what still runs when the drain is over; rmcp's sessions hang on it, too.
         let stop = CancellationToken::new();
@@ -134,6 +136,7 @@ impl Bound {
             origins: Arc::new(origins),
             endpoint: Arc::new(endpoint),
             headers: Arc::new(DecidingHeaders),
+            issued,
             leaf: Leaf::new(make, &sessions, &limits, legacy_sessions, stop.clone()),
             sealer,
             sessions,

@@ -9,16 +9,21 @@ mod activity;
 mod authenticate;
 mod body;
 mod builder;
+mod challenge;
 mod connection;
 mod endpoint;
 mod gate;
 mod headers;
 mod host;
 mod hygiene;
+#[cfg(feature = "oauth")]
+mod issued;
 mod limits;
 mod listener;
 mod local_token;
+mod metadata;
 mod origin;
+mod query;
 mod refusal;
 mod request_body;
 mod ring;
@@ -26,11 +31,13 @@ mod rmcp_leaf;
 mod sealed_sessions;
 mod session_cap;
 mod shutdown;
+mod step_up;
 #[cfg(test)]
 mod tests;
 mod unix;
 mod unrecorded;
 
+pub(crate) use builder::Served;
 pub use builder::{Authenticated, Http, NoAuth};
 pub use limits::HttpLimits;
 pub use unix::Unix;

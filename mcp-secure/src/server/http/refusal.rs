@@ -47,7 +47,17 @@ impl Tally {
 
     /// Counts a refusal and makes its answer.
     pub(crate) fn refuse(&self, refusal: &Refusal, version: Version) -> Response<Body> {
-        self.count(refusal.control);
+        self.refuse_as(refusal.control, refusal, version)
+    }
+
+    /// As [`refuse`](Self::refuse), for a check with a finer name than its answer.
+    pub(crate) fn refuse_as(
+        &self,
+        control: &'static str,
+        refusal: &Refusal,
+        version: Version,
+    ) -> Response<Body> {
+        self.count(control);
         let mut response = refusal.response();
         response.extensions_mut().insert(Counted);
         // Whoever is turned away at the door starts over with a new connection, so an
@@ -118,6 +128,9 @@ refusals! {
     HOST_UNKNOWN: "http/host", FORBIDDEN, -32600, "Forbidden: this host is not served here";
     ORIGIN: "http/origin", FORBIDDEN, -32600, "Forbidden: this origin may not call here";
     PATH: "http/path", NOT_FOUND, -32600, "Not Found";
+    /// A credential in the URL; the request is not looked at further.
+    QUERY_TOKEN: "http/query-token", BAD_REQUEST, -32600,
+        "Bad Request: a token does not belong in the URL";
     METHOD: "http/method", METHOD_NOT_ALLOWED, -32600, "Method Not Allowed",
         "allow" => "GET, POST, DELETE";
     /// No credential, or one that cannot be read.
@@ -126,6 +139,13 @@ refusals! {
     /// A credential that is not ours. RFC 6750 section 3.1 names the error code.
     INVALID_TOKEN: "http/auth", UNAUTHORIZED, -32600, "Unauthorized",
         "www-authenticate" => "Bearer error=\"invalid_token\"";
+    /// Two credentials, or one in a wrong place.
+    INVALID_REQUEST_HEAD: "http/auth", BAD_REQUEST, -32600, "Bad Request";
+    /// Who would have to be asked about a token does not answer.
+    ISSUER_UNAVAILABLE: "oauth/unavailable", SERVICE_UNAVAILABLE, -32603,
+        "Service Unavailable: tokens cannot be checked now";
+    /// A good token without a scope that this needs. The challenge names all that are needed.
+    INSUFFICIENT_SCOPE: "authorize/scope", FORBIDDEN, -31005, "Forbidden: insufficient scope";
     DUPLICATE_HEADER: "http/headers", BAD_REQUEST, -32020, "Bad Request: a header occurs twice";
     CONTENT_TYPE: "http/content-type", UNSUPPORTED_MEDIA_TYPE, -32600,
         "Unsupported Media Type: send application/json";

@@ -108,7 +108,7 @@ struct Running {
 
 impl Running {
     fn start(http: Http<Authenticated>) -> Self {
-        let bound = http.bind("echo").unwrap();
+        let bound = http.bind_alone("echo").unwrap();
         let addr = bound.local_addr().unwrap();
         let refused = Arc::new(Refused::default());
         let shutdown = CancellationToken::new();

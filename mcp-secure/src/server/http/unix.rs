@@ -106,6 +106,7 @@ mod socket {
             listener::{Accept, Accepted, Bound, Listener},
             origin::Origins,
             refusal::FOREIGN_PEER,
+            ring::Issued,
         },
     };
 
@@ -173,6 +174,7 @@ mod socket {
                 endpoint: Endpoint::new("/mcp")?,
                 limits,
                 legacy_sessions,
+                issued: Issued::default(),
             })
         }
     }

@@ -1,0 +1,17 @@
+//! A resource server under attack: real processes, real sockets, a real authorization server.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+
+mod clients;
+mod flows;
+mod http;
+mod metadata;
+mod refused;
+mod step_up;
+mod token;
+mod world;
