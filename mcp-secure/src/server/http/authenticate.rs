@@ -45,6 +45,9 @@ pub(crate) enum Auth {
     LocalToken(LocalToken),
     /// The kernel named the peer of this connection.
     Peer(Principal),
+    /// The certificate that the connection showed is in a table.
+    #[cfg(feature = "tls")]
+    Certificates(std::collections::HashMap<[u8; 32], Principal>),
     /// Several people, for tests.
     #[cfg(any(test, feature = "testing"))]
     Table(Vec<(&'static str, Principal)>),
@@ -79,6 +82,15 @@ impl Denied {
     pub(crate) fn missing() -> Self {
         Self {
             refusal: &UNAUTHENTICATED,
+            challenge: None,
+        }
+    }
+
+    /// The connection showed no certificate, or one that nobody has here.
+    #[cfg(feature = "tls")]
+    fn certificate() -> Self {
+        Self {
+            refusal: &super::refusal::CERTIFICATE,
             challenge: None,
         }
     }
@@ -120,6 +132,12 @@ impl Authenticator for Auth {
                 bearer(&head.headers).and_then(|presented| token.verify(presented))
             }
             Self::Peer(principal) => Ok(principal.clone()),
+            #[cfg(feature = "tls")]
+            Self::Certificates(table) => {
+                let shown = head.extensions.get::<crate::auth::PeerThumbprint>();
+                let principal = shown.and_then(|shown| table.get(&shown.0));
+                principal.cloned().ok_or_else(Denied::certificate)
+            }
             #[cfg(any(test, feature = "testing"))]
             Self::Table(people) => bearer(&head.headers).and_then(|presented| {
                 people

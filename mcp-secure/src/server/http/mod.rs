@@ -1,4 +1,4 @@
-//! Streamable HTTP on loopback, and on a Unix-domain socket.
+//! Streamable HTTP: on loopback, on a Unix-domain socket, and for others through TLS or a proxy.
 //!
 //! Everything here is about a connection and a request head. What a message asks for is
 //! judged by the pipeline, so this folder must never look at a tool, a prompt or a scope.
@@ -11,6 +11,7 @@ mod body;
 mod builder;
 mod connection;
 mod endpoint;
+mod front;
 mod gate;
 mod headers;
 mod host;
@@ -19,6 +20,8 @@ mod limits;
 mod listener;
 mod local_token;
 mod origin;
+mod proxy;
+mod rate;
 mod refusal;
 mod request_body;
 mod ring;
@@ -28,11 +31,16 @@ mod session_cap;
 mod shutdown;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "tls")]
+mod tls;
 mod unix;
 mod unrecorded;
 
 pub use builder::{Authenticated, Http, NoAuth};
 pub use limits::HttpLimits;
+pub use rate::PeerRate;
+#[cfg(feature = "tls")]
+pub use tls::Tls;
 pub use unix::Unix;
 
 pub(crate) use listener::Bound;

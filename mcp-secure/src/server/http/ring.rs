@@ -20,6 +20,7 @@ use super::{
     hygiene::harden,
     limits::HttpLimits,
     origin::Origins,
+    rate::{Limiter, RateLayer},
     refusal::Tally,
     request_body::BodyLimitLayer,
     rmcp_leaf::Leaf,
@@ -35,6 +36,7 @@ pub(crate) struct Shared<S> {
     pub(crate) origins: Arc<Origins>,
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) headers: Arc<DecidingHeaders>,
+    pub(crate) limiter: Option<Arc<Limiter>>,
     pub(crate) limits: HttpLimits,
     pub(crate) sealer: Sealer,
     pub(crate) sessions: Arc<BoundedSessions>,
@@ -60,6 +62,7 @@ where
         origins,
         endpoint,
         headers,
+        limiter,
         limits,
         sealer,
         sessions,
@@ -67,6 +70,7 @@ where
     } = shared;
     (
         MapResponseLayer::new(harden),
+        RateLayer::new(limiter, tally),
         GateLayer::new(hosts, tally),
         GateLayer::new(origins, tally),
         GateLayer::new(endpoint, tally),

@@ -102,6 +102,7 @@ mod socket {
         server::http::{
             authenticate::Auth,
             endpoint::Endpoint,
+            front::Front,
             host::Hosts,
             listener::{Accept, Accepted, Bound, Listener},
             origin::Origins,
@@ -127,6 +128,8 @@ mod socket {
         listener: tokio::net::UnixListener,
         scopes: Vec<String>,
         uid: u32,
+        /// There is none: the file system is the door.
+        front: Arc<Front>,
         _file: SocketFile,
     }
 
@@ -253,6 +256,7 @@ mod socket {
                 listener,
                 scopes,
                 uid,
+                front: Arc::default(),
                 _file: file,
             })
         }
@@ -267,6 +271,7 @@ mod socket {
             if uid != self.uid {
                 return Ok(Accepted::Refused {
                     control: FOREIGN_PEER,
+                    peer: None,
                 });
             }
             let principal =
@@ -277,6 +282,10 @@ mod socket {
                 peer: None,
                 auth: Arc::new(Auth::Peer(principal)),
             })
+        }
+
+        fn front(&self) -> Arc<Front> {
+            self.front.clone()
         }
     }
 
