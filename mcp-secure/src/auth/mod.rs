@@ -30,6 +30,8 @@ pub enum Assurance {
     LocalToken,
     /// The kernel named the peer (Unix-domain socket).
     PeerCredentials,
+    /// The certificate of the TLS connection is in the server's table.
+    ClientCertificate,
 }
 
 impl Assurance {
@@ -38,6 +40,7 @@ impl Assurance {
             Self::Declared => "declared",
             Self::LocalToken => "local_token",
             Self::PeerCredentials => "peer_credentials",
+            Self::ClientCertificate => "client_certificate",
         }
     }
 }

@@ -66,8 +66,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
         };
         let init = self.source.handles();
         check_grants(&definition, &init, &self.grants)?;
-        let transports =
-            Declared::transports(self.stdio.is_some(), self.has_http(), self.has_unix());
+        let transports = Declared::rows(self.stdio.is_some(), self.shown_http(), self.has_unix());
         let manifest = Manifest::compiled(&definition, &self.grants, &self.limits, &transports)
             .with_init(&init);
         #[cfg(feature = "sandbox")]
@@ -158,7 +157,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
             &bindings(&resolved),
             &mut opening,
         )?;
-        let transport = resolved.transport.name();
+        let transport = resolved.serving;
         let bound = match resolved.transport {
             // Before the runtime exists: no thread may hold the old descriptor.
             Transport::Stdio => Bound::Stdio(
@@ -206,10 +205,19 @@ impl<S: SecureService> SecureServer<S, Ready> {
         let mut own = OwnFiles::of(&target, resolved.config.as_deref());
         #[cfg(feature = "http")]
         if let Bound::Http(bound) = &bound {
-            own.add("the token file", bound.token_path());
-            opening.needs.files.extend(bound.needs());
+            for (what, path, is_secret) in bound.own_files() {
+                own.add(what, Some(path));
+                if is_secret {
+                    own.keep_secret(what, path);
+                }
+            }
         }
         own.outside_of(&opening.needs)?;
+        // After: what the server keeps for itself is not what a tool reaches.
+        #[cfg(feature = "http")]
+        if let Bound::Http(bound) = &bound {
+            opening.needs.files.extend(bound.needs());
+        }
         let ready = std::mem::take(&mut opening.ready);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let manifest_digest = compiled.digest();
@@ -277,9 +285,15 @@ impl<S: SecureService> SecureServer<S, Ready> {
             #[cfg(feature = "http")]
             http: self.http.as_ref().map(|http| {
                 let (addr, path) = http.declared();
+                let (scheme, host) = http.outside();
                 super::resolve::DeclaredHttp {
                     addr: addr.to_owned(),
                     path: path.to_owned(),
+                    shown: if http.has_tls() { "https" } else { "http" },
+                    scheme,
+                    host: host.map(str::to_owned),
+                    is_behind_proxy: http.has_proxy(),
+                    unfit: http.unfit(),
                 }
             }),
             #[cfg(not(feature = "http"))]
@@ -294,8 +308,9 @@ impl<S: SecureService> SecureServer<S, Ready> {
     }
 
     #[cfg(feature = "http")]
-    fn has_http(&self) -> bool {
-        self.http.is_some()
+    fn shown_http(&self) -> Option<&'static str> {
+        let shown = |tls| if tls { "https" } else { "http" };
+        self.http.as_ref().map(|http| shown(http.has_tls()))
     }
 
     #[cfg(feature = "http")]
@@ -304,8 +319,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
     }
 
     #[cfg(not(feature = "http"))]
-    fn has_http(&self) -> bool {
-        false
+    fn shown_http(&self) -> Option<&'static str> {
+        None
     }
 
     #[cfg(not(feature = "http"))]

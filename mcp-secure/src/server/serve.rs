@@ -59,7 +59,8 @@ pub(crate) async fn http<S: SecureService>(plan: Plan<S>, bound: super::http::Bo
     } = plan.assemble().await?;
     if let Some(address) = bound.local_addr() {
         super::run::announce(&format!(
-            "listening on http://{address}{}",
+            "listening on {}://{address}{}",
+            bound.scheme(),
             bound.endpoint.path()
         ));
     }

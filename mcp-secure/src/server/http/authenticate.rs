@@ -53,6 +53,9 @@ pub(crate) enum Auth {
     /// An authorization server's access tokens.
     #[cfg(feature = "oauth")]
     Tokens(Box<super::issued::Tokens>),
+    /// The certificate that the connection showed is in a table.
+    #[cfg(feature = "tls")]
+    Certificates(std::collections::HashMap<[u8; 32], Principal>),
     /// Several people, for tests.
     #[cfg(any(test, feature = "testing"))]
     Table(Vec<(&'static str, Principal)>),
@@ -88,6 +91,16 @@ impl Denied {
         Self {
             refusal: &UNAUTHENTICATED,
             control: UNAUTHENTICATED.control,
+            headers: Vec::new(),
+        }
+    }
+
+    /// The connection showed no certificate, or one that nobody has here.
+    #[cfg(feature = "tls")]
+    fn certificate() -> Self {
+        Self {
+            refusal: &super::refusal::CERTIFICATE,
+            control: CERTIFICATE.control,
             headers: Vec::new(),
         }
     }
@@ -151,6 +164,12 @@ impl Authenticator for Auth {
                 bearer(&head.headers).and_then(|presented| token.verify(presented))
             }
             Self::Peer(principal) => Ok(principal.clone()),
+            #[cfg(feature = "tls")]
+            Self::Certificates(table) => {
+                let shown = head.extensions.get::<crate::auth::PeerThumbprint>();
+                let principal = shown.and_then(|shown| table.get(&shown.0));
+                principal.cloned().ok_or_else(Denied::certificate)
+            }
             #[cfg(any(test, feature = "testing"))]
             Self::Table(people) => bearer(&head.headers).and_then(|presented| {
                 people

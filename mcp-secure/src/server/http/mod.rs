@@ -1,4 +1,4 @@
-//! Streamable HTTP on loopback, and on a Unix-domain socket.
+//! Streamable HTTP: on loopback, on a Unix-domain socket, and for others through TLS or a proxy.
 //!
 //! Everything here is about a connection and a request head. What a message asks for is
 //! judged by the pipeline, so this folder must never look at a tool, a prompt or a scope.
@@ -12,6 +12,7 @@ mod builder;
 mod challenge;
 mod connection;
 mod endpoint;
+mod front;
 mod gate;
 mod headers;
 mod host;
@@ -23,7 +24,9 @@ mod listener;
 mod local_token;
 mod metadata;
 mod origin;
+mod proxy;
 mod query;
+mod rate;
 mod refusal;
 mod request_body;
 mod ring;
@@ -34,12 +37,17 @@ mod shutdown;
 mod step_up;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "tls")]
+mod tls;
 mod unix;
 mod unrecorded;
 
 pub(crate) use builder::Served;
 pub use builder::{Authenticated, Http, NoAuth};
 pub use limits::HttpLimits;
+pub use rate::PeerRate;
+#[cfg(feature = "tls")]
+pub use tls::Tls;
 pub use unix::Unix;
 
 pub(crate) use listener::Bound;

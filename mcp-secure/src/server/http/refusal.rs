@@ -70,6 +70,15 @@ impl Tally {
         response
     }
 
+    /// The same, for what a proxy asks in the name of this address.
+    pub(crate) fn for_peer(&self, peer: IpAddr) -> Self {
+        Self::new(self.sink.clone(), Some(peer))
+    }
+
+    pub(crate) fn peer(&self) -> Option<IpAddr> {
+        self.peer
+    }
+
     pub(crate) fn count(&self, control: &'static str) {
         self.sink.refused(control, self.peer);
     }
@@ -124,6 +133,11 @@ macro_rules! refusals {
 }
 
 refusals! {
+    /// With a `Retry-After` that is computed.
+    RATE: "http/rate", TOO_MANY_REQUESTS, -32600, "Too Many Requests";
+    PROXY_SILENT: "http/proxy", BAD_REQUEST, -32600,
+        "Bad Request: the proxy does not say for whom it asks";
+    PROXY_PLAIN: "http/proxy", FORBIDDEN, -32600, "Forbidden: use HTTPS";
     HOST_MALFORMED: "http/host", BAD_REQUEST, -32600, "Bad Request: exactly one Host is needed";
     HOST_UNKNOWN: "http/host", FORBIDDEN, -32600, "Forbidden: this host is not served here";
     ORIGIN: "http/origin", FORBIDDEN, -32600, "Forbidden: this origin may not call here";
@@ -146,6 +160,10 @@ refusals! {
         "Service Unavailable: tokens cannot be checked now";
     /// A good token without a scope that this needs. The challenge names all that are needed.
     INSUFFICIENT_SCOPE: "authorize/scope", FORBIDDEN, -31005, "Forbidden: insufficient scope";
+    /// No client certificate, or one that the table does not have.
+    #[cfg(feature = "tls")]
+    CERTIFICATE: "http/auth", FORBIDDEN, -32600,
+        "Forbidden: a client certificate that is known here is needed";
     DUPLICATE_HEADER: "http/headers", BAD_REQUEST, -32020, "Bad Request: a header occurs twice";
     CONTENT_TYPE: "http/content-type", UNSUPPORTED_MEDIA_TYPE, -32600,
         "Unsupported Media Type: send application/json";
@@ -166,6 +184,20 @@ refusals! {
 
 /// A connection was not read at all, because as many are open as may be.
 pub(crate) const CONNECTION_CAP: &str = "http/connections";
+/// A peer that is not a declared proxy connected.
+pub(crate) const UNDECLARED_PROXY: &str = "http/proxy";
+/// A handshake failed: no TLS, a version or a certificate that is not taken.
+#[cfg(feature = "tls")]
+pub(crate) const HANDSHAKE: &str = "tls/handshake";
+/// A handshake took too long.
+#[cfg(feature = "tls")]
+pub(crate) const HANDSHAKE_TIME: &str = "tls/handshake-time";
+/// As many handshakes were going on as may be, in all or of one network.
+#[cfg(feature = "tls")]
+pub(crate) const HANDSHAKES: &str = "tls/handshakes";
+/// The files changed, and what they hold is not used.
+#[cfg(feature = "tls")]
+pub(crate) const RELOAD: &str = "tls/reload";
 /// A connection did not deliver its first request head in time.
 pub(crate) const SLOW_HEAD: &str = "http/head-time";
 /// A request head was too large or was not HTTP; the connection is closed.

@@ -23,6 +23,7 @@ use super::{
     metadata::{Metadata, MetadataLayer},
     origin::Origins,
     query::NoQueryTokens,
+    rate::{Limiter, RateLayer},
     refusal::Tally,
     request_body::BodyLimitLayer,
     rmcp_leaf::Leaf,
@@ -41,6 +42,7 @@ pub(crate) struct Shared<S> {
     pub(crate) headers: Arc<DecidingHeaders>,
     /// Where tokens come from, if they are an authorization server's.
     pub(crate) issued: Issued,
+    pub(crate) limiter: Option<Arc<Limiter>>,
     pub(crate) limits: HttpLimits,
     pub(crate) sealer: Sealer,
     pub(crate) sessions: Arc<BoundedSessions>,
@@ -74,6 +76,7 @@ where
         endpoint,
         headers,
         issued,
+        limiter,
         limits,
         sealer,
         sessions,
@@ -81,6 +84,7 @@ where
     } = shared;
     (
         MapResponseLayer::new(harden),
+        RateLayer::new(limiter, tally),
         GateLayer::new(hosts, tally),
         MetadataLayer::new(&issued.metadata, tally),
         GateLayer::new(origins, tally),

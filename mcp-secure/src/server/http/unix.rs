@@ -102,6 +102,7 @@ mod socket {
         server::http::{
             authenticate::Auth,
             endpoint::Endpoint,
+            front::Front,
             host::Hosts,
             listener::{Accept, Accepted, Bound, Listener},
             origin::Origins,
@@ -128,6 +129,8 @@ mod socket {
         listener: tokio::net::UnixListener,
         scopes: Vec<String>,
         uid: u32,
+        /// There is none: the file system is the door.
+        front: Arc<Front>,
         _file: SocketFile,
     }
 
@@ -255,6 +258,7 @@ mod socket {
                 listener,
                 scopes,
                 uid,
+                front: Arc::default(),
                 _file: file,
             })
         }
@@ -269,6 +273,7 @@ mod socket {
             if uid != self.uid {
                 return Ok(Accepted::Refused {
                     control: FOREIGN_PEER,
+                    peer: None,
                 });
             }
             let principal =
@@ -279,6 +284,10 @@ mod socket {
                 peer: None,
                 auth: Arc::new(Auth::Peer(principal)),
             })
+        }
+
+        fn front(&self) -> Arc<Front> {
+            self.front.clone()
         }
     }
 

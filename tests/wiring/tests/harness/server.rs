@@ -246,9 +246,9 @@ impl Setup {
 
 /// The port in a line such as `listening on http://127.0.0.1:8730/mcp`.
 fn port_in(line: &str) -> Option<u16> {
-    let (_, rest) = line.split_once("127.0.0.1:")?;
-    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-    digits.parse().ok()
+    let (_, address) = line.strip_prefix("listening on ")?.split_once("://")?;
+    let (authority, _) = address.split_once('/')?;
+    authority.rsplit_once(':')?.1.parse().ok()
 }
 
 /// A running server; killed when the test ends.
@@ -280,6 +280,11 @@ impl Server {
     /// The path of the socket, if it has one and no port.
     pub(crate) fn socket(&self) -> Option<&Path> {
         self.socket.as_deref()
+    }
+
+    /// Where all its files are.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.folder.path().to_owned()
     }
 
     pub(crate) fn token(&self) -> String {
@@ -490,9 +495,13 @@ impl Server {
 
     /// Asks the server to end, as a supervisor does.
     pub(crate) fn terminate(&self) {
+        self.signal(rustix::process::Signal::TERM);
+    }
+
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = i32::try_from(self.child.borrow().id()).unwrap();
         let pid = rustix::process::Pid::from_raw(pid).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
     }
 
     /// Waits for the end of the process and says how long it took.
