@@ -1,5 +1,7 @@
 //! Everything a server author names.
 
+#[cfg(feature = "oauth")]
+pub use crate::auth::ResourceServer;
 #[cfg(feature = "exec")]
 pub use crate::capability::exec::{Exec, Identifier, Text};
 #[cfg(feature = "net")]
@@ -8,6 +10,8 @@ pub use crate::capability::net::{Delete, EgressRule, Get, Head, HttpsUrl, Net, P
 pub use crate::capability::sql::{Sql, Statement};
 #[cfg(feature = "tcp")]
 pub use crate::capability::tcp::Tcp;
+#[cfg(feature = "tls")]
+pub use crate::server::http::Tls;
 #[cfg(feature = "http")]
 pub use crate::server::http::{Http, Unix};
 pub use crate::{

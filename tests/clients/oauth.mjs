@@ -2,7 +2,7 @@
 // authorization server, registers, lets the person log in, and comes back with more scopes when
 // it is told to. Prints what happened as JSON and judges nothing.
 //
-//   node oauth.mjs '{"generation": "2026-07-28", "url": "…", "person": "alice", "dpop": false}'
+//   node oauth.mjs '{"generation": "2026-07-28", "url": "…", "person": "alice", "client": null, "dpop": false}'
 
 import { Client, DpopSession, StreamableHTTPClientTransport, UnauthorizedError } from "@modelcontextprotocol/client";
 
@@ -46,7 +46,9 @@ class Provider {
     response_types: ["code"],
     ...(target.dpop ? { dpop_bound_access_tokens: true } : {}),
   };
-  clientInformation = () => this.#store.client;
+  // One that is known there, or one that registers itself: its scopes are then those of the first
+  // challenge, for good.
+  clientInformation = () => this.#store.client ?? (target.client && { client_id: target.client });
   saveClientInformation = (client) => void (this.#store.client = client);
   tokens = () => this.#store.tokens;
   saveTokens = (tokens) => void (this.#store.tokens = tokens);
@@ -103,7 +105,7 @@ try {
   seen.token_type = provider.tokens().token_type;
   await client.close();
 } catch (error) {
-  seen.error = `${error?.name}: ${error?.message}`;
+  seen.error = `${error?.name}: ${error?.message} ${error?.cause ?? ""}`;
 }
 console.log(JSON.stringify(seen));
 process.exit(0);

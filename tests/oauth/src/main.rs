@@ -95,12 +95,15 @@ fn main() -> mcp_secure::Result<()> {
     if asked.certificate_bound {
         issued = issued.certificate_bound();
     }
-    issued = match asked.dpop.as_deref() {
-        None => issued,
-        Some("required") => issued.dpop(Dpop::Required),
-        Some(_) => issued.dpop(Dpop::Accepted),
-    };
-    let http = Http::on(asked.listen);
+    issued = issued.ask_first(asked.baseline);
+    let mut http = Http::on(asked.listen);
+    if let Some((chain, key)) = asked.tls {
+        let mut tls = Tls::files(chain, key);
+        if let Some(authority) = asked.client_certificates {
+            tls = tls.client_certificates(authority);
+        }
+        http = http.tls(tls);
+    }
     SecureServer::new(Target)
         .sandbox(Sandbox::new().keep_env("OAUTH_TARGET"))
         .http(http.resource_server(issued))

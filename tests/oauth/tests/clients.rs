@@ -26,6 +26,7 @@ fn typescript(world: &World, generation: &str, dpop: bool) -> Value {
         "generation": generation,
         "url": world.target.resource,
         "person": "alice",
+        "client": if dpop { Value::Null } else { json!("native") },
         "dpop": dpop,
     });
     run("MCP_SECURE_NODE", "oauth.mjs", &asked)
@@ -34,7 +35,7 @@ fn typescript(world: &World, generation: &str, dpop: bool) -> Value {
 #[track_caller]
 fn logged_in_and_stepped_up(world: &World, seen: &Value) {
     assert!(seen["error"].is_null(), "{seen}");
-    assert_eq!(seen["tools"], json!(["read", "who", "write"]), "{seen}");
+    assert_eq!(seen["tools"], json!(["who", "read", "write"]), "{seen}");
     let who = seen["who"].as_str().unwrap();
     assert!(
         who.starts_with(&format!("{} alice ", world.issuer.url)),

@@ -42,6 +42,15 @@ fn raw(
     }
 }
 
+/// What cannot be a token by its form.
+fn malformed(name: &'static str, token: impl AsRef<str>) -> Row {
+    Row {
+        status: 400,
+        error: Some("invalid_request"),
+        ..row(name, token)
+    }
+}
+
 /// A good token with some members replaced; `null` removes one.
 fn changed(good: &Value, change: Value) -> Value {
     let mut changed = good.clone();
@@ -120,24 +129,24 @@ fn credentials(good: &str) -> Vec<Row> {
         raw(
             "the same twice",
             format!("Authorization: Bearer {good}\r\nAuthorization: Bearer {good}"),
-            401,
-            None,
+            400,
+            Some("invalid_request"),
         ),
         raw(
             "a bad one before the good one",
             format!("Authorization: Bearer x.y.z\r\nAuthorization: Bearer {good}"),
-            401,
-            None,
+            400,
+            Some("invalid_request"),
         ),
         raw(
             "a good one before a bad one",
             format!("Authorization: Bearer {good}\r\nAuthorization: Bearer x.y.z"),
-            401,
-            None,
+            400,
+            Some("invalid_request"),
         ),
-        row("two in one value", format!("{good}, Bearer {good}")),
-        row("two with a space", format!("{good} {good}")),
-        row("a parameter after it", format!("{good};a=b")),
+        malformed("two in one value", format!("{good}, Bearer {good}")),
+        malformed("two with a space", format!("{good} {good}")),
+        malformed("a parameter after it", format!("{good};a=b")),
     ]
 }
 
@@ -199,8 +208,8 @@ fn shapes(good: &str) -> Vec<Row> {
             "a token in a token",
             format!("{}.{claims}.{signature}", base64(good.as_bytes())),
         ),
-        row("a percent-encoded dot", good.replacen('.', "%2E", 1)),
-        row("text that is no token", "' OR 1=1 --"),
+        malformed("a percent-encoded dot", good.replacen('.', "%2E", 1)),
+        malformed("text that is no token", "' OR 1=1 --"),
     ]
 }
 
@@ -509,13 +518,20 @@ fn judge(row: &Row, answer: &Answer, good: &str) -> Option<String> {
         return fails("challenge");
     }
     // One body for all, and no word of what was shown.
-    if answer.body != REFUSED || good.split('.').any(|part| challenge.contains(part)) {
+    let body = if row.status == 400 {
+        MALFORMED
+    } else {
+        REFUSED
+    };
+    if answer.body != body || good.split('.').any(|part| challenge.contains(part)) {
         return fails("body");
     }
     None
 }
 
 const REFUSED: &str = r#"{"jsonrpc":"2.0","error":{"code":-32600,"message":"Unauthorized"}}"#;
+
+const MALFORMED: &str = r#"{"jsonrpc":"2.0","error":{"code":-32600,"message":"Bad Request"}}"#;
 
 #[test]
 fn a_token_in_the_query_is_never_read_and_is_refused_even_beside_a_good_one() {

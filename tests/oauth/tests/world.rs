@@ -2,9 +2,9 @@
 
 use std::{
     io::{BufRead, BufReader, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener},
     path::PathBuf,
-    process::{Child, ChildStdin, Command, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -19,6 +19,7 @@ use crate::{
 pub(crate) struct Issuer {
     process: Child,
     _input: ChildStdin,
+    _output: BufReader<ChildStdout>,
     pub(crate) url: String,
     asked: Value,
 }
@@ -49,13 +50,13 @@ impl Issuer {
             .unwrap();
         let input = process.stdin.take().unwrap();
         let mut url = String::new();
-        BufReader::new(process.stdout.take().unwrap())
-            .read_line(&mut url)
-            .unwrap();
+        let mut output = BufReader::new(process.stdout.take().unwrap());
+        output.read_line(&mut url).unwrap();
         assert!(url.starts_with("http://"), "the issuer did not start");
         Self {
             process,
             _input: input,
+            _output: output,
             url: url.trim().to_owned(),
             asked,
         }
@@ -170,7 +171,8 @@ impl Target {
 
     fn until_it_listens(mut self) -> Self {
         let begun = Instant::now();
-        while TcpStream::connect(self.address).is_err() {
+        // It has its socket before it has found its issuer.
+        while !self.said().contains("listening on") {
             let ended = self.process.try_wait().unwrap();
             assert!(
                 ended.is_none() && begun.elapsed() < Duration::from_secs(30),

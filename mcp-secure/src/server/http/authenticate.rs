@@ -100,7 +100,7 @@ impl Denied {
     fn certificate() -> Self {
         Self {
             refusal: &super::refusal::CERTIFICATE,
-            control: CERTIFICATE.control,
+            control: super::refusal::CERTIFICATE.control,
             headers: Vec::new(),
         }
     }

@@ -20,6 +20,7 @@ mod hygiene;
 #[cfg(feature = "oauth")]
 mod issued;
 mod limits;
+mod linger;
 mod listener;
 mod local_token;
 mod metadata;
