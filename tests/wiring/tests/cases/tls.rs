@@ -169,12 +169,15 @@ fn one_network_does_not_take_all_handshakes() {
     let server = setup(&authority.issue(&["localhost"]))
         .limits("http.handshakes=8 http.handshake_time=600000")
         .start();
-    // Of eight, one network has two.
-    let silent: Vec<_> = (0..2).map(|_| connect(None, to(&server))).collect();
-    let mut third = connect(None, to(&server));
-    assert_eq!(third.read(&mut [0]).unwrap_or(0), 0, "it is closed");
+    // Of eight, one network has two; which of the three comes late is open.
+    let mut silent: Vec<_> = (0..3).map(|_| connect(None, to(&server))).collect();
     server.refused("tls/handshakes");
-    drop(silent);
+    let closed = silent.iter_mut().filter_map(|tcp| {
+        tcp.set_read_timeout(Some(Duration::from_millis(100)))
+            .unwrap();
+        tcp.read(&mut [0]).ok()
+    });
+    assert_eq!(closed.count(), 1);
     // A place comes back with the end of each.
     let caller = Caller::trusting(&authority);
     let served = (0..100).any(|_| {
