@@ -57,6 +57,7 @@ pub(crate) async fn http<S: SecureService>(plan: Plan<S>, bound: super::http::Bo
         sealer,
         tally,
     } = plan.assemble().await?;
+    bound.hear();
     if let Some(address) = bound.local_addr() {
         super::run::announce(&format!(
             "listening on {}://{address}{}",

@@ -101,6 +101,17 @@ impl Bound {
         }
     }
 
+    /// Hears signals from here on; inside of the runtime, before the server says that it is
+    /// there.
+    pub(crate) fn hear(&self) {
+        #[cfg(feature = "tls")]
+        if let Listener::Tcp { front, .. } = &self.listener
+            && let Some(secure) = &front.secure
+        {
+            secure.hear();
+        }
+    }
+
     /// Files that decide who the server is: where they are, what each is, and whether it is a
     /// secret.
     pub(crate) fn own_files(&self) -> Vec<(&'static str, &Path, bool)> {

@@ -36,7 +36,10 @@ fn a_server_for_others_without_tls_or_a_proxy_does_not_start() {
     }
     // Nor where the operator moves it there.
     let moved = || secured().with("HOSTS", "mcp.example");
-    refuses(moved().argument("--http").argument("0.0.0.0:0"), "no TLS");
+    refuses(
+        moved().http_at("0.0.0.0:0"),
+        "--http: others reach `0.0.0.0:0`",
+    );
     let setup = moved();
     let config = setup.folder().join("config.toml");
     std::fs::write(&config, "[http]\naddr = \"0.0.0.0:0\"\n").unwrap();
@@ -134,7 +137,7 @@ fn only_a_declared_proxy_says_for_whom_it_asks() {
                 assert!(asked.is_err(), "{from}: {asked:?}");
             }
             assert_eq!(server.refused("http/proxy")["peer"], "198.51.100.0/24");
-            assert!(!server.reached("whoami"));
+            assert!(server.outcomes("tools/call", "whoami").is_empty());
 
             for (headers, status) in [
                 ("X-Forwarded-For: 198.51.100.9\r\n", 200),

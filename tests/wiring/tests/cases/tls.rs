@@ -3,7 +3,7 @@
 use std::{
     io::{Read, Write},
     net::SocketAddr,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::PermissionsExt,
     time::Duration,
 };
 
@@ -32,7 +32,7 @@ fn host(server: &Server) -> String {
 fn a_caller_is_served_over_tls_1_3_and_no_older_version() {
     let authority = Authority::new();
     let server = setup(&authority.issue(&["localhost"])).start();
-    assert!(server.stderr().contains("listening on https://127.0.0.1:"));
+    server.wait_for_stderr("listening on https://127.0.0.1:");
     let caller = Caller::trusting(&authority);
     let mut wire = caller.call(to(&server), "localhost").unwrap();
     let answer = wire.whoami(&host(&server), "alice-token").unwrap();
@@ -169,12 +169,15 @@ fn one_network_does_not_take_all_handshakes() {
     let server = setup(&authority.issue(&["localhost"]))
         .limits("http.handshakes=8 http.handshake_time=600000")
         .start();
-    // Of eight, one network has two.
-    let silent: Vec<_> = (0..2).map(|_| connect(None, to(&server))).collect();
-    let mut third = connect(None, to(&server));
-    assert_eq!(third.read(&mut [0]).unwrap_or(0), 0, "it is closed");
+    // Of eight, one network has two; which of the three comes late is open.
+    let mut silent: Vec<_> = (0..3).map(|_| connect(None, to(&server))).collect();
     server.refused("tls/handshakes");
-    drop(silent);
+    let closed = silent.iter_mut().filter_map(|tcp| {
+        tcp.set_read_timeout(Some(Duration::from_millis(100)))
+            .unwrap();
+        tcp.read(&mut [0]).ok()
+    });
+    assert_eq!(closed.count(), 1);
     // A place comes back with the end of each.
     let caller = Caller::trusting(&authority);
     let served = (0..100).any(|_| {
@@ -229,26 +232,18 @@ fn a_renewal_that_is_not_whole_changes_nothing() {
     let caller = Caller::trusting(&authority);
     let folder = server.folder();
     let other = authority.issue(&["localhost"]);
+    let good = std::fs::read_to_string(folder.join("tls/key.pem")).unwrap();
+    let expired = authority.issue_until(&["localhost"], 2021).chain;
     let cases = [
-        ("chain.pem", other.chain.clone(), 0o600, "is not the key of"),
+        ("key.pem", good.clone(), 0o644, "can be read by other users"),
+        ("key.pem", other.key.clone(), 0o600, "is not the key of"),
         (
             "chain.pem",
             "nonsense".into(),
             0o600,
             "holds no certificate",
         ),
-        (
-            "chain.pem",
-            authority.issue_until(&["localhost"], 2021).chain,
-            0o600,
-            "expired at 2021",
-        ),
-        (
-            "key.pem",
-            other.key.clone(),
-            0o644,
-            "can be read by other users",
-        ),
+        ("chain.pem", expired, 0o600, "expired at 2021"),
     ];
     for (name, text, mode, words) in cases {
         private(&folder, name, &text, mode);
@@ -292,7 +287,7 @@ fn a_client_without_a_certificate_of_the_right_authority_does_not_get_in() {
     refused(caller().showing(authority.issue(&["alice"])));
     refused(caller().showing(clients.issue_until(&["alice"], 2021)));
     server.refused("tls/handshake");
-    assert!(!server.audit_text().contains("whoami"));
+    assert!(server.outcomes("tools/call", "whoami").is_empty());
 
     let good = caller().showing(clients.issue(&["alice"]));
     let mut wire = good.call(to(&server), "localhost").unwrap();
@@ -342,7 +337,7 @@ fn a_certificate_in_the_table_is_a_principal_and_another_of_its_authority_is_not
     assert_eq!(mallory.status, 403, "{mallory:?}");
     let record = server.refused("http/auth");
     assert_eq!(record["peer"], "127.0.0.0/24");
-    assert!(!server.reached("whoami"));
+    assert!(server.outcomes("tools/call", "whoami").is_empty());
     let answer = ask(alice, "");
     assert!(
         answer.body.contains("client-certificate alice files:read"),

@@ -16,7 +16,7 @@ pub(crate) use http::Exchange;
 pub(crate) use namespace::in_namespace;
 pub(crate) use pki::{Authority, Pair, private};
 pub(crate) use server::{Server, Setup};
-pub(crate) use wire::{Answer, Caller, Wire, connect};
+pub(crate) use wire::{Caller, Wire, connect};
 
 use serde_json::Value;
 

@@ -33,6 +33,7 @@ pub(crate) struct Setup {
     audit: Option<String>,
     file_size: Option<u64>,
     unix: bool,
+    address: Option<String>,
 }
 
 impl Setup {
@@ -49,6 +50,7 @@ impl Setup {
             audit: None,
             file_size: None,
             unix: false,
+            address: None,
             folder,
         };
         setup.set("SCOPES", "files:read files:write");
@@ -87,6 +89,12 @@ impl Setup {
     /// Another place for the audit log.
     pub(crate) fn audit(mut self, path: &str) -> Self {
         self.audit = Some(path.to_owned());
+        self
+    }
+
+    /// The operator's address for HTTP.
+    pub(crate) fn http_at(mut self, address: &str) -> Self {
+        self.address = Some(address.to_owned());
         self
     }
 
@@ -220,6 +228,7 @@ impl Setup {
             Transport::Http if self.unix => "--unix",
             Transport::Http => "--http",
         });
+        command.args(&self.address);
         if !files.is_empty() {
             command.args(["--grant", &format!("files={files}")]);
         }

@@ -40,6 +40,7 @@ pub(crate) struct Acceptor {
     pub(super) current: RwLock<Arc<ServerConfig>>,
     /// What the files were when they were read.
     pub(super) seen: Mutex<Vec<Seen>>,
+    pub(super) hangup: Mutex<Option<super::reload::Hangup>>,
     hsts: Option<HeaderValue>,
     shaking: Mutex<Shaking>,
     most: usize,
@@ -77,6 +78,7 @@ impl Acceptor {
         Ok(Self {
             current: RwLock::new(loaded.config),
             seen: Mutex::new(seen),
+            hangup: Mutex::default(),
             hsts,
             shaking: Mutex::default(),
             most: limits.handshakes,

@@ -14,7 +14,7 @@ pub(crate) async fn watch(acceptor: Arc<Acceptor>, tally: Tally, shutdown: Cance
     let mut ticks = interval(acceptor.tls.look_every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
-    let mut hangup = Hangup::listen();
+    let mut hangup = acceptor.hangup();
     loop {
         let forced = tokio::select! {
             _ = ticks.tick() => false,
@@ -25,6 +25,20 @@ pub(crate) async fn watch(acceptor: Arc<Acceptor>, tally: Tally, shutdown: Cance
         // Files may be slow; the runtime's workers answer requests.
         let look = move || look(&acceptor, &tally, forced);
         let _ = tokio::task::spawn_blocking(look).await;
+    }
+}
+
+impl Acceptor {
+    /// From here on SIGHUP is a wish and does not end the process. Before the server says that
+    /// it is there: whoever waits for that may send one.
+    pub(crate) fn hear(&self) {
+        let mut hangup = self.hangup.lock().unwrap_or_else(PoisonError::into_inner);
+        *hangup = Some(Hangup::listen());
+    }
+
+    fn hangup(&self) -> Hangup {
+        let mut hangup = self.hangup.lock().unwrap_or_else(PoisonError::into_inner);
+        hangup.take().unwrap_or_else(Hangup::listen)
     }
 }
 
@@ -64,7 +78,7 @@ pub(super) fn warn_of_end(expires: NaiveDateTime) {
 }
 
 #[cfg(unix)]
-struct Hangup(Option<tokio::signal::unix::Signal>);
+pub(super) struct Hangup(Option<tokio::signal::unix::Signal>);
 
 #[cfg(unix)]
 impl Hangup {
@@ -85,7 +99,7 @@ impl Hangup {
 }
 
 #[cfg(not(unix))]
-struct Hangup;
+pub(super) struct Hangup;
 
 #[cfg(not(unix))]
 impl Hangup {
