@@ -16,7 +16,7 @@ use std::{
 };
 
 #[cfg(feature = "oauth")]
-pub use oauth::{Algorithm, ResourceServer};
+pub use oauth::{Algorithm, Dpop, Introspection, ResourceServer};
 
 /// Who is asking, as established by the transport: never by anything the request says.
 ///

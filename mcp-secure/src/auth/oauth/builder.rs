@@ -1,7 +1,13 @@
 //! What an author says of the issuer and its tokens. Everything that can be wrong with it stops
 //! the start.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
 
 use serde_json::Value;
 use url::{Host, Url};
@@ -10,8 +16,11 @@ use super::{
     Algorithm,
     cache::Cache,
     claims::Policy,
+    client_auth::secret_file,
     clock::Clock,
-    discovery::discover,
+    discovery::{Metadata, discover},
+    dpop::{Dpop, Nonces, Proofs, REMEMBERED},
+    introspect::{Introspection, Introspector, REFUSALS},
     jwks::{BYTES_A_KEY, Jwks},
     resource::Resource,
     scopes::{Scopes, is_scope},
@@ -23,6 +32,7 @@ use crate::{
         net::fetch::{Client, FetchSettings},
     },
     error::{Error, Result},
+    state::{MemoryStore, Store},
 };
 
 /// An OAuth 2.1 resource server: this server, and the authorization server whose access tokens
@@ -61,6 +71,10 @@ pub struct ResourceServer {
     stale_keys: Duration,
     remembered: usize,
     certificate_bound: bool,
+    dpop: Option<Dpop>,
+    nonce: Option<Option<PathBuf>>,
+    store: Option<Arc<dyn Store>>,
+    introspection: Option<Introspection>,
     allow_private: bool,
     ca_files: Vec<PathBuf>,
     nameservers: Vec<SocketAddr>,
@@ -92,6 +106,10 @@ impl ResourceServer {
             stale_keys: Duration::from_secs(3600),
             remembered: 4096,
             certificate_bound: false,
+            dpop: None,
+            nonce: None,
+            store: None,
+            introspection: None,
             allow_private: false,
             ca_files: Vec::new(),
             nameservers: Vec::new(),
@@ -245,6 +263,39 @@ impl ResourceServer {
         self
     }
 
+    /// Speaks DPoP (RFC 9449). Without it a token that is bound to a key is refused: it cannot
+    /// be proven here.
+    pub fn dpop(mut self, dpop: Dpop) -> Self {
+        self.dpop = Some(dpop);
+        self
+    }
+
+    /// Demands a nonce of this server in each proof, so that none can be made for later. It
+    /// costs a client one more request in a minute.
+    pub fn dpop_nonce(mut self) -> Self {
+        self.nonce = Some(None);
+        self
+    }
+
+    /// The same for replicas: the secret in this file makes their nonces the same.
+    pub fn dpop_nonce_of(mut self, file: impl Into<PathBuf>) -> Self {
+        self.nonce = Some(Some(file.into()));
+        self
+    }
+
+    /// Where it is remembered which proofs were used. Without this it is the memory of this
+    /// process, so a proof could be used once at each replica.
+    pub fn replay_store(mut self, store: impl Store) -> Self {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// Takes opaque tokens, which the issuer is asked for (RFC 7662).
+    pub fn introspection(mut self, introspection: Introspection) -> Self {
+        self.introspection = Some(introspection);
+        self
+    }
+
     /// The issuer is on this machine or in the private network, where it may also be plain
     /// HTTP.
     pub fn allow_private_issuer(mut self) -> Self {
@@ -313,6 +364,23 @@ impl ResourceServer {
         if self.certificate_bound {
             terms.push("bound to a certificate".to_owned());
         }
+        match self.dpop {
+            None => {}
+            Some(Dpop::Accepted) => terms.push("may be bound to a key".to_owned()),
+            Some(Dpop::Required) => terms.push("bound to a key".to_owned()),
+        }
+        if self.nonce.is_some() {
+            terms.push("proofs have a nonce".to_owned());
+        }
+        if let Some(asking) = &self.introspection {
+            let which = if asking.every {
+                "every token"
+            } else {
+                "opaque tokens"
+            };
+            terms.push(format!("asks for {which} as {}", asking.client));
+            terms.extend(asking.endpoint.iter().map(|url| format!("asks at {url}")));
+        }
         if self.allow_private {
             terms.push("the issuer may be at a private address".to_owned());
         }
@@ -330,55 +398,126 @@ impl ResourceServer {
     /// the server serves.
     pub(crate) fn open(self, opening: &mut Opening) -> Result<Verifier> {
         let (policy, resource) = self.policy()?;
+        let proofs = self.proofs(&resource)?;
+        let introspector = self.introspector(opening)?;
+        let asks_always = introspector.as_ref().is_some_and(|asking| asking.every);
         let settings = FetchSettings {
-            allow_private: self.allow_private,
-            ca_files: self.ca_files.clone(),
-            nameservers: self.nameservers.clone(),
             max_response: Some((self.max_keys * BYTES_A_KEY) as u64),
-            ..FetchSettings::default()
+            ..self.settings()
         };
-        let issuer = match &self.jwks {
-            Some(_) => None,
-            None => Some(Arc::new(Client::open(
-                "sdk/issuer",
-                &self.issuer,
-                settings.clone(),
-                opening,
-            )?)),
+        let is_asked_for_keys = self.jwks.is_none() && !asks_always;
+        let is_asked_where = self
+            .introspection
+            .as_ref()
+            .is_some_and(|a| a.endpoint.is_none());
+        let issuer = if is_asked_for_keys || is_asked_where {
+            let client = Client::open("sdk/issuer", &self.issuer, settings.clone(), opening)?;
+            Some(Arc::new(client))
+        } else {
+            None
         };
         let keys_at = match (&self.jwks, &issuer) {
-            (Some(url), _) => Arc::new(
-                Client::open(
-                    "sdk/jwks",
-                    url.split('?').next().unwrap_or(url),
-                    settings,
-                    opening,
-                )
-                .map_err(|error| error.before("`.jwks(…)`: "))?,
-            ),
-            (None, Some(issuer)) => Arc::clone(issuer),
-            (None, None) => return Err(Error::new("nothing says where the keys are")),
+            _ if asks_always => None,
+            (Some(url), _) => {
+                let base = url.split('?').next().unwrap_or(url);
+                let client = Client::open("sdk/jwks", base, settings, opening)
+                    .map_err(|error| error.before("`.jwks(…)`: "))?;
+                Some(Arc::new(client))
+            }
+            (None, issuer) => issuer.clone(),
         };
-        let jwks = Arc::new(Jwks::new(
-            Arc::clone(&keys_at),
-            self.max_keys,
-            self.stale_keys,
-            self.clock.clone(),
-        ));
-        opening.ready.push(Box::pin(find_keys(
-            Arc::clone(&jwks),
-            keys_at,
-            issuer,
-            self.issuer,
-            self.jwks,
-        )));
-        Ok(Verifier(Arc::new(Inner {
+        let jwks = keys_at.map(|client| {
+            let clock = self.clock.clone();
+            Arc::new(Jwks::new(client, self.max_keys, self.stale_keys, clock))
+        });
+        let inner = Arc::new(Inner {
             policy,
             resource,
             jwks,
+            introspector,
+            proofs,
             verified: Cache::new(self.remembered),
             clock: self.clock,
-        })))
+        });
+        let asked = Arc::clone(&inner);
+        let keys = self.jwks;
+        let asking_at = self.introspection.and_then(|asking| asking.endpoint);
+        opening.ready.push(Box::pin(async move {
+            let metadata = match &issuer {
+                Some(client) => Some(discover(client, &asked.policy.issuer).await?),
+                None => None,
+            };
+            locate_introspection(&asked, asking_at, metadata.as_ref())?;
+            find_keys(&asked, keys, metadata.as_ref()).await
+        }));
+        Ok(Verifier(inner))
+    }
+
+    /// How the issuer is reached.
+    fn settings(&self) -> FetchSettings {
+        FetchSettings {
+            allow_private: self.allow_private,
+            ca_files: self.ca_files.clone(),
+            nameservers: self.nameservers.clone(),
+            ..FetchSettings::default()
+        }
+    }
+
+    fn proofs(&self, resource: &Resource) -> Result<Option<Proofs>> {
+        if self.dpop.is_none() {
+            if self.nonce.is_some() || self.store.is_some() {
+                return Err(Error::new("there are settings for DPoP, and DPoP is off")
+                    .help("add `.dpop(Dpop::Accepted)` or `.dpop(Dpop::Required)`"));
+            }
+            return Ok(None);
+        }
+        let nonces = match &self.nonce {
+            None => None,
+            Some(None) => Some(Nonces::random()?),
+            Some(Some(path)) => Some(Nonces::shared(secret_file(path)?.as_bytes())),
+        };
+        let store = match &self.store {
+            Some(store) => Arc::clone(store),
+            None => Arc::new(MemoryStore::new(REMEMBERED)),
+        };
+        Ok(Some(Proofs {
+            url: Proofs::url(resource),
+            algorithms: self.algorithms.clone(),
+            leeway: self.leeway.as_secs(),
+            nonces,
+            store,
+        }))
+    }
+
+    fn introspector(&self, opening: &mut Opening) -> Result<Option<Introspector>> {
+        let Some(asking) = &self.introspection else {
+            return Ok(None);
+        };
+        if asking.client.is_empty() {
+            return Err(Error::new("the client that asks for tokens has no id")
+                .help("write the id that the issuer gave this server"));
+        }
+        let (authorization, key) = asking.credential()?;
+        let settings = FetchSettings {
+            authorization,
+            max_response: Some(64 * 1024),
+            max_per_second: Some(200),
+            ..self.settings()
+        };
+        let at = asking.endpoint.as_deref().unwrap_or(&self.issuer);
+        let client = Client::open("sdk/introspection", at, settings, opening)
+            .map_err(|error| error.before("`.introspection(…)`: "))?;
+        Ok(Some(Introspector {
+            client,
+            path: OnceLock::new(),
+            client_id: asking.client.clone(),
+            key,
+            issuer: self.issuer.clone(),
+            every: asking.every,
+            good: Cache::new(self.remembered),
+            bad: Cache::new(REFUSALS),
+            flights: Mutex::default(),
+        }))
     }
 
     /// All that can be wrong with what was said.
@@ -433,8 +572,8 @@ impl ResourceServer {
             leeway: self.leeway.as_secs(),
             max_lifetime: self.max_lifetime.map(|most| most.as_secs()),
             certificate_bound: self.certificate_bound,
-            dpop: false,
-            dpop_required: false,
+            dpop: self.dpop.is_some(),
+            dpop_required: self.dpop == Some(Dpop::Required),
         };
         Ok((policy, resource))
     }
@@ -547,38 +686,77 @@ const NO_ACCESS_TOKENS: [&str; 7] = [
 
 /// Finds and fetches the keys, so that a wrong issuer stops the start, and keeps them fresh.
 async fn find_keys(
-    jwks: Arc<Jwks>,
-    keys_at: Arc<Client>,
-    issuer: Option<Arc<Client>>,
-    name: String,
+    inner: &Inner,
     configured: Option<String>,
+    metadata: Option<&Metadata>,
 ) -> Result<()> {
-    let url = match (configured, issuer) {
-        (Some(url), _) => url,
-        (None, Some(issuer)) => discover(&issuer, &name).await?.jwks_uri.ok_or_else(|| {
-            Error::new(format!("the metadata of the issuer `{name}` name no keys"))
-                .help("name them with `.jwks(\"https://…\")`")
-        })?,
-        (None, None) => String::new(),
+    let Some(jwks) = &inner.jwks else {
+        return Ok(());
     };
-    let path = keys_at.own(&url).ok_or_else(|| {
-        let url: String = url
-            .chars()
-            .take(200)
-            .flat_map(char::escape_default)
-            .collect();
+    let issuer = &inner.policy.issuer;
+    let url = configured
+        .or_else(|| metadata?.jwks_uri.clone())
+        .ok_or_else(|| {
+            Error::new(format!(
+                "the metadata of the issuer `{issuer}` name no keys"
+            ))
+            .help("name them with `.jwks(\"https://…\")`")
+        })?;
+    jwks.locate(&url).ok_or_else(|| {
+        let url = shown(&url);
         Error::new(format!(
-            "the keys of the issuer `{name}` are at `{url}`, which is another origin"
+            "the keys of the issuer `{issuer}` are at `{url}`, which is another origin"
         ))
         .help(format!(
             "if that is where they should be, add `.jwks(\"{url}\")`"
         ))
     })?;
-    jwks.locate(path);
     jwks.refresh().await.map_err(|trouble| {
-        Error::new(format!("the keys of the issuer `{name}`: {trouble}"))
+        Error::new(format!("the keys of the issuer `{issuer}`: {trouble}"))
             .help("make sure that the issuer can be reached and has keys for signatures")
     })?;
-    tokio::spawn(Jwks::keep_fresh(Arc::downgrade(&jwks)));
+    tokio::spawn(Jwks::keep_fresh(Arc::downgrade(jwks)));
     Ok(())
+}
+
+/// Finds where to ask for tokens.
+fn locate_introspection(
+    inner: &Inner,
+    configured: Option<String>,
+    metadata: Option<&Metadata>,
+) -> Result<()> {
+    let Some(introspector) = &inner.introspector else {
+        return Ok(());
+    };
+    let issuer = &inner.policy.issuer;
+    let help = "name the endpoint with `Introspection::at(\"https://…\")`";
+    let path = match configured {
+        Some(_) => introspector.client.path().to_owned(),
+        None => {
+            let url = metadata
+                .and_then(|metadata| metadata.introspection_endpoint.as_deref())
+                .ok_or_else(|| {
+                    Error::new(format!(
+                        "the issuer `{issuer}` says nothing of introspection"
+                    ))
+                    .help(help)
+                })?;
+            introspector.client.own(url).ok_or_else(|| {
+                Error::new(format!(
+                    "the issuer `{issuer}` is to be asked at `{}`, which is another origin",
+                    shown(url)
+                ))
+                .help(help)
+            })?
+        }
+    };
+    // Set once, when the server starts.
+    let _ = introspector.path.set(path);
+    Ok(())
+}
+
+/// What an issuer wrote, for a message.
+fn shown(text: &str) -> String {
+    let start = text.chars().take(200);
+    start.flat_map(char::escape_default).collect()
 }

@@ -91,10 +91,12 @@ impl Jwks {
         }
     }
 
-    /// Says where they are.
-    pub(super) fn locate(&self, path: String) {
+    /// Says where they are; `None` if that is another origin.
+    pub(super) fn locate(&self, url: &str) -> Option<()> {
+        let path = self.client.own(url)?;
         // Set once, when the server starts.
         let _ = self.path.set(path);
+        Some(())
     }
 
     /// Which keys these are, for what was verified with them; `None` if none may be believed

@@ -7,15 +7,18 @@ use std::{
 };
 
 use futures::future::{BoxFuture, Either};
-use http::{HeaderMap, header, request::Parts};
+use http::{HeaderMap, Method, header, request::Parts};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::{
+    Algorithm,
     cache::{Cache, Digest},
     claims::{Policy, Vouched},
     clock::Clock,
-    error::{Checked, TokenError, invalid, invalid_request, missing, unavailable},
+    dpop::{self, Once, Proofs},
+    error::{Checked, TokenError, invalid, invalid_request, missing},
+    introspect::{BAD, GOOD, Introspector, is_lasting},
     jwks::{Jwks, Known},
     jws::{Jws, Malformed},
     key::MAX_KID,
@@ -35,7 +38,10 @@ pub(super) struct Inner {
     pub(super) policy: Policy,
     pub(super) resource: Resource,
     pub(super) clock: Clock,
-    pub(super) jwks: Arc<Jwks>,
+    /// `None` where the issuer is asked for every token.
+    pub(super) jwks: Option<Arc<Jwks>>,
+    pub(super) introspector: Option<Introspector>,
+    pub(super) proofs: Option<Proofs>,
     /// What was verified, until it runs out or the keys change.
     pub(super) verified: Option<Cache<Verified>>,
 }
@@ -48,17 +54,20 @@ pub(super) struct Verified {
 
 /// What a request brings, read once.
 struct Presented<'a> {
-    scheme: Scheme,
     token: &'a str,
     digest: Digest,
+    /// There exactly if the scheme is DPoP.
+    proof: Option<&'a str>,
+    method: &'a Method,
     certificate: Option<[u8; 32]>,
 }
 
 /// The same, for longer than the request's head is there.
 struct Held {
-    scheme: Scheme,
     token: Zeroizing<String>,
     digest: Digest,
+    proof: Option<String>,
+    method: Method,
     certificate: Option<[u8; 32]>,
 }
 
@@ -74,12 +83,36 @@ const MAX_TOKEN: usize = 16 * 1024;
 impl Verifier {
     /// Who asks, by the head of the request alone.
     pub(crate) fn verify(&self, head: &Parts) -> Verdict {
-        let (held, inner) = match self.0.at_once(head) {
-            Ok(Outcome::Admitted(principal)) => return Either::Left(ready(Ok(principal))),
-            Err(error) => return Either::Left(ready(Err(error))),
-            Ok(Outcome::Asks(held)) => (held, Arc::clone(&self.0)),
-        };
-        Either::Right(Box::pin(async move { inner.ask(held).await }))
+        let inner = Arc::clone(&self.0);
+        match self.0.at_once(head) {
+            Ok(Outcome::Admitted(principal)) => Either::Left(ready(Ok(principal))),
+            Err(error) => Either::Left(ready(Err(error))),
+            Ok(Outcome::Spends(principal, once)) => {
+                Either::Right(Box::pin(async move { inner.spend(principal, once).await }))
+            }
+            Ok(Outcome::Asks(held)) => {
+                Either::Right(Box::pin(async move { inner.ask(held).await }))
+            }
+        }
+    }
+
+    /// The algorithms of proofs, for the challenge (`algs`, RFC 9449 section 7.1); `None` where
+    /// DPoP is not spoken.
+    pub(crate) fn dpop(&self) -> Option<&[Algorithm]> {
+        let proofs = self.0.proofs.as_ref()?;
+        Some(&proofs.algorithms)
+    }
+
+    /// The nonce of this minute, for the `DPoP-Nonce` of an answer; `None` where none is asked
+    /// for.
+    pub(crate) fn dpop_nonce(&self) -> Option<String> {
+        let nonces = self.0.proofs.as_ref()?.nonces.as_ref()?;
+        nonces.at(self.0.clock.unix()).ok()
+    }
+
+    /// Whether a bearer token is refused, so that the challenge offers only DPoP.
+    pub(crate) fn requires_dpop(&self) -> bool {
+        self.0.policy.dpop_required
     }
 
     /// What this server calls itself.
@@ -95,23 +128,42 @@ impl Verifier {
 
 enum Outcome {
     Admitted(Principal),
+    /// All is well if the proof is new.
+    Spends(Principal, Once),
+    /// The issuer has to be asked.
     Asks(Held),
 }
 
 impl Inner {
     /// What can be said without asking anybody.
-    fn at_once(&self, head: &Parts) -> Checked<Outcome> {
+    fn at_once(self: &Arc<Self>, head: &Parts) -> Checked<Outcome> {
         let presented = self.read(head)?;
-        match self.identify(&presented)? {
-            Some(principal) => self.admit(principal, &presented).map(Outcome::Admitted),
-            None => Ok(Outcome::Asks(presented.held())),
+        let Some(principal) = self.identify(&presented)? else {
+            return Ok(Outcome::Asks(presented.held()));
+        };
+        Ok(match self.admit(&principal, &presented)? {
+            None => Outcome::Admitted(principal),
+            Some(once) => Outcome::Spends(principal, once),
+        })
+    }
+
+    async fn ask(self: &Arc<Self>, held: Held) -> Checked<Principal> {
+        let presented = held.presented();
+        let principal = match self.introspector_for(presented.token) {
+            Some(introspector) => self.introspect(introspector, &presented).await?,
+            None => self.verify_asking(&presented).await?,
+        };
+        match self.admit(&principal, &presented)? {
+            None => Ok(principal),
+            Some(once) => self.spend(principal, once).await,
         }
     }
 
-    async fn ask(&self, held: Held) -> Checked<Principal> {
-        let presented = held.presented();
-        let principal = self.verify_asking(&presented).await?;
-        self.admit(principal, &presented)
+    async fn spend(&self, principal: Principal, once: Once) -> Checked<Principal> {
+        if let Some(proofs) = &self.proofs {
+            proofs.spend(once).await?;
+        }
+        Ok(principal)
     }
 
     /// The one credential of the request, where it belongs.
@@ -127,9 +179,14 @@ impl Inner {
         if token.len() > MAX_TOKEN {
             return Err(invalid("oauth/token-size", "the token is too long"));
         }
+        let proof = match scheme {
+            Scheme::Bearer => None,
+            Scheme::Dpop => Some(dpop::proof(&head.headers)?),
+        };
         Ok(Presented {
-            scheme,
             token,
+            proof,
+            method: &head.method,
             digest: Sha256::digest(token.as_bytes()).into(),
             certificate: head.extensions.get::<PeerThumbprint>().map(|peer| peer.0),
         })
@@ -137,27 +194,97 @@ impl Inner {
 
     /// Whom the token names, if that is known or can be computed.
     fn identify(&self, presented: &Presented<'_>) -> Checked<Option<Principal>> {
+        let now = self.clock.instant();
+        if let Some(introspector) = self.introspector_for(presented.token) {
+            let remembered = |cache: &Cache<_>| cache.get(&presented.digest, now);
+            if let Some(error) = introspector
+                .bad
+                .as_ref()
+                .and_then(|bad| bad.get(&presented.digest, now))
+            {
+                return Err(error);
+            }
+            return Ok(introspector.good.as_ref().and_then(remembered));
+        }
         if let Some(principal) = self.remembered(&presented.digest) {
             return Ok(Some(principal));
         }
         let token = Token::read(presented.token, &self.policy)?;
-        match self.jwks.known(token.kid(), token.algorithm)? {
+        match self.keys()?.known(token.kid(), token.algorithm)? {
             Some(known) => self.check(&token, &known, &presented.digest).map(Some),
             None => Ok(None),
         }
     }
 
+    /// Whom to ask for this token. What has the form of a JWT is checked here, unless every
+    /// token is asked for.
+    fn introspector_for(&self, token: &str) -> Option<&Introspector> {
+        let introspector = self.introspector.as_ref()?;
+        let is_jwt = token.bytes().filter(|byte| *byte == b'.').count() == 2;
+        (introspector.every || !is_jwt).then_some(introspector)
+    }
+
+    /// Asks the issuer for a token, together with all who ask for the same.
+    async fn introspect(
+        self: &Arc<Self>,
+        introspector: &Introspector,
+        presented: &Presented<'_>,
+    ) -> Checked<Principal> {
+        let digest = presented.digest;
+        let flight = introspector.join(&digest, || {
+            let inner = Arc::clone(self);
+            let token = Zeroizing::new(presented.token.to_owned());
+            Box::pin(async move {
+                let introspector = inner.introspector.as_ref().ok_or_else(missing)?;
+                let answer = inner.introspect_now(introspector, &token, &digest).await;
+                introspector.landed(&digest);
+                answer
+            })
+        })?;
+        flight.await
+    }
+
+    async fn introspect_now(
+        &self,
+        introspector: &Introspector,
+        token: &str,
+        digest: &Digest,
+    ) -> Checked<Principal> {
+        let now = self.clock.unix();
+        let judged = introspector.ask(token, now).await.and_then(|claims| {
+            self.policy
+                .judge(&claims, Vouched::Issuer, self.clock.unix())
+        });
+        let instant = self.clock.instant();
+        match (&judged, &introspector.good, &introspector.bad) {
+            (Ok(principal), Some(good), _) => {
+                let left = Policy::left(principal, now).min(GOOD);
+                good.put(digest, principal.clone(), instant, left);
+            }
+            (Err(error), _, Some(bad)) if is_lasting(error) => {
+                bad.put(digest, error.clone(), instant, BAD);
+            }
+            _ => {}
+        }
+        judged
+    }
+
     async fn verify_asking(&self, presented: &Presented<'_>) -> Checked<Principal> {
         let token = Token::read(presented.token, &self.policy)?;
-        let known = self.jwks.find(token.kid(), token.algorithm).await?;
+        let known = self.keys()?.find(token.kid(), token.algorithm).await?;
         self.check(&token, &known, &presented.digest)
+    }
+
+    fn keys(&self) -> Checked<&Jwks> {
+        // Without keys every token is asked for, so nothing comes here.
+        self.jwks.as_deref().ok_or_else(missing)
     }
 
     fn remembered(&self, digest: &Digest) -> Option<Principal> {
         let cache = self.verified.as_ref()?;
         // Keys that are not believed any more vouch for nothing, and a key that is gone for
         // nothing that it signed.
-        let epoch = self.jwks.epoch()?;
+        let epoch = self.jwks.as_ref()?.epoch()?;
         let verified = cache.get(digest, self.clock.instant())?;
         (verified.epoch == epoch).then_some(verified.principal)
     }
@@ -180,20 +307,10 @@ impl Inner {
         Ok(principal)
     }
 
-    /// Holds the request against what the token is bound to.
-    fn admit(&self, principal: Principal, presented: &Presented<'_>) -> Checked<Principal> {
-        let bound = principal.confirmation().copied();
-        let bound_to_key = bound.is_some_and(|bound| bound.key.is_some());
-        match presented.scheme {
-            // RFC 9449 section 7.2: a bound token is none for whoever cannot prove the key.
-            Scheme::Bearer if bound_to_key => {
-                return Err(invalid("oauth/binding", "the token is bound to a key"));
-            }
-            Scheme::Dpop if !bound_to_key => {
-                return Err(invalid("oauth/binding", "the token is not bound to a key"));
-            }
-            _ => {}
-        }
+    /// Holds the request against what the token is bound to. What comes back is a proof to be
+    /// used up.
+    fn admit(&self, principal: &Principal, presented: &Presented<'_>) -> Checked<Option<Once>> {
+        let bound = principal.confirmation();
         if let Some(certificate) = bound.and_then(|bound| bound.certificate)
             && presented.certificate != Some(certificate)
         {
@@ -202,19 +319,32 @@ impl Inner {
                 "the token is bound to another certificate",
             ));
         }
-        if bound_to_key {
-            return Err(unavailable("oauth/dpop", std::time::Duration::ZERO));
+        let key = bound.and_then(|bound| bound.key.as_ref());
+        match (key, presented.proof, &self.proofs) {
+            (None, None, _) => Ok(None),
+            (Some(key), Some(proof), Some(proofs)) => {
+                let request = dpop::Request {
+                    proof,
+                    method: presented.method.as_str(),
+                    token: &presented.digest,
+                    key,
+                };
+                proofs.check(&request, self.clock.unix()).map(Some)
+            }
+            // RFC 9449 section 7.2: a bound token is none for whoever does not prove the key.
+            (Some(_), _, _) => Err(invalid("oauth/binding", "the token is bound to a key")),
+            (None, Some(_), _) => Err(invalid("oauth/binding", "the token is not bound to a key")),
         }
-        Ok(principal)
     }
 }
 
 impl Presented<'_> {
     fn held(&self) -> Held {
         Held {
-            scheme: self.scheme,
             token: Zeroizing::new(self.token.to_owned()),
             digest: self.digest,
+            proof: self.proof.map(str::to_owned),
+            method: self.method.clone(),
             certificate: self.certificate,
         }
     }
@@ -223,9 +353,10 @@ impl Presented<'_> {
 impl Held {
     fn presented(&self) -> Presented<'_> {
         Presented {
-            scheme: self.scheme,
             token: &self.token,
             digest: self.digest,
+            proof: self.proof.as_deref(),
+            method: &self.method,
             certificate: self.certificate,
         }
     }
@@ -234,7 +365,7 @@ impl Held {
 /// A JWT access token (RFC 9068) whose header is as it must be.
 struct Token<'a> {
     jws: Jws<'a>,
-    algorithm: super::Algorithm,
+    algorithm: Algorithm,
 }
 
 impl<'a> Token<'a> {
