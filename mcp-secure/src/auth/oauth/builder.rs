@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     path::PathBuf,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, Mutex, OnceLock, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -437,6 +437,7 @@ impl ResourceServer {
             introspector,
             proofs,
             verified: Cache::new(self.remembered),
+            signatures: AtomicU64::new(0),
             clock: self.clock,
         });
         let asked = Arc::clone(&inner);
@@ -517,6 +518,7 @@ impl ResourceServer {
             good: Cache::new(self.remembered),
             bad: Cache::new(REFUSALS),
             flights: Mutex::default(),
+            complained: Mutex::default(),
         }))
     }
 

@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     path::PathBuf,
     sync::{Mutex, OnceLock, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures::future::{BoxFuture, FutureExt as _, Shared, WeakShared};
@@ -18,6 +18,7 @@ use super::{
     Algorithm,
     cache::{Cache, Digest},
     client_auth::{ClientKey, basic, secret_file},
+    discovery::said,
     error::{Checked, TokenError, TokenErrorKind, invalid, unavailable},
     json,
 };
@@ -113,6 +114,7 @@ pub(super) struct Introspector {
     pub(super) good: Option<Cache<Principal>>,
     pub(super) bad: Option<Cache<TokenError>>,
     pub(super) flights: Mutex<HashMap<Digest, WeakShared<Answer>>>,
+    pub(super) complained: Mutex<Option<Instant>>,
 }
 
 pub(super) type Answer = BoxFuture<'static, Checked<Principal>>;
@@ -126,6 +128,7 @@ pub(super) const REFUSALS: usize = 4096;
 /// Questions that are under way.
 const MOST_FLIGHTS: usize = 256;
 const RETRY: Duration = Duration::from_secs(5);
+const COMPLAIN: Duration = Duration::from_secs(30);
 
 impl Introspector {
     /// The question that is under way for this token, or this one.
@@ -178,16 +181,16 @@ impl Introspector {
             form.push(("client_id", &self.client_id));
         }
         let fetched = self.client.post_form(path, &form).await.map_err(|error| {
-            tracing::warn!(%error, "the issuer could not be asked for a token");
+            self.complain(&said(&error));
             away()
         })?;
         if fetched.status != StatusCode::OK {
             // 401 means that this server's own credential is wrong.
-            tracing::warn!(status = %fetched.status, "the issuer does not say what a token is");
+            self.complain(&format!("the answer has the status {}", fetched.status));
             return Err(away());
         }
         let Some(claims) = json::object(&fetched.body) else {
-            tracing::warn!("the issuer does not say in JSON what a token is");
+            self.complain("the answer is no JSON object");
             return Err(away());
         };
         match claims.get("active") {
@@ -208,6 +211,21 @@ impl Introspector {
             ));
         }
         Ok(claims)
+    }
+}
+
+impl Introspector {
+    /// Tells the operator, but not once for each request of a flood.
+    fn complain(&self, trouble: &str) {
+        let mut last = self
+            .complained
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if last.is_none_or(|last| now.duration_since(last) >= COMPLAIN) {
+            *last = Some(now);
+            tracing::warn!(trouble, "the issuer does not say what a token is");
+        }
     }
 }
 

@@ -3,7 +3,10 @@
 
 use std::{
     future::{Ready, ready},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use futures::future::{BoxFuture, Either};
@@ -44,6 +47,8 @@ pub(super) struct Inner {
     pub(super) proofs: Option<Proofs>,
     /// What was verified, until it runs out or the keys change.
     pub(super) verified: Option<Cache<Verified>>,
+    /// How many signatures of tokens were computed.
+    pub(super) signatures: AtomicU64,
 }
 
 #[derive(Clone)]
@@ -113,6 +118,11 @@ impl Verifier {
     /// Whether a bearer token is refused, so that the challenge offers only DPoP.
     pub(crate) fn requires_dpop(&self) -> bool {
         self.0.policy.dpop_required
+    }
+
+    /// How many signatures of tokens were computed: what a flood costs.
+    pub(crate) fn signatures(&self) -> u64 {
+        self.0.signatures.load(Relaxed)
     }
 
     /// What this server calls itself.
@@ -290,6 +300,7 @@ impl Inner {
     }
 
     fn check(&self, token: &Token<'_>, known: &Known, digest: &Digest) -> Checked<Principal> {
+        self.signatures.fetch_add(1, Relaxed);
         if !known.key.signed(&token.jws, token.algorithm) {
             return Err(invalid("oauth/signature", "the signature is not good"));
         }
