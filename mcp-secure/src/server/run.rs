@@ -71,6 +71,13 @@ impl<S: SecureService> SecureServer<S, Ready> {
             .with_init(&init);
         #[cfg(feature = "sandbox")]
         let manifest = manifest.with_sandbox(&self.sandbox);
+        #[cfg(feature = "http")]
+        let manifest = manifest.with_callers(
+            self.http
+                .as_ref()
+                .map(super::http::Http::callers)
+                .unwrap_or_default(),
+        );
         let texts = manifest.texts_with(&definition);
         let declared = self.declared(manifest, texts);
 

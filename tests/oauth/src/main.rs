@@ -3,7 +3,11 @@
 
 use std::path::PathBuf;
 
-use mcp_secure::{prelude::*, sandbox::Sandbox};
+use mcp_secure::{
+    auth::{Dpop, Introspection},
+    prelude::*,
+    sandbox::Sandbox,
+};
 use serde::Deserialize;
 
 /// What a test asks for, as JSON in `OAUTH_TARGET`.
@@ -96,6 +100,15 @@ fn main() -> mcp_secure::Result<()> {
         issued = issued.certificate_bound();
     }
     issued = issued.ask_first(asked.baseline);
+    issued = match asked.dpop.as_deref() {
+        None => issued,
+        Some("required") => issued.dpop(Dpop::Required),
+        Some("nonce") => issued.dpop(Dpop::Required).dpop_nonce(),
+        Some(_) => issued.dpop(Dpop::Accepted),
+    };
+    if let Some((client, secret)) = asked.introspect {
+        issued = issued.introspection(Introspection::with_secret(client, secret));
+    }
     let mut http = Http::on(asked.listen);
     if let Some((chain, key)) = asked.tls {
         let mut tls = Tls::files(chain, key);

@@ -32,6 +32,11 @@ pub(crate) trait Authenticator: Send + Sync + 'static {
     type Verdict: Future<Output = Result<Principal, Denied>> + Send;
 
     fn authenticate(&self, head: &Parts) -> Self::Verdict;
+
+    /// What every answer carries for the next request of this caller.
+    fn nonce(&self) -> Option<(HeaderName, HeaderValue)> {
+        None
+    }
 }
 
 /// The request has no identity.
@@ -74,14 +79,16 @@ pub(crate) struct Authenticate<A, S> {
     inner: S,
 }
 
+type Nonce = Option<(HeaderName, HeaderValue)>;
+
 pin_project! {
     #[project = StateProj]
     pub(crate) enum State<V, S, B>
     where
         S: Service<Request<B>>,
     {
-        Asking { #[pin] verdict: V, waiting: Option<(Parts, B, S, Tally)> },
-        Admitted { #[pin] future: S::Future, over: Option<Instant> },
+        Asking { #[pin] verdict: V, waiting: Option<(Parts, B, S, Tally)>, nonce: Nonce },
+        Admitted { #[pin] future: S::Future, over: Option<Instant>, nonce: Nonce },
     }
 }
 
@@ -155,6 +162,14 @@ type Asked = Ready<Result<Principal, Denied>>;
 
 impl Authenticator for Auth {
     type Verdict = Either<Ready<Result<Principal, Denied>>, Asked>;
+
+    fn nonce(&self) -> Option<(HeaderName, HeaderValue)> {
+        match self {
+            #[cfg(feature = "oauth")]
+            Self::Tokens(tokens) => tokens.nonce(),
+            _ => None,
+        }
+    }
 
     fn authenticate(&self, head: &Parts) -> Self::Verdict {
         Either::Left(ready(match self {
@@ -232,6 +247,7 @@ where
         State::Asking {
             verdict,
             waiting: Some((head, body, inner, self.tally.clone())),
+            nonce: self.authenticator.nonce(),
         }
     }
 }
@@ -245,15 +261,26 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
-            let (future, over) = match self.as_mut().project() {
-                StateProj::Admitted { future, over } => {
+            let (future, over, nonce) = match self.as_mut().project() {
+                StateProj::Admitted {
+                    future,
+                    over,
+                    nonce,
+                } => {
                     let mut response = task_ready!(future.poll(cx))?;
                     if let Some(over) = over {
                         response.body_mut().end_at(*over);
                     }
+                    if let Some((name, value)) = nonce.take() {
+                        response.headers_mut().insert(name, value);
+                    }
                     return Poll::Ready(Ok(response));
                 }
-                StateProj::Asking { verdict, waiting } => {
+                StateProj::Asking {
+                    verdict,
+                    waiting,
+                    nonce,
+                } => {
                     let verdict = task_ready!(verdict.poll(cx));
                     let Some((mut head, body, mut inner, tally)) = waiting.take() else {
                         // Polled again after the answer, against the contract of `Future`.
@@ -287,10 +314,18 @@ where
                     }
                     let over = end_of_stream(&head, &principal);
                     head.extensions.insert(principal);
-                    (inner.call(Request::from_parts(head, body)), over)
+                    (
+                        inner.call(Request::from_parts(head, body)),
+                        over,
+                        nonce.take(),
+                    )
                 }
             };
-            self.set(State::Admitted { future, over });
+            self.set(State::Admitted {
+                future,
+                over,
+                nonce,
+            });
         }
     }
 }

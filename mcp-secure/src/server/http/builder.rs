@@ -142,7 +142,7 @@ impl Http<NoAuth> {
     #[must_use]
     pub fn resource_server(mut self, resource_server: ResourceServer) -> Http<Authenticated> {
         // Who calls the resource by its name means this server.
-        let host = super::issued::authority(resource_server.resource());
+        let host = super::issued::authority(resource_server.written_resource());
         self.hosts.extend(host);
         self.with(Declared::ResourceServer(Box::new(resource_server)))
     }
@@ -323,6 +323,20 @@ impl Http<Authenticated> {
             Declared::Certificates(_) => false,
             #[cfg(any(test, feature = "testing"))]
             Declared::Table(_) => false,
+        }
+    }
+
+    /// Whose word is taken for who calls, for the manifest. What was always so has no line.
+    pub(crate) fn callers(&self) -> Vec<String> {
+        match &self.auth.0 {
+            #[cfg(feature = "oauth")]
+            Declared::ResourceServer(declared) => declared.terms(),
+            #[cfg(feature = "tls")]
+            Declared::Certificates(people) => people
+                .iter()
+                .map(|(thumbprint, who)| format!("certificate {thumbprint} is {}", who.subject()))
+                .collect(),
+            _ => Vec::new(),
         }
     }
 

@@ -43,11 +43,7 @@ pub(super) fn open(
     endpoint: &Endpoint,
     served: &mut Served<'_>,
 ) -> Result<(Tokens, Issued)> {
-    let resource = declared.resource().to_owned();
-    is_here(&resource, endpoint)?;
-    let issuer = declared.issuer().to_owned();
-    let baseline = declared.baseline().to_vec();
-    let proofs = declared.proofs();
+    let baseline = declared.asked_first().to_vec();
     let certificate_bound = declared.is_certificate_bound();
     if let Some(unknown) = baseline.iter().find(|scope| !served.scopes.contains(scope)) {
         return Err(Error::new(format!(
@@ -55,26 +51,34 @@ pub(super) fn open(
         ))
         .help("name scopes that a tool, prompt or resource of this server has"));
     }
+    let verifier = declared.open(served.opening)?;
+    let resource = verifier.resource();
+    is_here(resource.url(), resource.path(), endpoint)?;
+    let proofs: Vec<&str> = verifier
+        .dpop()
+        .unwrap_or_default()
+        .iter()
+        .map(|algorithm| algorithm.name())
+        .collect();
     let metadata = Metadata::new(&Declared {
-        resource: &resource,
-        authorization_servers: vec![&issuer],
+        resource: resource.url(),
+        authorization_servers: vec![verifier.issuer()],
         scopes_supported: &served.scopes,
         bearer_methods_supported: ["header"],
         resource_name: served.name,
-        dpop_signing_alg_values_supported: proofs.map_or(&[], |(algorithms, _)| algorithms),
-        dpop_bound_access_tokens_required: proofs.is_some_and(|(_, required)| required),
+        dpop_signing_alg_values_supported: &proofs,
+        dpop_bound_access_tokens_required: verifier.requires_dpop(),
         tls_client_certificate_bound_access_tokens: certificate_bound,
     })?;
     let mut challenges = Challenges::new(metadata.url(), &baseline)?;
-    if let Some((algorithms, required)) = proofs {
-        challenges = challenges.with_proofs(algorithms, required);
+    if !proofs.is_empty() {
+        challenges = challenges.with_proofs(&proofs, verifier.requires_dpop());
     }
     let challenges = Arc::new(challenges);
     let issued = Issued {
         metadata: Some(Arc::new(metadata)),
         challenges: Some(challenges.clone()),
     };
-    let verifier = declared.open(served.opening)?;
     Ok((
         Tokens {
             verifier,
@@ -85,9 +89,8 @@ pub(super) fn open(
 }
 
 /// The resource is what a client calls: its path is the endpoint's.
-fn is_here(resource: &str, endpoint: &Endpoint) -> Result<()> {
-    let path = url::Url::parse(resource).map(|url| url.path().to_owned());
-    if path.is_ok_and(|path| path == endpoint.path()) {
+fn is_here(resource: &str, path: &str, endpoint: &Endpoint) -> Result<()> {
+    if path == endpoint.path() {
         return Ok(());
     }
     Err(Error::new(format!(
@@ -115,6 +118,11 @@ pub(crate) struct Verdict {
 
 impl Authenticator for Tokens {
     type Verdict = Verdict;
+
+    fn nonce(&self) -> Option<(HeaderName, HeaderValue)> {
+        let nonce = self.verifier.dpop_nonce()?;
+        Some((DPOP_NONCE.clone(), HeaderValue::try_from(nonce).ok()?))
+    }
 
     fn authenticate(&self, head: &Parts) -> Verdict {
         Verdict {

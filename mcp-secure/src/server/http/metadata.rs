@@ -41,7 +41,7 @@ pub(crate) struct Declared<'a> {
     pub(crate) bearer_methods_supported: [&'static str; 1],
     pub(crate) resource_name: &'a str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    pub(crate) dpop_signing_alg_values_supported: &'a [&'static str],
+    pub(crate) dpop_signing_alg_values_supported: &'a [&'a str],
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) dpop_bound_access_tokens_required: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
