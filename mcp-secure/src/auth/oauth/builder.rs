@@ -150,7 +150,8 @@ impl ResourceServer {
     }
 
     /// Takes tokens whose header has no type at all. Refused at start unless
-    /// [`require_claim`](Self::require_claim) names what only access tokens have.
+    /// [`require_claim`](Self::require_claim) or [`client_claim`](Self::client_claim) names what
+    /// only access tokens have.
     pub fn untyped_tokens(mut self) -> Self {
         self.untyped = true;
         self
@@ -647,11 +648,14 @@ impl ResourceServer {
             }
             types.push(typ.to_owned());
         }
-        if self.untyped && self.required.is_empty() {
+        if self.untyped && self.required.is_empty() && self.client_claim.is_none() {
             return Err(Error::new(
                 "tokens without a type are taken, and nothing tells an access token from an ID token",
             )
-            .help("add `.require_claim(…)` for what only access tokens have, such as `token_use`"));
+            .help(
+                "add `.require_claim(…)` or `.client_claim(…)` for what only access tokens have, \
+                 such as `token_use` or `cid`",
+            ));
         }
         Ok(types)
     }
