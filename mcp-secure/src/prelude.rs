@@ -1,5 +1,7 @@
 //! Everything a server author names.
 
+#[cfg(feature = "oauth")]
+pub use crate::auth::ResourceServer;
 #[cfg(feature = "exec")]
 pub use crate::capability::exec::{Exec, Identifier, Text};
 #[cfg(feature = "net")]

@@ -2,10 +2,7 @@
 //! this crate mints one.
 
 #[cfg(feature = "oauth")]
-#[cfg_attr(
-    not(test),
-    allow(dead_code, reason = "the HTTP ring asks it in the next step")
-)]
+#[allow(dead_code, reason = "the HTTP ring asks it in the next step")]
 pub(crate) mod oauth;
 
 use std::{

@@ -21,7 +21,7 @@ use super::{
     discovery::{Metadata, discover},
     dpop::{Dpop, Nonces, Proofs, REMEMBERED},
     introspect::{Introspection, Introspector, REFUSALS},
-    jwks::{BYTES_A_KEY, Jwks},
+    jwks::{Jwks, most_bytes},
     resource::Resource,
     scopes::{Scopes, is_scope},
     verifier::{Inner, Verifier},
@@ -403,7 +403,7 @@ impl ResourceServer {
         let introspector = self.introspector(opening)?;
         let asks_always = introspector.as_ref().is_some_and(|asking| asking.every);
         let settings = FetchSettings {
-            max_response: Some((self.max_keys * BYTES_A_KEY) as u64),
+            max_response: Some(most_bytes(self.max_keys) as u64),
             ..self.settings()
         };
         let is_asked_for_keys = self.jwks.is_none() && !asks_always;
