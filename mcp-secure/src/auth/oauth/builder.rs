@@ -21,7 +21,7 @@ use super::{
     discovery::{Metadata, discover},
     dpop::{Dpop, Nonces, Proofs, REMEMBERED},
     introspect::{Introspection, Introspector, REFUSALS},
-    jwks::{BYTES_A_KEY, Jwks},
+    jwks::{Jwks, most_bytes},
     resource::Resource,
     scopes::{Scopes, is_scope},
     verifier::{Inner, Verifier},
@@ -173,7 +173,8 @@ impl ResourceServer {
     }
 
     /// Takes tokens whose header has no type at all. Refused at start unless
-    /// [`require_claim`](Self::require_claim) names what only access tokens have.
+    /// [`require_claim`](Self::require_claim) or [`client_claim`](Self::client_claim) names what
+    /// only access tokens have.
     pub fn untyped_tokens(mut self) -> Self {
         self.untyped = true;
         self
@@ -425,7 +426,7 @@ impl ResourceServer {
         let introspector = self.introspector(opening)?;
         let asks_always = introspector.as_ref().is_some_and(|asking| asking.every);
         let settings = FetchSettings {
-            max_response: Some((self.max_keys * BYTES_A_KEY) as u64),
+            max_response: Some(most_bytes(self.max_keys) as u64),
             ..self.settings()
         };
         let is_asked_for_keys = self.jwks.is_none() && !asks_always;
@@ -670,11 +671,14 @@ impl ResourceServer {
             }
             types.push(typ.to_owned());
         }
-        if self.untyped && self.required.is_empty() {
+        if self.untyped && self.required.is_empty() && self.client_claim.is_none() {
             return Err(Error::new(
                 "tokens without a type are taken, and nothing tells an access token from an ID token",
             )
-            .help("add `.require_claim(…)` for what only access tokens have, such as `token_use`"));
+            .help(
+                "add `.require_claim(…)` or `.client_claim(…)` for what only access tokens have, \
+                 such as `token_use` or `cid`",
+            ));
         }
         Ok(types)
     }

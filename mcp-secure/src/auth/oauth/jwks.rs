@@ -259,7 +259,7 @@ impl KeySet {
     ///
     /// When it is no set of keys, has too many, or none that can be used.
     pub(super) fn read(body: &[u8], max: usize) -> Result<Self, String> {
-        if body.len() > max.saturating_mul(BYTES_A_KEY) {
+        if body.len() > most_bytes(max) {
             return Err(format!(
                 "the document has {} bytes, more than {max} keys have",
                 body.len()
@@ -331,8 +331,11 @@ impl KeySet {
     }
 }
 
-/// A key of RSA with 8192 bits and a chain of certificates.
-pub(super) const BYTES_A_KEY: usize = 4096;
+/// What a document of so many keys may have: 4 KiB are a key of RSA with 8192 bits and a chain
+/// of certificates. Metadata are held to the same, so it is never little.
+pub(super) fn most_bytes(keys: usize) -> usize {
+    keys.max(64).saturating_mul(4096)
+}
 
 /// For how long the issuer says that its keys hold, within reason.
 fn fresh_for(headers: &HeaderMap) -> Duration {
