@@ -218,7 +218,7 @@ async fn a_request_goes_through_the_helper_where_there_is_one() {
     let mut call = call(NetGrant::<Named>::from_operator(), &written, &mut opening);
     let spec = opening.helpers.pop().unwrap();
     let (near, far) = Channel::pair().unwrap();
-    spec.line.connect(near);
+    spec.line.connect(near, None);
     let policy = serde_json::from_value(spec.policy).unwrap();
     let helper = std::thread::spawn(move || dial::serve(far, policy));
     let net: Net<Named, Get> = Handle::lend(&mut call).unwrap();
