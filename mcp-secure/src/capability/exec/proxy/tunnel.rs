@@ -49,7 +49,7 @@ pub(super) async fn serve(
     };
     let opened = tokio::select! {
         biased;
-        () = guest.over.cancelled() => Err(End::Over),
+        () = guest.over.cancelled() => Err(End::Early),
         opened = opening => opened,
     };
     let carried = Carried::default();
@@ -100,6 +100,8 @@ enum End {
     Done,
     /// The run is over.
     Over,
+    /// The run was over before there was a tunnel.
+    Early,
     Revoked,
     /// More bytes than the grant allows, in this direction.
     Size(&'static str),
@@ -127,14 +129,15 @@ impl End {
                 Some(control) => ("denied", Some(control)),
                 None => ("failed", None),
             },
-            Self::Broken(_) => ("failed", None),
+            Self::Early | Self::Broken(_) => ("failed", None),
         }
     }
 
     fn detail(&self) -> Option<String> {
         match self {
-            Self::Done => None,
-            Self::Over => Some("ended with the run".to_owned()),
+            // A program that ends closes its connections, and nobody knows what is seen first.
+            Self::Done | Self::Over => None,
+            Self::Early => Some("the run ended before it was open".to_owned()),
             Self::Revoked => Some("the call has ended".to_owned()),
             Self::Size(what) => Some(format!("too many bytes {what}")),
             Self::Late(what) => Some(format!("{what} took too long")),
