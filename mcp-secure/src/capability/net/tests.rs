@@ -151,6 +151,12 @@ fn the_facts_of_a_handle_are_those_of_its_method() {
         (post.kind, post.access, post.capability),
         ("net", "POST", "api")
     );
+    // A program that is lent an open sink writes to wherever it likes.
+    let [connect] = <Net<Wild, Connect> as Handle>::FACTS else {
+        unreachable!()
+    };
+    assert!(connect.writes && connect.destructive && connect.needs_approval && connect.open_sink);
+    assert_eq!(connect.access, "CONNECT");
 }
 
 fn call(grant: impl Into<Grant>, written: &str, opening: &mut Opening) -> Call {
