@@ -368,7 +368,7 @@ fn the_token_of_a_run_that_is_over_opens_nothing() {
 }
 
 /// What a process of the machine is told that found the port.
-fn from_outside(port: u16, to: &str, token: Option<&str>) -> Option<String> {
+fn from_outside(port: u16, to: &str, token: Option<&str>) -> Option<(String, TcpStream)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream
         .set_read_timeout(Some(Duration::from_secs(20)))
@@ -385,12 +385,8 @@ fn from_outside(port: u16, to: &str, token: Option<&str>) -> Option<String> {
     .ok()?;
     let mut status = [0; 12];
     stream.read_exact(&mut status).ok()?;
-    Some(
-        String::from_utf8_lossy(&status)
-            .split(' ')
-            .nth(1)?
-            .to_owned(),
-    )
+    let status = String::from_utf8_lossy(&status);
+    Some((status.split(' ').nth(1)?.to_owned(), stream))
 }
 
 #[tokio::test]
@@ -403,19 +399,14 @@ async fn another_process_of_the_machine_finds_no_proxy_or_has_no_token() {
         server.begin("reach_shortly", "Hold", &to);
         until("the tunnel", || upstream.heard().len() == 2).await;
         let (token, port) = token_and_port(&upstream.heard()[1]);
-        let ask = |token: Option<&str>| from_outside(port, &to, token);
+        let ask = |token: Option<&str>| from_outside(port, &to, token).unzip();
         let wrong = "0".repeat(32);
+        let [(none, _), (wrong, _), (right, kept)] = [None, Some(&*wrong), Some(&*token)].map(ask);
+        let answers = [none, wrong, right];
         match how {
-            How::Bare => {
-                let [none, wrong, right] = [None, Some(&*wrong), Some(&*token)].map(ask);
-                let answers = [none, wrong, right].map(Option::unwrap);
-                assert_eq!(answers, ["407", "407", "200"]);
-            }
+            How::Bare => assert_eq!(answers.map(Option::unwrap), ["407", "407", "200"]),
             // Another network: not even the right one helps.
-            _ => assert_eq!(
-                [None, Some(&*wrong), Some(&*token)].map(ask),
-                [None, None, None]
-            ),
+            _ => assert_eq!(answers, [None, None, None]),
         }
         // The call has three seconds. Its tunnels end with it, and its token.
         let answer = server.answer();
@@ -427,8 +418,10 @@ async fn another_process_of_the_machine_finds_no_proxy_or_has_no_token() {
             *upstream.open.lock().unwrap() == 0
         })
         .await;
-        if how == How::Bare {
-            assert_eq!(ask(Some(&token)).unwrap(), "407");
+        if let Some(mut kept) = kept {
+            // Also that of somebody who had the token, and did not end.
+            assert!(kept.read_to_end(&mut Vec::new()).is_ok());
+            assert_eq!(ask(Some(&token)).0.unwrap(), "407");
         }
         assert_eq!(upstream.heard().len(), 2);
     }
