@@ -159,6 +159,7 @@ impl Server {
     fn begin(&mut self, tool: &str, request: &str, value: &str) {
         let arguments = match tool {
             "stray" => json!({}),
+            "reach_twice" => json!({ "value": value }),
             _ => json!({ "request": request, "value": value }),
         };
         self.send(
@@ -425,6 +426,27 @@ async fn another_process_of_the_machine_finds_no_proxy_or_has_no_token() {
         }
         assert_eq!(upstream.heard().len(), 2);
     }
+}
+
+#[tokio::test]
+async fn a_tunnel_ends_with_its_run_also_where_the_call_goes_on() {
+    let upstream = Upstream::new();
+    let to = format!("localhost:{}", upstream.port);
+    let scene = Scene::new();
+    let mut server = Server::start(&scene, upstream.port, How::Bare);
+    server.begin("reach_twice", "", &to);
+    until("the first run", || upstream.heard().len() == 2).await;
+    let (token, port) = token_and_port(&upstream.heard()[1]);
+    // By somebody who outlives the run.
+    let (said, mut kept) = from_outside(port, &to, Some(&token)).unwrap();
+    assert_eq!(said, "200");
+    until("the second run", || upstream.heard().len() == 4).await;
+    assert!(kept.read_to_end(&mut Vec::new()).is_ok());
+    let (said, _) = from_outside(port, &to, Some(&token)).unwrap();
+    assert_eq!(said, "407");
+    let (token, _) = token_and_port(&upstream.heard()[3]);
+    let (said, _) = from_outside(port, &to, Some(&token)).unwrap();
+    assert_eq!(said, "200", "the call goes on");
 }
 
 #[test]

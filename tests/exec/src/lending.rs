@@ -105,6 +105,21 @@ impl Server {
         Ok(said(&command.lend(&site).run().await?))
     }
 
+    /// Run the program with the site twice, each time until it is abandoned.
+    #[tool(public, unapproved = "nobody is asked in these tests")]
+    async fn reach_twice(
+        &self,
+        value: Text,
+        lent: Exec<Lent>,
+        site: Net<Site, Connect>,
+    ) -> ToolResult<String> {
+        for seconds in [3, 25] {
+            let command = lent.command(["hold"]).arg(&value).lend(&site);
+            let _ = tokio::time::timeout(Duration::from_secs(seconds), command.run()).await;
+        }
+        Ok("done".to_owned())
+    }
+
     /// Run the program without the site.
     #[tool(public, unapproved = "nobody is asked in these tests")]
     async fn stay(&self, request: Request, value: Text, lent: Exec<Lent>) -> ToolResult<String> {
@@ -152,6 +167,9 @@ fn main() -> mcp_secure::Result<()> {
         .grant(Site::from_operator().limits(NetLimits {
             max_request: 100_000,
             max_per_second: 1000,
+            // So that nothing but the end of a run ends its tunnels.
+            timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(60),
             ..NetLimits::default()
         }))
         .grant(Stray::from_operator())
