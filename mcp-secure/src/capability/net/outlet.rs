@@ -3,6 +3,11 @@
 //! What the program says inside of its TLS nobody sees. So only a grant that says nothing of it
 //! can be lent: a path, a rule or a version of TLS would be a promise that nobody keeps.
 
+#![cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, reason = "programs are started on Linux only")
+)]
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
