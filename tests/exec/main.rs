@@ -11,6 +11,7 @@
 mod arguments;
 mod ends;
 mod limits;
+mod network;
 mod program;
 mod sandbox;
 mod scene;

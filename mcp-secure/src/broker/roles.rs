@@ -1,6 +1,8 @@
 //! The table of what helpers do: for each role what it opens first, what its sandbox leaves
 //! open, and how it serves.
 
+use std::os::fd::OwnedFd;
+
 use super::{Channel, HelperNeeds, Role};
 use crate::{Error, Result};
 
@@ -8,6 +10,8 @@ use crate::{Error, Result};
 pub(super) struct Prepared {
     /// What its sandbox leaves open.
     pub(super) needs: HelperNeeds,
+    /// What it made for the server, which gets it when the sandbox has closed.
+    pub(super) hand: Option<OwnedFd>,
     /// Serves until the server is gone.
     pub(super) serve: Box<dyn FnOnce(Channel) -> std::io::Result<()>>,
 }
@@ -42,6 +46,7 @@ pub(super) fn prepare(role: Role, policy: serde_json::Value) -> Result<Prepared>
         #[cfg(feature = "testing")]
         Role::Probe => Ok(Prepared {
             needs: HelperNeeds::default(),
+            hand: None,
             serve: Box::new(|channel| probe(&channel)),
         }),
     }
@@ -83,6 +88,7 @@ fn dial(policy: serde_json::Value) -> Result<Prepared> {
             unix_connect: !needs.sockets.is_empty(),
             ..HelperNeeds::default()
         },
+        hand: None,
         serve: Box::new(|channel| dial::serve(channel, policy)),
     })
 }
@@ -90,9 +96,10 @@ fn dial(policy: serde_json::Value) -> Result<Prepared> {
 /// Runs of one granted program.
 #[cfg(feature = "exec")]
 fn spawn(policy: serde_json::Value) -> Result<Prepared> {
-    let helper = crate::capability::exec::Helper::prepare(policy)?;
+    let mut helper = crate::capability::exec::Helper::prepare(policy)?;
     Ok(Prepared {
         needs: helper.needs(),
+        hand: helper.hand(),
         serve: Box::new(move |channel| helper.serve(&channel)),
     })
 }

@@ -167,7 +167,7 @@ fn helped(rule: DialRule) -> Route {
     let route = route(rule, &mut opening).unwrap();
     let [spec] = <[HelperSpec; 1]>::try_from(opening.helpers).ok().unwrap();
     let (near, far) = Channel::pair().unwrap();
-    spec.line.connect(near);
+    spec.line.connect(near, None);
     let policy = serde_json::from_value(spec.policy).unwrap();
     std::thread::spawn(move || serve(far, policy).unwrap());
     route
@@ -425,7 +425,7 @@ async fn a_helper_that_lies_hands_over_nothing() {
     for (n, (rule, peer, fds)) in lies.into_iter().enumerate() {
         let (near, far) = Channel::pair().unwrap();
         let route = Route::inside(rule);
-        route.line.connect(near);
+        route.line.connect(near, None);
         let fds: Vec<_> = fds
             .iter()
             .map(|fd| fd.try_clone_to_owned().unwrap())

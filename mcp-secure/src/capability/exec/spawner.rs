@@ -18,13 +18,18 @@ use rustix::{
 };
 
 use super::{
-    policy::{Policy, Reply, Request, check_args},
+    policy::{Door, Policy, Reply, Request, check_args},
     program::Pinned,
     tree::{Forest, Mark, Owner},
 };
 use crate::broker::Channel;
 #[cfg(feature = "sandbox")]
-use crate::error::{Error, Result};
+use crate::{
+    broker::Apart,
+    error::{Error, Result},
+};
+#[cfg(feature = "sandbox")]
+use std::net::{Ipv4Addr, TcpListener};
 
 /// A spawner that is a process of its own: made before its sandbox closes, served after.
 #[cfg(feature = "sandbox")]
@@ -32,6 +37,29 @@ pub(crate) struct Helper {
     policy: Policy,
     pinned: Pinned,
     forest: Forest,
+    proxy: Option<Proxy>,
+}
+
+/// Where the program will find the network that it is lent. The server serves it.
+#[cfg(feature = "sandbox")]
+struct Proxy {
+    listener: Option<TcpListener>,
+    port: u16,
+    apart: Apart,
+}
+
+#[cfg(feature = "sandbox")]
+impl Proxy {
+    /// Leaves the network of the machine, if that can be done, and listens where it is then.
+    fn new() -> io::Result<Self> {
+        let apart = crate::sandbox::apart();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        Ok(Self {
+            port: listener.local_addr()?.port(),
+            listener: Some(listener),
+            apart,
+        })
+    }
 }
 
 #[cfg(feature = "sandbox")]
@@ -51,17 +79,30 @@ impl Helper {
         }
         let forest = Forest::new(Owner::Helper)
             .map_err(|e| Error::new(format!("a spawner cannot watch its children: {e}")))?;
+        let proxy = policy.network.then(Proxy::new).transpose().map_err(|e| {
+            Error::new(format!(
+                "there is no port on which to lend the network: {e}"
+            ))
+        })?;
         Ok(Self {
             policy,
             pinned,
             forest,
+            proxy,
         })
     }
 
-    /// What its sandbox must leave open, for itself and the program. No network, no `ptrace`, no
-    /// namespaces; `execve`, `clone`, `prlimit64`, `kill`, `pidfd_open`, `waitid` are needed.
+    /// What its sandbox must leave open, for itself and the program. No network but the proxy's
+    /// port, no `ptrace`, no namespaces; `execve`, `clone`, `prlimit64`, `kill`, `pidfd_open`,
+    /// `waitid` are needed.
     pub(crate) fn needs(&self) -> crate::broker::HelperNeeds {
-        self.policy.needs(self.pinned.loader.as_deref())
+        let proxy = self.proxy.as_ref().map(|proxy| (proxy.port, &proxy.apart));
+        self.policy.needs(self.pinned.loader.as_deref(), proxy)
+    }
+
+    /// What the server serves, once.
+    pub(crate) fn hand(&mut self) -> Option<OwnedFd> {
+        Some(self.proxy.as_mut()?.listener.take()?.into())
     }
 
     /// Starts programs until the server is gone, and leaves none behind.
@@ -144,7 +185,8 @@ fn start<'a>(
     let Ok([folder, stdin, stdout, stderr]) = <[OwnedFd; 4]>::try_from(fds) else {
         return Err(Reply::Malformed);
     };
-    if check_args(&request.args).is_err() {
+    let door = request.door.as_ref();
+    if check_args(&request.args).is_err() || !door.is_none_or(|d| policy.network && d.is_one()) {
         return Err(Reply::Malformed);
     }
     if !pinned.is_unchanged() {
@@ -162,6 +204,7 @@ fn start<'a>(
         .args(&request.args)
         .env_clear()
         .envs(policy.env.iter().map(|(name, value)| (name, value)))
+        .envs(door.into_iter().flat_map(Door::environment))
         .current_dir(format!("/proc/self/fd/{}", folder.as_raw_fd()))
         .stdin(Stdio::from(stdin))
         .stdout(Stdio::from(stdout))

@@ -151,6 +151,12 @@ fn the_facts_of_a_handle_are_those_of_its_method() {
         (post.kind, post.access, post.capability),
         ("net", "POST", "api")
     );
+    // A program that is lent an open sink writes to wherever it likes.
+    let [connect] = <Net<Wild, Connect> as Handle>::FACTS else {
+        unreachable!()
+    };
+    assert!(connect.writes && connect.destructive && connect.needs_approval && connect.open_sink);
+    assert_eq!(connect.access, "CONNECT");
 }
 
 fn call(grant: impl Into<Grant>, written: &str, opening: &mut Opening) -> Call {
@@ -218,7 +224,7 @@ async fn a_request_goes_through_the_helper_where_there_is_one() {
     let mut call = call(NetGrant::<Named>::from_operator(), &written, &mut opening);
     let spec = opening.helpers.pop().unwrap();
     let (near, far) = Channel::pair().unwrap();
-    spec.line.connect(near);
+    spec.line.connect(near, None);
     let policy = serde_json::from_value(spec.policy).unwrap();
     let helper = std::thread::spawn(move || dial::serve(far, policy));
     let net: Net<Named, Get> = Handle::lend(&mut call).unwrap();

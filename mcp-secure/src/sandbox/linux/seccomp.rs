@@ -97,7 +97,9 @@ fn sockets(network: &Network, rules: &mut Vec<(i64, Rule)>) {
                 &[SYS_socket, SYS_connect, SYS_bind, SYS_listen],
             ));
         }
-        Network::Connect { ports, udp, unix } => {
+        Network::Connect {
+            ports, udp, unix, ..
+        } => {
             let mut families = Vec::new();
             if !ports.is_empty() || *udp {
                 families.extend([AF_INET.cast_unsigned(), AF_INET6.cast_unsigned()]);
