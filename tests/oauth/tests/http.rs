@@ -14,10 +14,12 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     headers: Vec<(String, String)>,
     pub(crate) body: String,
+    /// The other side ended it, and not this one's patience.
+    pub(crate) ended: bool,
 }
 
 impl Answer {
-    fn parse(bytes: &[u8]) -> Self {
+    fn parse(bytes: &[u8], ended: bool) -> Self {
         let text = String::from_utf8_lossy(bytes);
         let (head, rest) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
         let mut lines = head.lines();
@@ -42,6 +44,7 @@ impl Answer {
             status,
             headers,
             body,
+            ended,
         }
     }
 
@@ -60,8 +63,7 @@ impl Answer {
             .body
             .lines()
             .filter_map(|line| line.strip_prefix("data:"))
-            .filter(|data| data.contains("jsonrpc"))
-            .next_back()
+            .rfind(|data| data.contains("jsonrpc"))
             .unwrap_or(&self.body);
         serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
@@ -99,8 +101,14 @@ pub(crate) fn exchange(mut stream: impl Read + Write, head: &str, body: &str) ->
     stream.write_all(request.as_bytes()).unwrap();
     let mut bytes = Vec::new();
     // A peer that closes without the goodbye of TLS has said all it wanted to say.
-    let _ = stream.read_to_end(&mut bytes);
-    Answer::parse(&bytes)
+    let patience = |error: std::io::Error| {
+        use std::io::ErrorKind::{TimedOut, WouldBlock};
+        !matches!(error.kind(), TimedOut | WouldBlock)
+    };
+    let ended = stream
+        .read_to_end(&mut bytes)
+        .map_or_else(patience, |_| true);
+    Answer::parse(&bytes, ended)
 }
 
 /// The value of a parameter in a challenge.

@@ -506,7 +506,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let token = dir.path().join("t/token");
         let fails = |http: Http<Authenticated>| {
-            let error = http.bind("s").err().unwrap().to_string();
+            let error = http.bind_alone("s").err().unwrap().to_string();
             assert!(error.contains("help:"), "{error}");
             error
         };
@@ -527,7 +527,7 @@ mod tests {
             http()
                 .allow_host("mcp.example")
                 .table(people())
-                .bind("s")
+                .bind_alone("s")
                 .is_ok()
         );
         for good in ["127.0.0.1:0", "127.0.0.2:1", "[::1]:0", "localhost:0"] {
