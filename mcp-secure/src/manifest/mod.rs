@@ -41,7 +41,7 @@ pub struct Manifest {
     pub server: Server,
     /// The revisions of the protocol that are spoken.
     pub protocol_versions: Vec<String>,
-    /// The transports that the code declares: `stdio`, `http`, `unix`.
+    /// The transports that the code declares: `stdio`, `http` or `https`, `unix`.
     pub transports: Vec<String>,
     /// The bounds of the whole server.
     pub limits: ServerLimits,

@@ -12,6 +12,18 @@ use crate::{
     with_settings,
 };
 
+/// Writes nothing.
+struct Reader;
+
+#[secure_server]
+impl Reader {
+    /// Read one file.
+    #[tool(scope = "files:read")]
+    async fn read(&self, name: RelPath, files: Fs<Files, ReadOnly>) -> ToolResult<String> {
+        Ok(files.read_to_string(&name).await?)
+    }
+}
+
 pub(crate) fn serve() -> mcp_secure::Result<()> {
     let (limits, http_limits) = limits()?;
     let address = setting("ADDRESS").unwrap_or_else(|| "127.0.0.1:0".to_owned());
@@ -36,11 +48,16 @@ pub(crate) fn serve() -> mcp_secure::Result<()> {
     if !proxies.is_empty() {
         http = http.behind_proxy(proxies);
     }
+    let http = callers(http);
+    if setting("READER").is_some() {
+        let server = SecureServer::new(Reader).grant(Files::from_operator());
+        return server.sandbox(with_settings()).http(http).run();
+    }
     SecureServer::new(Target::new(Traces::from_env()))
         .grant(Files::from_operator())
         .sandbox(with_settings())
         .limits(limits)
-        .http(callers(http))
+        .http(http)
         .run()
 }
 

@@ -47,6 +47,31 @@ pub(in crate::server) fn with_definition<T>(
     (stdio, http, unix): (bool, bool, bool),
     f: impl FnOnce(&Declared<'_>) -> T,
 ) -> T {
+    with_http(definition, (stdio, http, unix), loopback(), f)
+}
+
+/// What most tests declare.
+fn loopback() -> DeclaredHttp {
+    DeclaredHttp {
+        addr: "127.0.0.1:8443".into(),
+        path: "/mcp".into(),
+        shown: "http",
+        scheme: "http",
+        host: None,
+        is_behind_proxy: false,
+        unfit: Some(Unfit {
+            why: "the server has no TLS",
+            help: "add it",
+        }),
+    }
+}
+
+pub(in crate::server) fn with_http<T>(
+    definition: &Definition<()>,
+    (stdio, http, unix): (bool, bool, bool),
+    declared: DeclaredHttp,
+    f: impl FnOnce(&Declared<'_>) -> T,
+) -> T {
     let grants = [FsGrant::<Notes>::from_operator().into()];
     let limits = Limits::default();
     let transports = Declared::transports(stdio, http, unix);
@@ -57,18 +82,7 @@ pub(in crate::server) fn with_definition<T>(
         limits: &limits,
         text: crate::TextPolicy::default(),
         stdio,
-        http: http.then(|| DeclaredHttp {
-            addr: "127.0.0.1:8443".into(),
-            path: "/mcp".into(),
-            shown: "http",
-            scheme: "http",
-            host: None,
-            is_behind_proxy: false,
-            unfit: Some(Unfit {
-                why: "the server has no TLS",
-                help: "add it",
-            }),
-        }),
+        http: http.then_some(declared),
         unix: unix.then(|| Some("/run/in-code.sock".into())),
         manifest,
     })

@@ -178,6 +178,7 @@ fn one_network_does_not_take_all_handshakes() {
         tcp.read(&mut [0]).ok()
     });
     assert_eq!(closed.count(), 1);
+    drop(silent);
     // A place comes back with the end of each.
     let caller = Caller::trusting(&authority);
     let served = (0..100).any(|_| {
@@ -455,8 +456,14 @@ fn a_folder_that_others_write_or_that_a_tool_reads_stops_the_start() {
     let setup = self::setup(&authority.issue(&["localhost"]));
     let folder = setup.folder().join("tls").display().to_string();
     let said = setup.files(&folder).start_fails();
+    assert!(said.contains("a tool could change"), "{said}");
+
+    // One that only reads could still give the key away.
+    let setup = self::setup(&authority.issue(&["localhost"])).with("READER", "1");
+    let folder = setup.folder().join("tls").display().to_string();
+    let said = setup.files(&folder).start_fails();
     assert!(
-        said.contains("lies in `") && said.contains("help:"),
+        said.contains("the private key file `") && said.contains("a tool could give it away"),
         "{said}"
     );
 }
