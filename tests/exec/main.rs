@@ -10,6 +10,7 @@
 
 mod arguments;
 mod ends;
+mod lending;
 mod limits;
 mod network;
 mod program;

@@ -16,6 +16,10 @@ use mcp_secure::{
 #[capability(net, allow_private)]
 struct Site;
 
+/// The site, if it were on the internet.
+#[capability(net)]
+struct Far;
+
 /// Another site, which no program is lent.
 #[capability(net, allow_private)]
 struct Stray;
@@ -127,6 +131,19 @@ impl Server {
         Ok(said(&command.run().await?))
     }
 
+    /// Run the program with the site as one on the internet.
+    #[tool(public, unapproved = "nobody is asked in these tests")]
+    async fn reach_far(
+        &self,
+        request: Request,
+        value: Text,
+        lent: Exec<Lent>,
+        far: Net<Far, Connect>,
+    ) -> ToolResult<String> {
+        let command = lent.command(request.words().iter().copied()).arg(value);
+        Ok(said(&command.lend(&far).run().await?))
+    }
+
     /// Run the program with what its grant does not name.
     #[tool(public, unapproved = "nobody is asked in these tests")]
     async fn stray(&self, lent: Exec<Lent>, stray: Net<Stray, Connect>) -> ToolResult<String> {
@@ -151,6 +168,7 @@ fn main() -> mcp_secure::Result<()> {
     }
     let mut lent = Lent::from_operator()
         .network::<Site>()
+        .network::<Far>()
         .folder::<Work, ReadOnly>()
         .separator(Separator::None)
         .env("GIT_CONFIG_NOSYSTEM", "1")
@@ -172,6 +190,7 @@ fn main() -> mcp_secure::Result<()> {
             idle_timeout: Duration::from_secs(60),
             ..NetLimits::default()
         }))
+        .grant(Far::from_operator())
         .grant(Stray::from_operator())
         .grant(lent)
         .sandbox(sandbox)
