@@ -74,7 +74,13 @@ const provider = new Provider(issuer, {
   features: {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },
-    deviceFlow: { enabled: true },
+    deviceFlow: {
+      enabled: true,
+      // The pages are the provider's forms without their words.
+      userCodeInputSource: (ctx, form) => void (ctx.body = form),
+      userCodeConfirmSource: (ctx, form) => void (ctx.body = form),
+      successSource: (ctx) => void (ctx.body = "agreed"),
+    },
     introspection: {
       enabled: true,
       allowedPolicy: (_, client) => client.clientId === "resource-server",

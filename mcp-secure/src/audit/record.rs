@@ -28,6 +28,16 @@ pub(crate) struct Who<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     client: Option<&'a str>,
     assurance: &'static str,
+    /// Who acts for the subject, the nearest first, as the issuer recorded it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    actors: Vec<Acting<'a>>,
+}
+
+#[derive(Serialize)]
+struct Acting<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<&'a str>,
+    subject: &'a str,
 }
 
 impl<'a> Who<'a> {
@@ -37,6 +47,14 @@ impl<'a> Who<'a> {
             subject: principal.subject(),
             client: principal.client(),
             assurance: principal.assurance().as_str(),
+            actors: principal
+                .actors()
+                .iter()
+                .map(|actor| Acting {
+                    issuer: actor.issuer(),
+                    subject: actor.subject(),
+                })
+                .collect(),
         }
     }
 }

@@ -38,8 +38,6 @@ mod verifier;
 pub use algorithm::Algorithm;
 pub use builder::ResourceServer;
 pub use dpop::Dpop;
-#[allow(unused_imports, reason = "the HTTP ring answers with it")]
 pub(crate) use error::{TokenError, TokenErrorKind};
 pub use introspect::Introspection;
-#[allow(unused_imports, reason = "the HTTP ring asks it")]
 pub(crate) use verifier::{Verdict, Verifier};
