@@ -12,6 +12,8 @@ mod seccomp {
         Err("no filter is written for this architecture".to_owned())
     }
 }
+#[cfg(test)]
+mod tests;
 
 use super::{
     Network, Profile,
