@@ -313,6 +313,19 @@ async fn a_handle_dies_with_its_call_and_so_does_what_it_runs() {
 }
 
 #[tokio::test]
+async fn a_handle_that_was_kept_changes_nothing() {
+    let files = Files::new();
+    let (server, db) = files.writing();
+    drop(server);
+    let insert = "INSERT INTO entries (name) VALUES ('late')";
+    assert_eq!(db.execute(insert, ()).await, Err(SqlError::Revoked));
+    let returning = "INSERT INTO entries (name) VALUES ('late') RETURNING name";
+    let done = db.query(returning, ()).await.map(|rows| rows.len());
+    assert_eq!(done, Err(SqlError::Revoked));
+    assert_eq!(files.count(), 2);
+}
+
+#[tokio::test]
 async fn rows_and_bytes_are_capped_and_never_cut() {
     let files = Files::new();
     let server = files.server(SqlLimits::default().rows(10).bytes(1000));
@@ -339,6 +352,12 @@ async fn rows_and_bytes_are_capped_and_never_cut() {
         error(db.query("SELECT ?1", (long.as_str(),)).await),
         SqlError::Bytes { limit: 1000 }
     );
+    // What goes in counts together.
+    let half = "x".repeat(600);
+    let both = db
+        .query("SELECT length(?1) + length(?2)", (&half, &half))
+        .await;
+    assert_eq!(error(both), SqlError::Bytes { limit: 1000 });
     // Too much comes back of a change: it is undone.
     let wide = db
         .query(
@@ -486,6 +505,43 @@ fn only_a_file_that_nobody_else_decides_about_is_granted() {
             .granted(Ledger::from_operator(), &path)
             .is_ok()
     );
+}
+
+/// Three hundred megabytes in a table that SQLite makes for itself: no value is too long, and no
+/// row is too much.
+#[tokio::test]
+async fn a_statement_does_not_take_all_memory() {
+    let files = Files::new();
+    let limits = SqlLimits::default().statement_timeout(Duration::from_secs(300));
+    let server = files.server(limits);
+    let db: Sql<Ledger, ReadOnly> = server.lend().unwrap();
+    let hoard = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 300) \
+                 SELECT count(*) FROM (SELECT DISTINCT randomblob(1000000) FROM n)";
+    let done = db.query(hoard, ()).await.map(|rows| rows.len());
+    assert!(matches!(done, Err(SqlError::Bytes { .. })), "{done:?}");
+    assert_eq!(db.query("SELECT 1", ()).await.unwrap().one::<i64>(), Ok(1));
+}
+
+/// The tables that an index keeps for itself; and a name in double quotes, which is no text.
+#[tokio::test]
+async fn what_is_below_an_index_is_not_written_and_a_name_is_never_a_text() {
+    let files = Files::new();
+    files.raw(
+        "CREATE VIRTUAL TABLE docs USING fts5(text); INSERT INTO docs VALUES ('a boat');
+         CREATE TABLE owners (name TEXT REFERENCES entries (name));",
+    );
+    let (_server, db) = files.writing();
+    let found = "SELECT text FROM docs WHERE docs MATCH ?1";
+    assert_eq!(db.query(found, ("boat",)).await.unwrap().len(), 1);
+    for broken in [
+        "DELETE FROM docs_data",
+        "UPDATE docs_content SET c0 = 'x'",
+        "UPDATE entries SET text = \"swordfish\"",
+        "INSERT INTO owners VALUES ('nobody')",
+    ] {
+        assert!(db.execute(broken, ()).await.is_err(), "{broken}");
+    }
+    assert_eq!(db.query(found, ("boat",)).await.unwrap().len(), 1);
 }
 
 /// A schema that was prepared by someone else: a view that calls what it must not.

@@ -18,7 +18,25 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it and greets it.
     pub(crate) fn start(target: &str, grant: &str) -> Self {
-        let (mut child, home) = spawn(target, grant);
+        Self::greeted(spawn(Command::new(TARGET), target, grant))
+    }
+
+    /// The same in a network of its own, in which a connection begins at one of two ports.
+    pub(crate) fn start_alone(target: &str, grant: &str) -> Self {
+        let is_able = |options: &&str| {
+            let probe = Command::new("unshare").args([options, "true"]).output();
+            probe.is_ok_and(|output| output.status.success())
+        };
+        // Who is root needs no user namespace, and where those are closed has no other way.
+        let options = ["-n", "-Urn"].into_iter().find(is_able);
+        let mut command = Command::new("unshare");
+        command
+            .arg(options.expect("a network namespace: as root, or where users may make one"))
+            .args(["sh", "-c", ALONE, TARGET]);
+        Self::greeted(spawn(command, target, grant))
+    }
+
+    fn greeted((mut child, home): (Child, tempfile::TempDir)) -> Self {
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut server = Self { child, lines, home };
         let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {},
@@ -31,7 +49,7 @@ impl Server {
 
     /// Starts it, and gives what it says instead of serving.
     pub(crate) fn refusal(target: &str, grant: &str) -> String {
-        let (mut child, _home) = spawn(target, grant);
+        let (mut child, _home) = spawn(Command::new(TARGET), target, grant);
         // One that serves all the same ends with its client.
         drop(child.stdin.take());
         let mut said = String::new();
@@ -130,13 +148,14 @@ impl Drop for Server {
     }
 }
 
-fn spawn(target: &str, grant: &str) -> (Child, tempfile::TempDir) {
+fn spawn(mut command: Command, target: &str, grant: &str) -> (Child, tempfile::TempDir) {
     let home = tempfile::tempdir().unwrap();
-    let child = Command::new(env!("CARGO_BIN_EXE_sql-target"))
+    let child = command
         .args(["serve", "--stdio", "--grant", grant, "--audit"])
         .arg(home.path().join("audit.jsonl"))
         .env_clear()
         .env("HOME", home.path())
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("SQL_TARGET", target)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -145,3 +164,10 @@ fn spawn(target: &str, grant: &str) -> (Child, tempfile::TempDir) {
         .unwrap();
     (child, home)
 }
+
+const TARGET: &str = env!("CARGO_BIN_EXE_sql-target");
+
+/// `ip` is of the Debian package iproute2.
+const ALONE: &str = "ip link set lo up && \
+                     echo 40000 40001 > /proc/sys/net/ipv4/ip_local_port_range && \
+                     exec \"$0\" \"$@\"";

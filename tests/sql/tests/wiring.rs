@@ -184,3 +184,18 @@ fn each_control_of_a_stream_refuses_over_stdio_and_is_in_the_record() {
     assert!(!said.contains("127."), "{said}");
     assert_ne!(server.record()["outcome"], "ok");
 }
+
+/// Nobody listens, and the kernel takes the port that is asked for as the near end: what was
+/// connected is the socket itself, which says back whatever it hears.
+#[test]
+fn a_server_does_not_take_itself_for_the_service() {
+    let mut server = Server::start_alone("tcp", "service=127.0.0.1:40000");
+    for _ in 0..2000 {
+        let said = server.call("say", json!({ "text": "hello" }));
+        assert_ne!(said, "hello", "it spoke to itself");
+        if server.record()["control"] == "net/address" {
+            return;
+        }
+    }
+    panic!("the kernel never chose this port");
+}

@@ -312,3 +312,77 @@ const MOST_RUNS: usize = 64;
 const STACK: usize = 256 * 1024;
 const EAGAIN: i32 = 11;
 const EIO: i32 = 5;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use std::{os::fd::AsFd as _, path::Path};
+
+    use super::*;
+    use crate::{broker::Conversation, capability::exec::ExecLimits};
+
+    fn policy(pinned: &Pinned) -> Policy {
+        Policy {
+            program: pinned.path.clone(),
+            arg0: "true".to_owned(),
+            sha256: pinned.sha256.clone(),
+            leading: Vec::new(),
+            env: Vec::new(),
+            limits: ExecLimits::default(),
+            interpreter: false,
+            reads: Vec::new(),
+            runs: Vec::new(),
+            folders: Vec::new(),
+            network: false,
+        }
+    }
+
+    fn program() -> Pinned {
+        Pinned::open(Path::new("/bin/true"), false).unwrap()
+    }
+
+    /// A server that was taken over asks for what its own side would have refused.
+    #[tokio::test]
+    async fn a_command_line_is_held_to_its_bounds_here_as_well() {
+        let (near, far) = Channel::pair().unwrap();
+        let spawner = thread::spawn(move || {
+            let pinned = program();
+            inside(&far, &pinned, &policy(&pinned)).unwrap();
+        });
+        let null = std::fs::File::open("/dev/null").unwrap();
+        let folder = std::fs::File::open("/").unwrap();
+        let all = [folder.as_fd(), null.as_fd(), null.as_fd(), null.as_fd()];
+        let ask = async |args: Vec<String>, fds: &[BorrowedFd<'_>]| {
+            let asked: Conversation = near.ask(&Request { args, door: None }, fds).unwrap();
+            asked.recv::<Reply>().await.unwrap().unwrap().0
+        };
+        let word = "x".to_owned();
+        assert_eq!(ask(vec![word.clone(); 512], &all).await, Reply::Started);
+        for too_much in [
+            vec![word.clone(); 513],
+            vec!["x".repeat(32 * 1024 + 1)],
+            vec!["a\0b".to_owned()],
+        ] {
+            assert_eq!(ask(too_much, &all).await, Reply::Malformed);
+        }
+        let [three @ .., _] = &all;
+        assert_eq!(ask(vec![word], three).await, Reply::Malformed);
+        drop(near);
+        spawner.join().unwrap();
+    }
+
+    /// Between the check of the server and the start of the helper.
+    #[cfg(feature = "sandbox")]
+    #[test]
+    fn a_helper_runs_no_other_file_than_the_one_that_the_server_hashed() {
+        let mut policy = policy(&program());
+        let prepare = |policy: &Policy| Helper::prepare(serde_json::to_value(policy).unwrap());
+        assert!(prepare(&policy).is_ok());
+        policy.sha256 = "0".repeat(64);
+        let error = prepare(&policy).err().unwrap().to_string();
+        assert!(
+            error.contains("changed while the server started"),
+            "{error}"
+        );
+    }
+}

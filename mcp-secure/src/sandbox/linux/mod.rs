@@ -14,6 +14,8 @@ mod seccomp {
         Err("no filter is written for this architecture".to_owned())
     }
 }
+#[cfg(test)]
+mod tests;
 
 #[cfg(feature = "exec")]
 pub(super) use apart::apart;
