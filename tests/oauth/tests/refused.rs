@@ -550,6 +550,7 @@ fn a_token_in_the_query_is_never_read_and_is_refused_even_beside_a_good_one() {
     assert_eq!(ask(&format!("access_token={good}"), "X: y"), 400);
     assert_eq!(ask(&format!("access_token={good}"), &header), 400);
     assert_eq!(ask(&format!("a=b&access%5Ftoken={good}"), &header), 400);
+    target.audited(|record| record["control"] == "http/query-token");
 }
 
 #[test]
@@ -568,5 +569,32 @@ fn what_was_shown_is_in_no_log() {
         for part in token.split('.') {
             assert!(!logs.contains(part), "{logs}");
         }
+    }
+}
+
+#[test]
+fn the_challenge_is_heard_by_who_is_still_sending() {
+    use std::io::{Read as _, Write as _};
+
+    let world = World::new(json!({}));
+    let target = &world.target;
+    let length = 900_000;
+    let head = target.head("tools/call", Some("who"), "");
+    let head = format!("{}\r\nContent-Length: {length}\r\n\r\n", head.trim_end());
+    for _ in 0..5 {
+        let mut stream = std::net::TcpStream::connect(target.address).unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
+        // The server has answered before the half of it is sent; a reset would take the answer
+        // from the buffer that it lies in.
+        for _ in 0..length / 10_000 {
+            if stream.write_all(&[b' '; 10_000]).is_err() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("no reset");
+        assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+        assert!(answer.contains("resource_metadata="), "{answer}");
     }
 }

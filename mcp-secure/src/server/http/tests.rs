@@ -417,14 +417,11 @@ async fn without_one_good_token_nothing_is_read() {
     }
     let query = server.request("POST", &[("authorization", "(none)")], "{}");
     let query = query.replacen("/mcp", "/mcp?access_token=a", 1);
-    assert_eq!(server.raw(&query).await.status(), 401);
-    assert!(
-        server
-            .refused
-            .all()
-            .iter()
-            .all(|control| *control == "http/auth")
-    );
+    assert_eq!(server.raw(&query).await.status(), 400);
+    let refused = server.refused.all();
+    let (last, others) = refused.split_last().unwrap();
+    assert_eq!(*last, "http/query-token");
+    assert!(others.iter().all(|control| *control == "http/auth"));
 }
 
 #[tokio::test]
