@@ -27,6 +27,8 @@ pub(crate) struct Who<'a> {
     subject: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     client: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
     assurance: &'static str,
 }
 
@@ -36,6 +38,7 @@ impl<'a> Who<'a> {
             issuer: principal.issuer(),
             subject: principal.subject(),
             client: principal.client(),
+            key: principal.key_id(),
             assurance: principal.assurance().as_str(),
         }
     }

@@ -108,6 +108,15 @@ impl Exchange {
         heard.recv_timeout(time).unwrap_or(false)
     }
 
+    /// Whether the answer comes to its end in this time.
+    pub(crate) fn ends_within(mut self, time: Duration) -> bool {
+        let (sender, ended) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let _ = sender.send(self.message().is_none());
+        });
+        ended.recv_timeout(time).unwrap_or(false)
+    }
+
     /// The whole body of an answer that has a length.
     pub(crate) fn body(&mut self) -> String {
         let length = self
