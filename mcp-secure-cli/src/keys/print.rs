@@ -25,8 +25,12 @@ pub(super) fn list(keys: &[ApiKey], now: SystemTime) -> Result<()> {
     let widest = widest.unwrap_or_default();
     let mut all = || {
         for key in keys {
-            let end = key.expires().map_or_else(|| "no expiry".to_owned(), written);
-            let begin = key.not_before().map(|begin| format!(" from {}", written(begin)));
+            let end = key
+                .expires()
+                .map_or_else(|| "no expiry".to_owned(), written);
+            let begin = key
+                .not_before()
+                .map(|begin| format!(" from {}", written(begin)));
             let scopes: Vec<&str> = key.scopes().collect();
             writeln!(
                 out,

@@ -183,13 +183,13 @@ impl ApiKey {
         }
         let graphic = |text: &str| text.bytes().all(|b| b.is_ascii_graphic());
         if !(1..=128).contains(&self.subject.len()) || !graphic(&self.subject) {
-            return Err(fail("has a subject that is not 1 to 128 visible ASCII characters"));
+            return Err(fail(
+                "has a subject that is not 1 to 128 visible ASCII characters",
+            ));
         }
         // RFC 6749 appendix A.4.
         let scope = |scope: &String| {
-            (1..=128).contains(&scope.len())
-                && graphic(scope)
-                && !scope.contains(['"', '\\'])
+            (1..=128).contains(&scope.len()) && graphic(scope) && !scope.contains(['"', '\\'])
         };
         if self.scopes.len() > 64 || !self.scopes.iter().all(scope) {
             return Err(fail("has a scope that is none, or more than 64 of them"));

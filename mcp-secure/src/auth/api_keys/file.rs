@@ -4,10 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    ApiKey,
-    entry::check_all,
-};
+use super::{ApiKey, entry::check_all};
 use crate::{Error, Result};
 
 /// Which file was seen: another one, or another content, is another value.
@@ -99,7 +96,9 @@ impl Folder {
     }
 
     pub(super) fn change<T>(&self, _: impl FnOnce(&mut Vec<ApiKey>) -> Result<T>) -> Result<T> {
-        Err(Error::new("API keys need Unix file permissions in this version"))
+        Err(Error::new(
+            "API keys need Unix file permissions in this version",
+        ))
     }
 }
 
@@ -138,14 +137,17 @@ mod unix {
         /// The folder, which must be ours and writable by nobody else: who can write the folder
         /// can replace the file, and who can replace the file has a key.
         pub(in super::super) fn open(path: &Path) -> Result<Self> {
-            let path = std::path::absolute(path)
-                .map_err(|e| fail(path, format!("has no path: {e}")))?;
+            let path =
+                std::path::absolute(path).map_err(|e| fail(path, format!("has no path: {e}")))?;
             let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
                 return Err(fail(&path, "is not a file name"));
             };
             let wrong = |what: String| {
-                fail(&path, format!("lies in `{}`, which {what}", parent.display()))
-                    .help("give it a folder of its own, with mode 700")
+                fail(
+                    &path,
+                    format!("lies in `{}`, which {what}", parent.display()),
+                )
+                .help("give it a folder of its own, with mode 700")
             };
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let folder = rustix::fs::open(parent, flags, Mode::empty())
@@ -166,7 +168,9 @@ mod unix {
                 .count();
             let home = std::env::home_dir().and_then(|home| home.canonicalize().ok());
             if depth < 2 || home.is_some_and(|home| home.starts_with(&real)) {
-                return Err(wrong("holds much else, and stays readable to the server".into()));
+                return Err(wrong(
+                    "holds much else, and stays readable to the server".into(),
+                ));
             }
             Ok(Self {
                 folder,
@@ -243,8 +247,10 @@ mod unix {
                 return Err(fail("is not a regular file".into()));
             }
             if !ours(&stat) {
-                return Err(fail("belongs to another user".into())
-                    .help(format!("make it yours: `chown $(id -u) '{}'`", self.path.display())));
+                return Err(fail("belongs to another user".into()).help(format!(
+                    "make it yours: `chown $(id -u) '{}'`",
+                    self.path.display()
+                )));
             }
             if stat.st_mode & 0o177 != 0 {
                 return Err(fail("is open to other users".into())
@@ -263,9 +269,8 @@ mod unix {
 
         /// The file is the old one or the new one at each moment, after a power cut as well.
         fn replace(&self, bytes: &[u8]) -> Result<()> {
-            let fail = |e: &dyn std::fmt::Display| {
-                fail(&self.path, format!("cannot be written: {e}"))
-            };
+            let fail =
+                |e: &dyn std::fmt::Display| fail(&self.path, format!("cannot be written: {e}"));
             let mut random = [0_u8; 8];
             getrandom::fill(&mut random)
                 .map_err(|e| Error::new(format!("the system has no randomness: {e}")))?;
@@ -273,7 +278,8 @@ mod unix {
             let flags =
                 OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let mode = Mode::RUSR | Mode::WUSR;
-            let file = rustix::fs::openat(&self.folder, &draft, flags, mode).map_err(|e| fail(&e))?;
+            let file =
+                rustix::fs::openat(&self.folder, &draft, flags, mode).map_err(|e| fail(&e))?;
             let mut file = File::from(file);
             let done = file
                 .write_all(bytes)

@@ -30,9 +30,7 @@ pub(super) fn generate() -> Result<(SecretString, String)> {
 #[cfg(any(test, feature = "http"))]
 pub(crate) fn id_of(key: &[u8]) -> Option<&str> {
     let (body, sum) = key.split_at_checked(LENGTH - SUM)?;
-    let (id, secret) = body
-        .strip_prefix(PREFIX.as_bytes())?
-        .split_at_checked(ID)?;
+    let (id, secret) = body.strip_prefix(PREFIX.as_bytes())?.split_at_checked(ID)?;
     let secret = secret.strip_prefix(b"_")?;
     let plain = |b: &u8| b.is_ascii_alphanumeric() || *b == b'-' || *b == b'_';
     let id = std::str::from_utf8(id).ok().filter(|id| is_id(id))?;

@@ -100,7 +100,10 @@ fn what_is_almost_a_key_is_refused_in_the_same_words() {
     let stranger = KeyFile::at(server.folder().join("other/keys.json"));
     let stranger = stranger.add(&reader("alice")).unwrap();
     let mixed = format!("{}{}", &good[..16], &other.secret.reveal()[16..]);
-    let digest = json_of(&file)["keys"][0]["sha256"].as_str().unwrap().to_owned();
+    let digest = json_of(&file)["keys"][0]["sha256"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let mut answers = Vec::new();
     for almost in [
         stranger.secret.reveal(),
@@ -142,12 +145,17 @@ fn a_key_is_good_in_its_time_and_not_around_it() {
     let soon = NewKey::new("soon", day()).not_before(now + Duration::from_secs(5));
     let soon = file.add(&soon).unwrap();
     let brief = file.add(&NewKey::new("brief", within(6))).unwrap();
-    let forever = file.add(&NewKey::new("forever", Lifetime::NoExpiry)).unwrap();
+    let forever = file
+        .add(&NewKey::new("forever", Lifetime::NoExpiry))
+        .unwrap();
     let server = setup.start();
     assert_eq!(status(&server, forever.secret.reveal()), 200);
     assert_eq!(status(&server, brief.secret.reveal()), 200);
     let (refused, challenge, _) = ask(&server, early.secret.reveal());
-    assert_eq!((refused, challenge.as_str()), (401, "Bearer error=\"invalid_token\""));
+    assert_eq!(
+        (refused, challenge.as_str()),
+        (401, "Bearer error=\"invalid_token\"")
+    );
     server.refused("keys/not-yet");
     becomes(&server, soon.secret.reveal(), 200);
     becomes(&server, brief.secret.reveal(), 401);
@@ -168,8 +176,7 @@ fn a_key_that_is_revoked_is_over_without_a_restart_and_so_is_its_stream() {
         server.sign_in(key.secret.reveal());
         let client = server.client(HTTP_2025);
         let session = client.session().unwrap();
-        let headers =
-            format!("MCP-Protocol-Version: 2025-11-25\r\nMcp-Session-Id: {session}\r\n");
+        let headers = format!("MCP-Protocol-Version: 2025-11-25\r\nMcp-Session-Id: {session}\r\n");
         let mut stream = server.exchange(server.head("GET", &headers, 0).as_bytes());
         assert_eq!(stream.status(), 200);
         streams.push(stream);
@@ -179,10 +186,8 @@ fn a_key_that_is_revoked_is_over_without_a_restart_and_so_is_its_stream() {
     server.refused("keys/revoked");
     server.wait_for_stderr("new API keys: 1 are good now");
     assert_eq!(status(&server, other.secret.reveal()), 200);
-    // Read to its end, which there is not as long as a stream goes on.
-    assert_eq!(streams.remove(0).message(), None);
-    let went_on = streams.remove(0);
-    assert!(!went_on.ends_within(Duration::from_millis(300)));
+    assert!(streams.remove(0).ends_within(Duration::from_secs(10)));
+    assert!(!streams.remove(0).ends_within(Duration::from_millis(300)));
     is_nowhere(&server, &[&key, &other]);
 }
 
@@ -225,7 +230,10 @@ fn the_scopes_of_a_key_are_what_its_holder_sees_and_may_do() {
                 false => assert_eq!(code(&answer), -32602, "{answer}"),
             }
             // Nobody can give it another scope: no step-up is offered.
-            assert_eq!(code(&client.call("scribble", json!({ "name": "b", "text": "b" }))), -32602);
+            assert_eq!(
+                code(&client.call("scribble", json!({ "name": "b", "text": "b" }))),
+                -32602
+            );
         }
         assert_eq!(server.traces().iter().filter(|t| *t == "read").count(), 1);
         assert!(!server.reached("scribble"));
@@ -257,7 +265,9 @@ fn a_session_is_its_subjects_and_outlives_a_rotation() {
     server.refused("http/session");
     assert!(server.outcomes("tools/call", "whoami").is_empty());
     // The same subject with its next key goes on.
-    let next = file.rotate(alice.entry.id(), Duration::from_secs(60), None).unwrap();
+    let next = file
+        .rotate(alice.entry.id(), Duration::from_secs(60), None)
+        .unwrap();
     becomes(&server, next.secret.reveal(), 200);
     server.sign_in(next.secret.reveal());
     assert!(text(&client.call("whoami", json!({}))).contains("api-key alice"));
@@ -278,14 +288,38 @@ fn a_file_that_is_not_whole_changes_nothing() {
     };
     let secret = key.secret.reveal();
     let cases = [
-        (good[..good.len() / 2].to_owned(), 0o600, "is not as it should be at line"),
+        (
+            good[..good.len() / 2].to_owned(),
+            0o600,
+            "is not as it should be at line",
+        ),
         (good.clone(), 0o644, "is open to other users"),
-        (good.replace("\"sha256\"", "\"sha512\""), 0o600, "is not as it should be"),
-        (good.replace("\"expires\"", "\"expire\""), 0o600, "is not as it should be"),
-        (without(&file, "expires"), 0o600, "has to have either `expires` or `no_expiry`"),
-        (good.replace("\"version\": 1", "\"version\": 2"), 0o600, "is of version 2"),
+        (
+            good.replace("\"sha256\"", "\"sha512\""),
+            0o600,
+            "is not as it should be",
+        ),
+        (
+            good.replace("\"expires\"", "\"expire\""),
+            0o600,
+            "is not as it should be",
+        ),
+        (
+            without(&file, "expires"),
+            0o600,
+            "has to have either `expires` or `no_expiry`",
+        ),
+        (
+            good.replace("\"version\": 1", "\"version\": 2"),
+            0o600,
+            "is of version 2",
+        ),
         // Somebody put the key itself where its digest belongs: it is not said again.
-        (good.replace(&digest(&file), secret), 0o600, "is not as it should be"),
+        (
+            good.replace(&digest(&file), secret),
+            0o600,
+            "is not as it should be",
+        ),
         (twice, 0o600, "occurs twice"),
     ];
     for (text, mode, words) in cases {
@@ -313,17 +347,35 @@ fn a_file_that_others_read_or_write_or_that_is_none_stops_the_start() {
         let key = file.add(&reader("alice")).unwrap();
         spoil(&file);
         let said = setup.start_fails();
-        assert!(said.contains(words) && said.contains("help:"), "{words}: {said}");
+        assert!(
+            said.contains(words) && said.contains("help:"),
+            "{words}: {said}"
+        );
         assert!(!said.contains(&key.secret.reveal()[17..]));
     };
     for mode in [0o644, 0o640, 0o602, 0o700] {
-        refused(&|file| set_mode(file.path(), mode), "is open to other users");
+        refused(
+            &|file| set_mode(file.path(), mode),
+            "is open to other users",
+        );
     }
     let folder = |file: &KeyFile| file.path().parent().unwrap().to_owned();
-    refused(&|file| set_mode(&folder(file), 0o777), "can be written by other users");
-    refused(&|file| fs::remove_file(file.path()).unwrap(), "is not there");
-    refused(&|file| fs::remove_dir_all(folder(file)).unwrap(), "cannot be reached");
-    refused(&|file| put(file.path(), "", 0o600), "is not as it should be");
+    refused(
+        &|file| set_mode(&folder(file), 0o777),
+        "can be written by other users",
+    );
+    refused(
+        &|file| fs::remove_file(file.path()).unwrap(),
+        "is not there",
+    );
+    refused(
+        &|file| fs::remove_dir_all(folder(file)).unwrap(),
+        "cannot be reached",
+    );
+    refused(
+        &|file| put(file.path(), "", 0o600),
+        "is not as it should be",
+    );
     refused(
         &|file| {
             let real = folder(file).join("real");
@@ -344,7 +396,10 @@ fn a_file_where_a_tool_reads_stops_the_start() {
         .with("READER", "1")
         .with("KEYS", &inside.display().to_string())
         .start_fails();
-    assert!(said.contains("the file of API keys") && said.contains("can read"), "{said}");
+    assert!(
+        said.contains("the file of API keys") && said.contains("can read"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -382,13 +437,20 @@ fn json_of(file: &KeyFile) -> Value {
 }
 
 fn digest(file: &KeyFile) -> String {
-    json_of(file)["keys"][0]["sha256"].as_str().unwrap().to_owned()
+    json_of(file)["keys"][0]["sha256"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 /// The first key without a field.
 fn without(file: &KeyFile, field: &str) -> String {
     let mut document = json_of(file);
-    document["keys"][0].as_object_mut().unwrap().remove(field).unwrap();
+    document["keys"][0]
+        .as_object_mut()
+        .unwrap()
+        .remove(field)
+        .unwrap();
     document.to_string()
 }
 

@@ -108,11 +108,12 @@ impl Exchange {
         heard.recv_timeout(time).unwrap_or(false)
     }
 
-    /// Whether the answer comes to its end in this time.
-    pub(crate) fn ends_within(mut self, time: Duration) -> bool {
+    /// Whether a chunked answer comes to its end in this time; the connection may live on.
+    pub(crate) fn ends_within(self, time: Duration) -> bool {
         let (sender, ended) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
-            let _ = sender.send(self.message().is_none());
+            let mut lines = self.stream.lines().map_while(Result::ok);
+            let _ = sender.send(lines.any(|line| line == "0"));
         });
         ended.recv_timeout(time).unwrap_or(false)
     }
