@@ -27,6 +27,8 @@ pub(crate) struct Who<'a> {
     subject: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     client: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
     assurance: &'static str,
     /// Who acts for the subject, the nearest first, as the issuer recorded it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -46,6 +48,7 @@ impl<'a> Who<'a> {
             issuer: principal.issuer(),
             subject: principal.subject(),
             client: principal.client(),
+            key: principal.key_id(),
             assurance: principal.assurance().as_str(),
             actors: principal
                 .actors()

@@ -1,6 +1,7 @@
 //! Who is asking. Every request has exactly one [`Principal`]; only an authenticator of
 //! this crate mints one.
 
+pub mod api_keys;
 #[cfg(feature = "oauth")]
 pub(crate) mod oauth;
 
@@ -10,6 +11,8 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
+
+use tokio_util::sync::CancellationToken;
 
 #[cfg(feature = "oauth")]
 pub use oauth::{Algorithm, Dpop, Introspection, ResourceServer};
@@ -31,8 +34,22 @@ pub(crate) struct Facts {
     pub(crate) confirmation: Option<Confirmation>,
     /// Seconds since 1970.
     pub(crate) expires: Option<u64>,
+    pub(crate) key_id: Option<String>,
+    pub(crate) over: Over,
     pub(crate) assurance: Assurance,
 }
+
+/// Fires when the credential is taken back. Says nothing about who the principal is.
+#[derive(Clone, Default)]
+pub(crate) struct Over(Option<CancellationToken>);
+
+impl PartialEq for Over {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Over {}
 
 /// SHA-256 of the certificate that a client showed in the TLS handshake: what RFC 8705 calls
 /// `x5t#S256`. The listener puts it into the extensions of each request of the connection.
@@ -53,6 +70,8 @@ pub enum Assurance {
     PeerCredentials,
     /// The certificate of the TLS connection is in the server's table.
     ClientCertificate,
+    /// An API key of the server's own file: whoever holds it may use it.
+    ApiKey,
     /// An access token of the issuer: whoever holds it may use it (RFC 6750).
     AccessToken,
     /// An access token, and proof of the key or certificate that it was issued for: a stolen
@@ -67,6 +86,7 @@ impl Assurance {
             Self::LocalToken => "local_token",
             Self::PeerCredentials => "peer_credentials",
             Self::ClientCertificate => "client_certificate",
+            Self::ApiKey => "api_key",
             Self::AccessToken => "access_token",
             Self::SenderConstrained => "sender_constrained",
         }
@@ -157,8 +177,33 @@ impl Principal {
             actors: Vec::new(),
             confirmation: None,
             expires: None,
+            key_id: None,
+            over: Over::default(),
             assurance,
         }))
+    }
+
+    /// Shown by this API key, until then, or until `over` fires.
+    #[cfg(feature = "http")]
+    pub(crate) fn with_key(
+        mut self,
+        id: &str,
+        expires: Option<SystemTime>,
+        over: CancellationToken,
+    ) -> Self {
+        let facts = Arc::make_mut(&mut self.0);
+        facts.key_id = Some(id.to_owned());
+        facts.expires = expires
+            .and_then(|moment| moment.duration_since(UNIX_EPOCH).ok())
+            .map(|since| since.as_secs());
+        facts.over = Over(Some(over));
+        self
+    }
+
+    /// Fires when the credential is taken back, where that can happen while it is in use.
+    #[cfg(feature = "http")]
+    pub(crate) fn over(&self) -> Option<CancellationToken> {
+        self.0.over.0.clone()
     }
 
     #[cfg(feature = "oauth")]
@@ -179,6 +224,11 @@ impl Principal {
     /// The OAuth client, where there is one.
     pub fn client(&self) -> Option<&str> {
         self.0.client.as_deref()
+    }
+
+    /// The id of the API key that was shown, where it was one. Not a secret.
+    pub fn key_id(&self) -> Option<&str> {
+        self.0.key_id.as_deref()
     }
 
     /// Whether the subject is the OAuth client itself: a program that asks for nobody

@@ -65,6 +65,9 @@ fn callers(http: Http) -> Http<Authenticated> {
     if setting("LOCAL_TOKEN").is_some() {
         return http.local_token_at(setting("TOKEN").unwrap_or_default(), ["files:read"]);
     }
+    if let Some(keys) = setting("KEYS") {
+        return http.api_keys(keys);
+    }
     let table = setting("TABLE").unwrap_or_default();
     if let Some((thumbprint, subject)) = table.split_once('=') {
         return http.client_certificates_table([(thumbprint, subject, &["files:read"][..])]);

@@ -10,7 +10,7 @@ use super::{
     jws::decode_digest,
     scopes::Scopes,
 };
-use crate::auth::{Actor, Assurance, Confirmation, Facts, Principal};
+use crate::auth::{Actor, Assurance, Confirmation, Facts, Over, Principal};
 
 /// What is demanded of a token's claims.
 #[derive(Debug)]
@@ -94,6 +94,8 @@ impl Policy {
             actors,
             confirmation,
             expires: Some(expires),
+            key_id: None,
+            over: Over::default(),
             assurance: match confirmation {
                 Some(_) => Assurance::SenderConstrained,
                 None => Assurance::AccessToken,

@@ -15,9 +15,11 @@ use futures::future::Either;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header, request::Parts};
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tower::{Layer, Service};
 
 use super::{
+    api_keys::ApiKeys,
     body::Body,
     local_token::LocalToken,
     refusal::{INVALID_TOKEN, Refusal, Tally, UNAUTHENTICATED},
@@ -53,6 +55,8 @@ pub(crate) struct Denied {
 pub(crate) enum Auth {
     /// A secret in a file that only its owner can read.
     LocalToken(LocalToken),
+    /// Keys in a file of the server's own.
+    ApiKeys(Arc<ApiKeys>),
     /// The kernel named the peer of this connection.
     Peer(Principal),
     /// An authorization server's access tokens.
@@ -88,7 +92,7 @@ pin_project! {
         S: Service<Request<B>>,
     {
         Asking { #[pin] verdict: V, waiting: Option<(Parts, B, S, Tally)>, nonce: Nonce },
-        Admitted { #[pin] future: S::Future, over: Option<Instant>, nonce: Nonce },
+        Admitted { #[pin] future: S::Future, over: End, nonce: Nonce },
     }
 }
 
@@ -122,7 +126,6 @@ impl Denied {
     }
 
     /// Said by a check of its own.
-    #[cfg(feature = "oauth")]
     pub(crate) fn by(
         control: &'static str,
         refusal: &'static Refusal,
@@ -177,6 +180,9 @@ impl Authenticator for Auth {
             Self::Tokens(tokens) => return Either::Right(tokens.authenticate(head)),
             Self::LocalToken(token) => {
                 bearer(&head.headers).and_then(|presented| token.verify(presented))
+            }
+            Self::ApiKeys(keys) => {
+                bearer(&head.headers).and_then(|presented| keys.verify(presented))
             }
             Self::Peer(principal) => Ok(principal.clone()),
             #[cfg(feature = "tls")]
@@ -268,8 +274,11 @@ where
                     nonce,
                 } => {
                     let mut response = task_ready!(future.poll(cx))?;
-                    if let Some(over) = over {
-                        response.body_mut().end_at(*over);
+                    if let Some(moment) = over.at.take() {
+                        response.body_mut().end_at(moment);
+                    }
+                    if let Some(revoked) = over.with.take() {
+                        response.body_mut().end_if(revoked.cancelled_owned());
                     }
                     if let Some((name, value)) = nonce.take() {
                         response.headers_mut().insert(name, value);
@@ -332,15 +341,25 @@ where
 
 /// When the stream that a request opens has to end: one without an end of its own would go on
 /// after the token that opened it (spec AUTHZ-26). An answer ends by itself, and in time.
-fn end_of_stream(head: &Parts, principal: &Principal) -> Option<Instant> {
+fn end_of_stream(head: &Parts, principal: &Principal) -> End {
     if head.method != Method::GET {
-        return None;
+        return End::default();
     }
-    let expires = principal.expires()?;
-    let left = expires
-        .duration_since(SystemTime::now())
-        .unwrap_or_default();
-    Some(Instant::now() + left)
+    let left = |expires: SystemTime| {
+        let left = expires.duration_since(SystemTime::now());
+        Instant::now().checked_add(left.unwrap_or_default())
+    };
+    End {
+        at: principal.expires().and_then(left),
+        with: principal.over(),
+    }
+}
+
+/// What ends a stream.
+#[derive(Default)]
+pub(crate) struct End {
+    at: Option<Instant>,
+    with: Option<CancellationToken>,
 }
 
 impl<A, S: Clone> Clone for Authenticate<A, S> {

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use super::{
+    api_keys::ApiKeys,
     authenticate::Auth,
     endpoint::Endpoint,
     front::Exposure,
@@ -71,6 +72,7 @@ enum Declared {
         path: Option<PathBuf>,
         scopes: Vec<String>,
     },
+    ApiKeys(PathBuf),
     #[cfg(feature = "tls")]
     Certificates(Vec<(String, crate::auth::Principal)>),
     #[cfg(any(test, feature = "testing"))]
@@ -123,6 +125,29 @@ impl Http<NoAuth> {
             path: Some(path.into()),
             scopes: strings(scopes),
         })
+    }
+
+    /// Callers show an API key that this file knows: for a handful of programs, where there is
+    /// no authorization server. Others may reach the server, with TLS.
+    ///
+    /// `mcp-secure keys add --file …` makes keys, each with a subject, scopes and an end;
+    /// `revoke` and `rotate` are heard within a second. The file holds digests and no key. It
+    /// has to be the user's own, with mode 0600, in a folder that nobody else writes and no
+    /// tool reads.
+    ///
+    /// ```
+    /// use mcp_secure::server::http::Http;
+    /// let http = Http::on("127.0.0.1:8443").api_keys("/etc/notes/keys/keys.json");
+    /// ```
+    ///
+    /// # What it is not
+    ///
+    /// A key is good for as long as it lives for whoever has it: there is no proof of
+    /// possession and no consent of a person, and a caller without a scope cannot ask for it.
+    /// Where people sign in, use [`resource_server`](Self::resource_server).
+    #[must_use]
+    pub fn api_keys(self, file: impl Into<PathBuf>) -> Http<Authenticated> {
+        self.with(Declared::ApiKeys(file.into()))
     }
 
     /// Callers show an access token that an authorization server has issued for this server:
@@ -317,6 +342,7 @@ impl Http<Authenticated> {
                 *path = Some(file);
                 true
             }
+            Declared::ApiKeys(_) => false,
             #[cfg(feature = "oauth")]
             Declared::ResourceServer(_) => false,
             #[cfg(feature = "tls")]
@@ -331,6 +357,7 @@ impl Http<Authenticated> {
         match &self.auth.0 {
             #[cfg(feature = "oauth")]
             Declared::ResourceServer(declared) => declared.terms(),
+            Declared::ApiKeys(file) => vec![format!("API keys of {}", file.display())],
             #[cfg(feature = "tls")]
             Declared::Certificates(people) => people
                 .iter()
@@ -405,6 +432,10 @@ impl Http<Authenticated> {
                     Auth::LocalToken(LocalToken::open(&path, scopes)?),
                     Some(path),
                 )
+            }
+            Declared::ApiKeys(file) => {
+                let keys = ApiKeys::open(&file, &served.scopes)?;
+                (Auth::ApiKeys(Arc::new(keys)), None)
             }
             #[cfg(feature = "tls")]
             Declared::Certificates(people) => (Auth::Certificates(thumbprints(people)?), None),

@@ -71,8 +71,8 @@ impl Exposure {
         if local_token {
             return Some(Unfit {
                 why: "the local token is for the user of this machine alone",
-                help: "declare who may come: `.resource_server(…)`, or client certificates; or \
-                       use 127.0.0.1 or [::1] without a proxy",
+                help: "declare who may come: `.resource_server(…)`, `.api_keys(…)`, or client \
+                       certificates; or use 127.0.0.1 or [::1] without a proxy",
             });
         }
         if hosts.is_empty() {

@@ -18,6 +18,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    api_keys,
     authenticate::Auth,
     endpoint::Endpoint,
     front::{self, Front},
@@ -120,6 +121,11 @@ impl Bound {
             self.token_path()
                 .map(|path| ("the token file", path, false)),
         );
+        if let Listener::Tcp { auth, .. } = &self.listener
+            && let Auth::ApiKeys(keys) = &**auth
+        {
+            own.push(("the file of API keys", keys.path(), true));
+        }
         #[cfg(feature = "tls")]
         if let Listener::Tcp { front, .. } = &self.listener
             && let Some(secure) = &front.secure
@@ -143,18 +149,20 @@ impl Bound {
         }
     }
 
-    /// What it still does in the file system: it clears its socket away, and reads a renewed
-    /// certificate.
+    /// What it still does in the file system: it clears its socket away, and reads renewed
+    /// certificates and keys.
     pub(crate) fn needs(&self) -> Vec<crate::capability::FileNeed> {
         match &self.listener {
-            #[cfg(feature = "tls")]
-            Listener::Tcp { front, .. } => front
-                .secure
-                .as_ref()
-                .map(|secure| secure.needs())
-                .unwrap_or_default(),
-            #[cfg(not(feature = "tls"))]
-            Listener::Tcp { .. } => Vec::new(),
+            #[cfg_attr(not(feature = "tls"), allow(unused_variables))]
+            Listener::Tcp { auth, front, .. } => {
+                let mut needs = Vec::new();
+                #[cfg(feature = "tls")]
+                needs.extend(front.secure.iter().flat_map(|secure| secure.needs()));
+                if let Auth::ApiKeys(keys) = &**auth {
+                    needs.push(keys.need());
+                }
+                needs
+            }
             #[cfg(unix)]
             Listener::Unix(socket) => socket
                 .folder()
@@ -219,6 +227,10 @@ impl Bound {
             } => {
                 let socket = tokio::net::TcpListener::from_std(socket)
                     .map_err(|e| Error::new(format!("the listener cannot be used: {e}")))?;
+                if let Auth::ApiKeys(keys) = &*auth {
+                    let tally = Tally::new(sink.clone(), None);
+                    tasks.spawn(api_keys::watch(keys.clone(), tally, shutdown.clone()));
+                }
                 #[cfg(feature = "tls")]
                 if let Some(secure) = &front.secure {
                     let tally = Tally::new(sink.clone(), None);

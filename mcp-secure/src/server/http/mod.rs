@@ -6,6 +6,7 @@
 //! The order of the checks is the list in `ring.rs`; each has a file of its own.
 
 mod activity;
+mod api_keys;
 mod authenticate;
 mod body;
 mod builder;

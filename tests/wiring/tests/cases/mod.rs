@@ -14,6 +14,7 @@ mod guard;
 mod handles;
 mod http;
 mod identity;
+mod keys;
 mod layers;
 mod masking;
 mod overload;
