@@ -253,7 +253,9 @@ async fn what_reaches_outside_of_the_database_is_denied() {
 #[tokio::test]
 async fn a_statement_that_does_not_end_is_stopped() {
     let files = Files::new();
-    let limits = SqlLimits::default().statement_timeout(Duration::from_millis(200));
+    let limits = SqlLimits::default()
+        .connections(1)
+        .statement_timeout(Duration::from_millis(200));
     let server = files.server(limits);
     let db: Sql<Ledger, ReadOnly> = server.lend().unwrap();
     let begun = Instant::now();
@@ -266,7 +268,7 @@ async fn a_statement_that_does_not_end_is_stopped() {
         .await;
     assert!(matches!(bomb, Err(SqlError::Timeout { .. })));
     assert!(begun.elapsed() < Duration::from_secs(20));
-    // The connection is as good as before.
+    // The only connection is free again, and as good as before.
     assert_eq!(db.query("SELECT 1", ()).await.unwrap().one::<i64>(), Ok(1));
 }
 
@@ -292,7 +294,10 @@ async fn a_call_that_is_dropped_takes_its_statement_with_it() {
 #[tokio::test]
 async fn a_handle_dies_with_its_call_and_so_does_what_it_runs() {
     let files = Files::new();
-    let (server, db) = files.reading();
+    // It is the end of the call that ends it.
+    let limits = SqlLimits::default().statement_timeout(Duration::from_secs(3600));
+    let server = files.server(limits);
+    let db: Sql<Ledger, ReadOnly> = server.lend().unwrap();
     let running = tokio::spawn({
         let db = db.clone();
         async move {
@@ -307,7 +312,8 @@ async fn a_handle_dies_with_its_call_and_so_does_what_it_runs() {
     });
     tokio::time::sleep(Duration::from_millis(50)).await;
     drop(server);
-    assert_eq!(running.await.unwrap(), Err(SqlError::Revoked));
+    let ended = tokio::time::timeout(Duration::from_secs(20), running).await;
+    assert_eq!(ended.expect("it runs on").unwrap(), Err(SqlError::Revoked));
     let after = db.query("SELECT 1", ()).await.map(|rows| rows.len());
     assert_eq!(after, Err(SqlError::Revoked));
 }
@@ -461,6 +467,29 @@ async fn a_database_in_wal_mode_is_read_and_written() {
     assert_eq!(rows.len(), 3);
 }
 
+/// What has the name of the database by now is not opened: neither a link, nor what it leads to.
+#[tokio::test]
+async fn a_link_in_the_place_of_the_database_is_not_followed() {
+    let files = Files::new();
+    let limits = SqlLimits::default().statement_timeout(Duration::from_millis(500));
+    let server = files.server(limits);
+    let db: Sql<Ledger, ReadOnly> = server.lend().unwrap();
+    let moved = files.folder.path().join("moved.db");
+    std::fs::rename(files.path(), &moved).unwrap();
+    std::os::unix::fs::symlink(&moved, files.path()).unwrap();
+    // The first takes the connection that is there, the second opens one.
+    let endless = db.query(
+        "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n",
+        (),
+    );
+    let word = async {
+        let rows = db.query("SELECT word FROM secrets", ()).await?;
+        rows.one::<String>()
+    };
+    let (_, word) = tokio::join!(endless, word);
+    assert!(matches!(word, Err(SqlError::Connection(_))), "{word:?}");
+}
+
 fn refused(path: &Path) -> String {
     let granted = TestServer::new().granted(Ledger::from_operator(), path);
     granted.err().expect("it was granted").to_string()
@@ -528,13 +557,16 @@ async fn what_is_below_an_index_is_not_written_and_a_name_is_never_a_text() {
     let files = Files::new();
     files.raw(
         "CREATE VIRTUAL TABLE docs USING fts5(text); INSERT INTO docs VALUES ('a boat');
-         CREATE TABLE owners (name TEXT REFERENCES entries (name));",
+         CREATE TABLE owners (name TEXT REFERENCES entries (name));
+         CREATE TABLE counted (id INTEGER PRIMARY KEY AUTOINCREMENT);
+         INSERT INTO counted VALUES (7);",
     );
     let (_server, db) = files.writing();
     let found = "SELECT text FROM docs WHERE docs MATCH ?1";
     assert_eq!(db.query(found, ("boat",)).await.unwrap().len(), 1);
     for broken in [
         "DELETE FROM docs_data",
+        "UPDATE sqlite_sequence SET seq = 0",
         "UPDATE docs_content SET c0 = 'x'",
         "UPDATE entries SET text = \"swordfish\"",
         "INSERT INTO owners VALUES ('nobody')",

@@ -127,6 +127,32 @@ impl Server {
             .unwrap()
     }
 
+    /// What the sandbox leaves open, by path.
+    pub(crate) fn reached(&self) -> Value {
+        let log = std::fs::read_to_string(self.audit()).unwrap();
+        let mut records = log
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let sandbox = records.find(|record| record["event"] == "sandbox").unwrap();
+        let files = sandbox["files"].as_array().unwrap().iter();
+        files
+            .map(|file| {
+                let path = file["path"].as_str().unwrap().to_owned();
+                (path, file["access"].clone())
+            })
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    }
+
+    /// The most memory that it ever had, in kilobytes.
+    pub(crate) fn peak(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let number = line.unwrap().split_whitespace().nth(1).unwrap();
+        number.parse().unwrap()
+    }
+
     /// That the last call was refused by this control, and that the record says so: in itself
     /// and in the step of the handle.
     pub(crate) fn refused_by(&self, control: &str) -> Value {

@@ -102,6 +102,10 @@ fn in_the_sandbox_a_database_is_read_and_written_in_both_modes() {
         let arguments = json!({ "name": "boat", "steps": 300_000 });
         let found = server.call_at_once(4, "find", &arguments);
         assert_eq!(found, vec!["Paint the boat."; 4], "{mode}");
+        // What only reads may not write, whatever is in its process.
+        let reached = server.reached();
+        let path = files.path().canonicalize().unwrap();
+        assert_eq!(reached[&*path.to_string_lossy()], "read", "{reached}");
         for text in ["Sink the boat.", "Raise the boat."] {
             files.raw(&format!(
                 "UPDATE entries SET text = '{text}' WHERE name = 'boat'"

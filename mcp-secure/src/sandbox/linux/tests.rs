@@ -149,6 +149,10 @@ const ATTEMPTS: &[(&str, Attempt)] = &[
         let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
         Ok(rustix::net::listen(&socket, 1)?)
     }),
+    ("a port of its own", |_| {
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+        Ok(rustix::net::bind(&socket, &v4(0))?)
+    }),
     ("datagrams", |around| {
         UdpSocket::bind("127.0.0.1:0")?.send_to(b"x", around.datagrams)?;
         Ok(())

@@ -18,6 +18,9 @@ async fn a_long_sleep_is_cancelled_and_nothing_of_it_is_left() {
         SqlError::Timeout { .. }
     ));
     assert!(begun.elapsed() < Duration::from_secs(20));
+    // PostgreSQL has the same time, so that it does not work on for nobody.
+    let log = cluster.log();
+    assert!(log.contains("due to statement timeout"), "{log}");
     // Another connection: the one that had trouble is not used again.
     let pid = "SELECT pg_backend_pid()";
     let first: i64 = db.query(pid, ()).await.unwrap().one().unwrap();
@@ -26,7 +29,7 @@ async fn a_long_sleep_is_cancelled_and_nothing_of_it_is_left() {
     assert!(db.query("SELECT slow()", ()).await.is_err());
     let next: i64 = db.query(pid, ()).await.unwrap().one().unwrap();
     assert_ne!(first, next);
-    // A statement that sets the time for itself is stopped on this side.
+    // What a statement sets for itself comes too late.
     let rows = db
         .query(
             "SELECT set_config('statement_timeout', '0', false), pg_sleep(600)",
@@ -34,6 +37,44 @@ async fn a_long_sleep_is_cancelled_and_nothing_of_it_is_left() {
         )
         .await;
     assert!(matches!(error(rows), SqlError::Timeout { .. }));
+}
+
+/// The process that serves the connection is stopped: nobody there keeps the time.
+#[tokio::test]
+async fn a_server_that_hangs_is_left() {
+    let cluster = cluster!();
+    let limits = SqlLimits::default()
+        .connections(1)
+        .statement_timeout(Duration::from_millis(300));
+    let server = server(&cluster.socket("reader"), limits);
+    let db: Reading = server.lend().unwrap();
+    let pid = "SELECT pg_backend_pid()";
+    let backend: i64 = db.query(pid, ()).await.unwrap().one().unwrap();
+    let signal = |name: &str| {
+        let pid = backend.to_string();
+        let status = std::process::Command::new("kill")
+            .args([name, &pid])
+            .status();
+        assert!(status.unwrap().success());
+    };
+    signal("-STOP");
+    let asked = tokio::time::timeout(Duration::from_secs(20), db.query("SELECT 1", ())).await;
+    signal("-CONT");
+    let done = error(asked.expect("it is waited for"));
+    assert!(matches!(done, SqlError::Timeout { .. }), "{done:?}");
+}
+
+/// A connection in the middle of a transaction that failed is no connection for the next use.
+#[tokio::test]
+async fn a_connection_that_had_trouble_is_not_used_again() {
+    let cluster = cluster!();
+    let limits = SqlLimits::default().connections(1);
+    let server = server(&cluster.socket("writer"), limits);
+    let db: Writing = server.lend().unwrap();
+    let divide = "UPDATE entries SET cents = cents / $1::bigint RETURNING name";
+    let done = error(db.query(divide, (0,)).await);
+    assert!(matches!(done, SqlError::Parameter { .. }), "{done:?}");
+    assert_eq!(db.query(divide, (1,)).await.unwrap().len(), 2);
 }
 
 /// How many backends run something slow.

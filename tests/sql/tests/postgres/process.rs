@@ -119,3 +119,16 @@ fn each_control_refuses_over_stdio_and_is_in_the_record() {
     server.refused_by("sql/read-only");
     assert_eq!(cluster.run("SELECT count(*) FROM entries"), "2");
 }
+
+/// A row is one message of the protocol: it is not taken in to be refused then.
+#[test]
+fn a_row_that_is_too_large_does_not_come_into_memory() {
+    let cluster = cluster!();
+    let mut server = Server::start("reading", &grant(&cluster.socket("reader")));
+    assert_eq!(server.call("wide", json!({ "bytes": 10 })), "xxxxxxxxxx");
+    let before = server.peak();
+    server.call("wide", json!({ "bytes": 40_000_000 }));
+    server.refused_by("sql/bytes");
+    let more = server.peak() - before;
+    assert!(more < 20_000, "{more} kB");
+}

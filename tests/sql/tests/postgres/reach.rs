@@ -74,7 +74,10 @@ fn an_address_that_gives_a_secret_away_is_not_granted() {
 #[tokio::test]
 async fn a_loopback_server_is_not_reached_without_leave() {
     let cluster = cluster!();
-    let options = format!("sslrootcert={}", cluster.path("ca.pem").display());
+    // With all that it takes, but for the leave.
+    let secret = secret(&cluster, 0o600);
+    let ca = cluster.path("ca.pem");
+    let options = format!("passfile={secret}&sslrootcert={}", ca.display());
     let address = cluster.tcp("reader", &options);
     let server = TestServer::new()
         .granted(Public::from_operator(), &address)
@@ -83,4 +86,27 @@ async fn a_loopback_server_is_not_reached_without_leave() {
     let done = error(db.query("SELECT 1", ()).await);
     assert!(matches!(done, SqlError::Connection(_)), "{done:?}");
     assert!(!cluster.log().contains("reader"), "it was connected to");
+}
+
+/// Somebody on the way says that the server knows no TLS.
+#[tokio::test]
+async fn to_who_has_no_tls_nothing_is_said() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let heard = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let (mut asked, mut heard) = ([0; 8], Vec::new());
+        stream.read_exact(&mut asked).await.unwrap();
+        stream.write_all(b"N").await.unwrap();
+        let _ = stream.read_to_end(&mut heard).await;
+        heard
+    });
+    let address = format!("postgres://reader@127.0.0.1:{port}/app");
+    let server = server(&address, SqlLimits::default());
+    let db: Reading = server.lend().unwrap();
+    let done = error(db.query("SELECT 1", ()).await);
+    assert!(matches!(done, SqlError::Connection(_)), "{done:?}");
+    assert_eq!(heard.await.unwrap(), b"");
 }

@@ -63,6 +63,8 @@ async fn what_one_use_sets_is_not_there_for_the_next() {
         .one::<String>()
         .unwrap();
     assert_eq!(after, before);
+    let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'";
+    assert_eq!(cluster.run(locks), "0");
     assert_eq!(
         error(reading.query("SELECT sneak()", ()).await),
         SqlError::ReadOnly
@@ -86,10 +88,7 @@ async fn what_one_use_sets_is_not_there_for_the_next() {
         .one::<String>()
         .unwrap();
     assert_eq!(after, before);
-    assert_eq!(
-        cluster.run("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"),
-        "0"
-    );
+    assert_eq!(cluster.run(locks), "0");
 }
 
 #[tokio::test]

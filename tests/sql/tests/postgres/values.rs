@@ -1,6 +1,9 @@
 //! What goes there and comes back, and what is made whole or not at all.
 
-use mcp_secure::serde_json::{self, json};
+use mcp_secure::{
+    capability::sql::Param as _,
+    serde_json::{self, json},
+};
 use serde::Deserialize;
 
 use super::*;
@@ -43,6 +46,10 @@ async fn a_value_is_never_read_as_sql() {
         assert_eq!(listed.len(), count + 1, "{value}");
     }
     assert_eq!(cluster.run("SELECT count(*) FROM entries"), "14");
+    for values in [vec![], vec![1.into_value(), 2.into_value()]] {
+        let count = error(db.query("SELECT $1::bigint", values).await);
+        assert!(matches!(count, SqlError::Parameter { index: 0, .. }));
+    }
     assert!(matches!(
         error(db.query("SELECT $1::text", ("a\0b",)).await),
         SqlError::Parameter { index: 1, .. }

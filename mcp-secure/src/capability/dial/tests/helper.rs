@@ -188,9 +188,10 @@ async fn a_helper_dials_so_many_at_once_and_none_for_who_has_gone() {
     let mut waiting: Vec<_> = (0..64).map(|_| ask("Api")).collect();
     assert_eq!(answer("Short").await, Err(DialError::Busy));
     waiting.clear();
+    // Well before the name server is given up, which makes room as well.
     let begun = std::time::Instant::now();
     while answer("Short").await == Err(DialError::Busy) {
-        assert!(begun.elapsed() < patience, "who has gone takes room");
+        assert!(begun.elapsed().as_secs() < 4, "who has gone takes room");
     }
 }
 
