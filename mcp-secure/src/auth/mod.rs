@@ -40,6 +40,10 @@ pub(crate) struct Facts {
 }
 
 /// Fires when the credential is taken back. Says nothing about who the principal is.
+#[cfg_attr(
+    not(feature = "http"),
+    allow(dead_code, reason = "only HTTP has such a credential")
+)]
 #[derive(Clone, Default)]
 pub(crate) struct Over(Option<CancellationToken>);
 

@@ -8,6 +8,10 @@ use super::{ApiKey, entry::check_all};
 use crate::{Error, Result};
 
 /// Which file was seen: another one, or another content, is another value.
+#[cfg_attr(
+    not(feature = "http"),
+    allow(dead_code, reason = "only a server looks again")
+)]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen([u64; 7]);
 

@@ -10,6 +10,10 @@ mod api_keys;
 mod authenticate;
 mod body;
 mod builder;
+#[cfg_attr(
+    not(feature = "oauth"),
+    allow(dead_code, reason = "only an authorization server's tokens need it")
+)]
 mod challenge;
 mod connection;
 mod endpoint;
@@ -24,6 +28,10 @@ mod limits;
 mod linger;
 mod listener;
 mod local_token;
+#[cfg_attr(
+    not(feature = "oauth"),
+    allow(dead_code, reason = "only an authorization server's tokens need it")
+)]
 mod metadata;
 mod origin;
 mod proxy;

@@ -154,14 +154,16 @@ refusals! {
     INVALID_TOKEN: "http/auth", UNAUTHORIZED, -32600, "Unauthorized",
         "www-authenticate" => "Bearer error=\"invalid_token\"";
     /// Two credentials, or one in a wrong place.
+    #[cfg_attr(not(feature = "oauth"), allow(dead_code))]
     INVALID_REQUEST_HEAD: "http/auth", BAD_REQUEST, -32600, "Bad Request";
     /// Who would have to be asked about a token does not answer.
+    #[cfg_attr(not(feature = "oauth"), allow(dead_code))]
     ISSUER_UNAVAILABLE: "oauth/unavailable", SERVICE_UNAVAILABLE, -32603,
         "Service Unavailable: tokens cannot be checked now";
     /// A good token without a scope that this needs. The challenge names all that are needed.
     INSUFFICIENT_SCOPE: "authorize/scope", FORBIDDEN, -31005, "Forbidden: insufficient scope";
     /// No client certificate, or one that the table does not have.
-    #[cfg(feature = "tls")]
+    #[cfg_attr(not(feature = "tls"), allow(dead_code))]
     CERTIFICATE: "http/auth", FORBIDDEN, -32600,
         "Forbidden: a client certificate that is known here is needed";
     DUPLICATE_HEADER: "http/headers", BAD_REQUEST, -32020, "Bad Request: a header occurs twice";
