@@ -4,6 +4,7 @@
 //! reads what they print. `scan` reads what any server shows, whoever wrote it.
 
 mod init;
+mod keys;
 mod scan;
 mod verify;
 
@@ -56,6 +57,9 @@ enum Verb {
     /// Have clippy refuse ambient authority in a server's own code
     #[command(long_about = init::ABOUT)]
     Init(init::Init),
+    /// Make, list, replace and take back the API keys of a server
+    #[command(long_about = keys::ABOUT)]
+    Keys(keys::Keys),
     /// Look for what the crates of a server can reach beyond what they are handed
     #[command(long_about = verify::ABOUT)]
     Verify(verify::Verify),
@@ -109,6 +113,7 @@ fn run(verb: &Verb) -> Result<ExitCode> {
         }
         Verb::Scan(scan) => return Ok(scan.run()),
         Verb::Init(init) => return Ok(init.run()),
+        Verb::Keys(keys) => return keys.run(),
         Verb::Verify(verify) => return Ok(verify.run()),
     }
     Ok(ExitCode::SUCCESS)

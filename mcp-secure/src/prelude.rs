@@ -1,13 +1,19 @@
 //! Everything a server author names.
 
+#[cfg(feature = "oauth")]
+pub use crate::auth::ResourceServer;
 #[cfg(feature = "exec")]
 pub use crate::capability::exec::{Exec, Identifier, Text};
 #[cfg(feature = "net")]
-pub use crate::capability::net::{Delete, EgressRule, Get, Head, HttpsUrl, Net, Patch, Post, Put};
+pub use crate::capability::net::{
+    Connect, Delete, EgressRule, Get, Head, HttpsUrl, Net, Patch, Post, Put,
+};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use crate::capability::sql::{Sql, Statement};
 #[cfg(feature = "tcp")]
 pub use crate::capability::tcp::Tcp;
+#[cfg(feature = "tls")]
+pub use crate::server::http::Tls;
 #[cfg(feature = "http")]
 pub use crate::server::http::{Http, Unix};
 pub use crate::{

@@ -228,6 +228,8 @@ async fn a_command_line_has_an_end() {
         .run()
         .await;
     assert_eq!(refused(many), "exec/argument");
+    let zero = probe.command(["tell"]).arg("a\0b").run().await;
+    assert_eq!(refused(zero), "exec/argument");
     // What takes twice its size on the way to the spawner.
     let quotes = text(&"\"\n".repeat(4000));
     let sent = args(

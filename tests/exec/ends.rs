@@ -138,6 +138,24 @@ async fn many_at_once_all_end_well() {
     }
 }
 
+/// However many calls a tool is let run.
+#[tokio::test(flavor = "multi_thread")]
+async fn so_many_run_at_once_and_no_more() {
+    let scene = Scene::new();
+    let probe = scene.working();
+    let sleep = || probe.command(["sleep"]).current_dir(&scene.work()).run();
+    let runs: Vec<_> = (0..64).map(|_| tokio::spawn(sleep())).collect();
+    scene.there_are(64).await;
+    let kind = std::io::ErrorKind::WouldBlock;
+    assert_eq!(sleep().await.unwrap_err(), ExecError::Spawn { kind });
+    for run in &runs {
+        run.abort();
+    }
+    scene.all_are_gone(64).await;
+    let output = probe.command(["tell"]).run().await.unwrap();
+    assert_eq!(output.code, Some(0));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_is_cut_off_at_any_moment_leaves_nothing() {
     let scene = Scene::new();

@@ -10,7 +10,9 @@
 
 mod arguments;
 mod ends;
+mod lending;
 mod limits;
+mod network;
 mod program;
 mod sandbox;
 mod scene;

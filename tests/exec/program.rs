@@ -6,9 +6,13 @@ use std::{
     path::Path,
 };
 
-use mcp_secure::{capability::exec::ExecError, dangerous, prelude::*};
+use mcp_secure::{capability::exec::ExecError, dangerous, prelude::*, testing::TestServer};
 
 use crate::scene::{Probe, Scene, told};
+
+/// A program that is a matter of the code.
+#[capability(exec = "/bin/true")]
+struct Fixed;
 
 fn refused(scene: &Scene, program: &Path, why: &str) {
     let error = scene
@@ -167,4 +171,17 @@ fn a_folder_must_be_granted_before_the_program() {
         .unwrap_err()
         .to_string();
     assert!(error.contains("not granted yet"), "{error}");
+}
+
+#[test]
+fn a_program_that_the_code_fixes_is_no_other_one() {
+    let granted = |path: &str| TestServer::new().granted(Fixed::declared(), path);
+    assert!(granted("/bin/true").is_ok());
+    for other in ["/bin/false", "/bin/../bin/true", "true"] {
+        let error = granted(other).err().unwrap().to_string();
+        assert!(error.contains("is another program"), "{error}");
+    }
+    let from_operator = TestServer::new().granted(Probe::from_operator(), "probe");
+    let error = from_operator.err().unwrap().to_string();
+    assert!(error.contains("no absolute path"), "{error}");
 }

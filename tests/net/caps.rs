@@ -127,6 +127,18 @@ async fn a_body_ends_at_the_limit_whether_or_not_it_is_announced() {
         get(&limited(&world, limits.clone())).await.unwrap().len(),
         1000
     );
+    // One that says so is not waited for.
+    let world = World::new(|_| {
+        let head = b"HTTP/1.1 200 OK\r\ncontent-length: 1001\r\n\r\n";
+        vec![
+            Act::Say(head.to_vec()),
+            Act::Wait(Duration::from_secs(3600)),
+        ]
+    })
+    .await;
+    let server = limited(&world, limits.clone());
+    let net: Net<Api, Get> = server.lend().unwrap();
+    assert!(too_large(net.path("/").send().await.unwrap_err()));
     let world = World::new(|_| {
         let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
         vec![
@@ -183,8 +195,10 @@ async fn a_slow_server_is_left() {
     // A body that stops.
     let head = || Act::Say(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n".to_vec());
     let world = World::new(move |_| vec![head(), Act::Wait(Duration::from_secs(60))]).await;
+    let server = limited(&world, short(3_600_000, 300));
+    let stopped = tokio::time::timeout(Duration::from_secs(20), get(&server));
     assert!(is_timeout(
-        get(&limited(&world, short(30_000, 300))).await.unwrap_err()
+        stopped.await.expect("it is waited for").unwrap_err()
     ));
     // One byte at a time is never idle, and over when the time is.
     let world = World::new(move |_| {
@@ -224,6 +238,31 @@ async fn more_at_a_time_than_granted_is_refused() {
     }
     assert!(refused > 0);
     assert_eq!(world.site.seen().len(), 6 - refused);
+}
+
+/// A response that is not read to its end counts as open.
+#[tokio::test]
+async fn more_open_at_a_time_than_granted_is_refused() {
+    let world = World::new(|_| {
+        let head = b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n";
+        vec![
+            Act::Say(head.to_vec()),
+            Act::Wait(Duration::from_secs(3600)),
+        ]
+    })
+    .await;
+    let limits = NetLimits {
+        max_concurrent: 1,
+        timeout: Duration::from_millis(500),
+        ..NetLimits::default()
+    };
+    let server = limited(&world, limits);
+    let net: Net<Api, Get> = server.lend().unwrap();
+    let first = net.path("/").send().await.unwrap();
+    assert_eq!(net.path("/").send().await.unwrap_err(), NetError::Rate);
+    assert_eq!(world.site.seen().len(), 1);
+    drop(first);
+    net.path("/").send().await.unwrap();
 }
 
 /// What ends a response in two ways, or goes on after its end, is two responses to somebody.

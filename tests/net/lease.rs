@@ -41,6 +41,29 @@ async fn a_body_ends_with_the_call_and_so_does_its_connection() {
     assert_eq!(response.chunk().await.unwrap(), None);
 }
 
+/// What has arrived already is not handed out either.
+#[tokio::test]
+async fn what_arrived_before_the_end_of_the_call_is_not_read_after_it() {
+    let world = World::new(|_| {
+        let head = b"HTTP/1.1 200 OK\r\ncontent-length: 200\r\n\r\n";
+        vec![
+            Act::Say(head.to_vec()),
+            Act::Say(vec![b'x'; 100]),
+            Act::Wait(Duration::from_millis(20)),
+            Act::Say(vec![b'y'; 100]),
+        ]
+    })
+    .await;
+    let server = world.api();
+    let net: Net<Api, Get> = server.lend().unwrap();
+    let mut response = net.path("/").send().await.unwrap();
+    assert_eq!(response.chunk().await.unwrap().unwrap()[0], b'x');
+    // The rest arrives, and waits to be read.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    server.end_calls();
+    assert_eq!(response.chunk().await.unwrap_err(), NetError::Revoked);
+}
+
 /// Nobody polls a response that was put away; the connection closes all the same.
 #[tokio::test]
 async fn a_response_that_was_put_away_keeps_no_connection() {

@@ -87,6 +87,40 @@ async fn a_redirect_that_is_followed_stays_on_the_host_and_below_the_path() {
     }
 }
 
+/// With the port that was granted, so that the port is not what stops them.
+#[tokio::test]
+async fn a_redirect_to_another_host_or_scheme_or_as_somebody_is_refused_whatever_is_followed() {
+    for elsewhere in [
+        "https://evil.test:{port}/v1/next",
+        "https://127.0.0.1:{port}/v1/next",
+        "http://api.test:{port}/v1/next",
+        "ftp://api.test:{port}/v1/next",
+        "https://user@api.test:{port}/v1/next",
+        "https://user:word@api.test:{port}/v1/next",
+    ] {
+        let world = World::new(|seen| match seen.path() {
+            "/v1/start" => {
+                let elsewhere = seen.header("x-to").unwrap();
+                reply("302 Found", &[("location", elsewhere)], b"")
+            }
+            _ => ok(b"there"),
+        })
+        .await;
+        let port = world.site.address.port().to_string();
+        let grant = Api::from_operator().redirects(Redirects::Granted);
+        let server = world.granted(grant, "/v1");
+        let net: Net<Api, Get> = server.lend().unwrap();
+        let to = elsewhere.replace("{port}", &port);
+        let sent = net.path("/start").header("x-to", &to).send().await;
+        let error = sent.unwrap_err();
+        assert!(
+            matches!(error, NetError::Redirect { .. }),
+            "{to}: {error:?}"
+        );
+        assert_eq!(world.site.seen().len(), 1, "{to}");
+    }
+}
+
 /// What a caller meant for one tenant is not for another (CVE-2026-64684).
 #[tokio::test]
 async fn another_host_of_a_wildcard_gets_no_header_and_no_body() {

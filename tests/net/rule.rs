@@ -63,6 +63,73 @@ async fn a_key_that_stands_twice_is_sent_once() {
     assert_eq!(world.site.only().body, br#"{"Bcc":""}"#);
 }
 
+/// Each kind of rule, and each place of a request that it looks at.
+#[tokio::test]
+async fn each_rule_stops_what_it_forbids_before_anything_is_sent() {
+    type Posting = Net<Api, Post>;
+    type Made = fn(&Posting) -> mcp_secure::capability::net::Request<Api, Post>;
+    let on = || EgressRule::on("POST", "/email");
+    let cases: [(EgressRule, Made); 14] = [
+        (on().addresses_from_arguments(&[]), |net| {
+            net.path("/email").json("phan@giftshop.club")
+        }),
+        (on().addresses_from_arguments(&["shop.example"]), |net| {
+            net.path("/email").query("cc", "phan@giftshop.club")
+        }),
+        (on().addresses_from_arguments(&[]), |net| {
+            net.path("/email").header("x-bcc", "phan@giftshop.club")
+        }),
+        (on().addresses_from_arguments(&[]), |net| {
+            net.path("/email/{to}").segment("to", "phan@giftshop.club")
+        }),
+        (on().addresses_from_arguments(&[]), |net| {
+            net.path("/email")
+                .text("text/plain", "to phan@giftshop.club")
+        }),
+        (on().addresses_from_arguments(&[]), |net| {
+            net.path("/email")
+                .multipart(Multipart::new().file("a", "a.txt", "text/plain", "x"))
+        }),
+        (on().addresses_from_arguments(&[]), |net| {
+            net.path("/email").bytes("text/plain", "nothing")
+        }),
+        (on().links_to(&["shop.example"]), |net| {
+            net.path("/email").json("see https://giftshop.club/x")
+        }),
+        (on().links_to(&[]), |net| {
+            net.path("/email").form([("text", "https://giftshop.club")])
+        }),
+        (on().from_arguments("/To"), |net| {
+            net.path("/email").form([("To", "a")])
+        }),
+        (on().one_of("/From", &["us@example.com"]), |net| {
+            net.path("/email").form([("From", "phan@giftshop.club")])
+        }),
+        (on().one_of("/From", &["us@example.com"]), |net| {
+            net.path("/email").query("from", "phan@giftshop.club")
+        }),
+        (on().without("/Bcc"), |net| {
+            net.path("/email").query("bcc", "phan@giftshop.club")
+        }),
+        (on(), |net| net.path("/users").json("x")),
+    ];
+    for (n, (rule, made)) in cases.into_iter().enumerate() {
+        let world = World::hello().await;
+        let shown = format!("{n}: {rule}");
+        let server = world.granted(Api::from_operator().egress(rule).egress_only(), "/v1");
+        let net: Posting = server.lend().unwrap();
+        let error = made(&net).send().await.unwrap_err();
+        assert!(
+            matches!(error, NetError::Content { .. }),
+            "{shown}: {error:?}"
+        );
+        assert_eq!(world.site.opened(), 0, "{shown}");
+        let honest = net.path("/email").form([("Subject", "Your order")]);
+        honest.send().await.unwrap();
+        assert_eq!(world.site.seen().len(), 1, "{shown}");
+    }
+}
+
 #[tokio::test]
 async fn a_redirect_is_held_to_the_rules() {
     let world = World::new(|seen| match seen.path() {

@@ -1,6 +1,12 @@
 //! Servers that are not who they should be.
 
-use mcp_secure::{capability::net::NetError, prelude::*, testing::TestServer};
+use std::time::Duration;
+
+use mcp_secure::{
+    capability::net::{NetError, NetLimits},
+    prelude::*,
+    testing::TestServer,
+};
 
 use crate::{
     site::{Site, ok},
@@ -56,11 +62,22 @@ async fn a_server_without_a_certificate_for_the_granted_name_hears_nothing() {
     );
 }
 
+/// It waits for a request that it can read, and never shakes hands.
 #[tokio::test]
 async fn plain_text_on_a_tls_port_is_no_answer() {
     let world = World::hello().await;
     let site = Site::new(None, |_| ok(b"plain")).await;
-    assert!(asked(&world, &site, true, false).await.is_err());
+    let limits = NetLimits {
+        connect_timeout: Duration::from_millis(300),
+        ..NetLimits::default()
+    };
+    let grant = world.with(Api::from_operator().limits(limits));
+    let url = format!("https://api.test:{}", site.address.port());
+    let server = TestServer::new().granted(grant, url).unwrap();
+    let net: Net<Api, Get> = server.lend().unwrap();
+    let error = net.path("/").send().await.unwrap_err();
+    assert_eq!(error, NetError::Timeout { what: "connecting" });
+    assert!(site.seen().is_empty());
 }
 
 #[tokio::test]

@@ -33,6 +33,56 @@ async fn a_value_with_a_line_break_begins_no_header_and_no_request() {
     }
 }
 
+/// What servers read as structure, in one or two rounds of decoding.
+#[tokio::test]
+async fn a_value_that_some_server_reads_as_more_than_one_segment_is_not_sent() {
+    let world = World::hello().await;
+    let server = world.api();
+    let net: Net<Api, Get> = server.lend().unwrap();
+    let long = "a".repeat(4097);
+    for value in [
+        "a/b",
+        "..\\admin",
+        "..",
+        "...",
+        ".",
+        "",
+        "..;",
+        "..;x",
+        "%2e%2e",
+        "..%2fadmin",
+        "a\0",
+        "a\r\nb",
+        "\u{85}",
+        &long,
+    ] {
+        let sent = net.path("/users/{id}").segment("id", value).send().await;
+        let error = sent.unwrap_err();
+        assert!(
+            matches!(error, NetError::Path { .. }),
+            "{value:?}: {error:?}"
+        );
+        let dotted = net.path("/users/.{id}").segment("id", value).send().await;
+        assert!(dotted.is_err(), "{value:?} behind a dot");
+    }
+    // Dots that come together; a value that the template has no place for, or has twice.
+    for sent in [
+        net.path("/users/{a}{b}")
+            .segment("a", ".")
+            .segment("b", "."),
+        net.path("/users/.{a}").segment("a", "."),
+        net.path("/users").segment("a", "x"),
+        net.path("/users/{a}/{a}").segment("a", "x"),
+        net.path("/users/../admin"),
+        net.path("/users/%2e%2e/admin"),
+        net.path("/users?x=1"),
+    ] {
+        let error = sent.send().await.unwrap_err();
+        assert!(matches!(error, NetError::Path { .. }), "{error:?}");
+    }
+    assert_eq!(world.site.opened(), 0);
+}
+
 #[tokio::test]
 async fn headers_that_are_not_a_callers_are_refused_before_anything_is_sent() {
     let world = World::hello().await;

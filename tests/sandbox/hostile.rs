@@ -73,6 +73,24 @@ fn with_the_network_ambient_the_rest_is_stopped_all_the_same() {
     }
 }
 
+#[test]
+fn what_is_within_reach_for_reading_is_not_written() {
+    let scene = Scene::new();
+    let mut command = scene.command("vault", &["serve", "--stdio"]);
+    command.env("SANDBOX_SECRET", &scene.around.secret);
+    let went = scene.attack(&mut scene.start(&mut command));
+    let done = |name: &str| went.iter().any(|went| went.name == name && went.done);
+    assert!(done("read the vault file"));
+    for name in [
+        "empty the vault file",
+        "write beside the vault",
+        "link the vault file into the granted folder",
+        "move the vault file into the granted folder",
+    ] {
+        assert!(!done(name), "{name}");
+    }
+}
+
 fn all_stopped(went: &[Went]) {
     print("with", went);
     assert_eq!(went.len(), attempts().len());

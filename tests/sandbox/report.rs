@@ -1,5 +1,6 @@
 //! What a server says about its sandbox, and what it refuses.
 
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use serde_json::Value;
 
 use crate::server::{Scene, exists, output};
@@ -63,6 +64,14 @@ fn a_helper_is_closed_in_and_ends_with_its_server() {
         }
         assert!(status.contains(line), "{line} is not in {status}");
     }
+    // What is typed at the terminal of the server does not reach it first, and what it starts does
+    // not find the channel as its input.
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    assert_eq!(fields.split(' ').nth(2), Some(&*pid.to_string()), "{stat}");
+    if let Ok(input) = std::fs::read_link(format!("/proc/{pid}/fd/0")) {
+        assert_eq!(input.to_str(), Some("/dev/null"));
+    }
     let environment = std::fs::read(format!("/proc/{pid}/environ"));
     let is_clean = |text: Vec<u8>| !String::from_utf8_lossy(&text).contains("secret");
     assert!(environment.is_err() || environment.is_ok_and(is_clean));
@@ -82,6 +91,35 @@ fn a_helper_is_not_started_by_hand() {
     let (done, out, error) = output(&mut command);
     assert!(!done && out.is_empty(), "{out}");
     assert!(error.contains("not for people"), "{error}");
+    // Nor by a socket of another kind, nor by whoever handed one on.
+    for (kind, words) in [
+        (SocketType::STREAM, &[][..]),
+        (
+            SocketType::SEQPACKET,
+            &["sh", "-c", "\"$0\" \"$@\"; exit $?"],
+        ),
+    ] {
+        let (theirs, ours) =
+            socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None).unwrap();
+        let server = scene.command("", &["serve", "--stdio"]);
+        let all: Vec<_> = words
+            .iter()
+            .map(AsRef::as_ref)
+            .chain([server.get_program()])
+            .chain(server.get_args())
+            .collect();
+        let mut command = std::process::Command::new(all[0]);
+        command.args(&all[1..]);
+        for (name, value) in server.get_envs() {
+            command.env(name, value.unwrap());
+        }
+        command.env("MCP_SECURE_HELPER", "1");
+        drop(ours);
+        let done = command.stdin(theirs).output().unwrap();
+        let error = String::from_utf8_lossy(&done.stderr);
+        assert!(!done.status.success(), "{kind:?}");
+        assert!(error.contains("not for people"), "{error}");
+    }
 }
 
 #[test]
@@ -121,7 +159,8 @@ fn in_a_container_without_landlock_it_says_what_is_missing() {
     let went = scene.attack(&mut server);
     let done = |name: &str| went.iter().any(|went| went.name == name && went.done);
     assert!(done("read the vault file"));
-    for name in ["connect by TCP", "spawn a shell", "open an io_uring"] {
+    for name in BY_SECCOMP {
+        assert!(went.iter().any(|went| went.name == *name), "{name}");
         assert!(!done(name), "{name}");
     }
 }
@@ -182,3 +221,38 @@ fn what_the_code_loosens_is_in_the_manifest() {
     assert!(terms("without").contains("there is none: the control of a test"));
     assert!(terms("network").contains("any network: a test"));
 }
+
+/// What is stopped without Landlock as well.
+const BY_SECCOMP: &[&str] = &[
+    "connect by TCP",
+    "send with TCP Fast Open",
+    "connect by MPTCP",
+    "send by UDP",
+    "listen on TCP",
+    "connect to a Unix-domain socket",
+    "connect to an abstract Unix-domain socket",
+    "send to a path through a pair of sockets",
+    "ask the kernel by netlink",
+    "open a vsock",
+    "open a socket of the kernel's ciphers",
+    "spawn a shell",
+    "execute a path",
+    "execute a descriptor",
+    "run a script from memory",
+    "signal another process",
+    "ptrace another process",
+    "read another process's memory",
+    "take another process's descriptor",
+    "change another process's limits",
+    "raise a limit",
+    "be dumpable again",
+    "open an io_uring",
+    "unshare",
+    "mount",
+    "chroot",
+    "change the rights of the vault file",
+    "change the owner of the vault file",
+    "change the times of the vault file",
+    "label the vault file",
+    "watch the vault's folder",
+];

@@ -12,7 +12,7 @@ fn the_clients_secrets_and_descriptors_are_left_behind() {
     let server = scene.command("", &options);
     let mut shell = std::process::Command::new("sh");
     shell.arg("-c").arg(format!(
-        "exec 9<'{}'; exec \"$0\" \"$@\"",
+        "ulimit -c unlimited; ulimit -Sn 300; exec 9<'{}'; exec \"$0\" \"$@\"",
         scene.around.secret.display()
     ));
     shell.arg(server.get_program()).args(server.get_args());
@@ -28,6 +28,13 @@ fn the_clients_secrets_and_descriptors_are_left_behind() {
     for descriptor in fs::read_dir(format!("/proc/{pid}/fd")).unwrap() {
         let open = fs::read_link(descriptor.unwrap().path()).unwrap();
         assert_ne!(open, scene.around.secret);
+    }
+    // Memory is not left in a file, and what it may open now is all it may ever.
+    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    for (name, both) in [("Max core file size", "0"), ("Max open files", "300")] {
+        let line = limits.lines().find(|line| line.starts_with(name)).unwrap();
+        let words: Vec<_> = line[name.len()..].split_whitespace().collect();
+        assert_eq!(words[..2], [both, both], "{line}");
     }
     // Whoever may look sees none of it.
     if let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) {
@@ -53,6 +60,17 @@ fn a_variable_that_the_operator_keeps_stays() {
         .find(|went| went.name == "read a variable that the client passed on")
         .unwrap();
     assert_eq!(kept.said, "the client's own secret");
+}
+
+#[test]
+fn what_is_left_within_reach_is_a_path_and_not_the_root() {
+    let scene = Scene::new();
+    for path in ["/", "vault", ""] {
+        let mut command = scene.command("vault", &["serve", "--stdio"]);
+        let (done, _, error) = output(command.env("SANDBOX_SECRET", path));
+        assert!(!done, "{path}");
+        assert!(error.contains("cannot be left within reach"), "{error}");
+    }
 }
 
 #[test]

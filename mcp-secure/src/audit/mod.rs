@@ -73,6 +73,7 @@ impl Audit {
             reason: reason.as_deref(),
             arguments: journey.arguments.get().map(String::as_str),
             approval: journey.approval.get().copied(),
+            challenged: journey.challenged.get().copied(),
             flow: journey.flow.get().copied(),
             bytes_out: journey.bytes_out.load(Ordering::Relaxed),
             text: journey.text_tally(),

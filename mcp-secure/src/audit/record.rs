@@ -27,7 +27,19 @@ pub(crate) struct Who<'a> {
     subject: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     client: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
     assurance: &'static str,
+    /// Who acts for the subject, the nearest first, as the issuer recorded it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    actors: Vec<Acting<'a>>,
+}
+
+#[derive(Serialize)]
+struct Acting<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<&'a str>,
+    subject: &'a str,
 }
 
 impl<'a> Who<'a> {
@@ -36,7 +48,16 @@ impl<'a> Who<'a> {
             issuer: principal.issuer(),
             subject: principal.subject(),
             client: principal.client(),
+            key: principal.key_id(),
             assurance: principal.assurance().as_str(),
+            actors: principal
+                .actors()
+                .iter()
+                .map(|actor| Acting {
+                    issuer: actor.issuer(),
+                    subject: actor.subject(),
+                })
+                .collect(),
         }
     }
 }
@@ -63,6 +84,9 @@ pub(crate) struct Outcome<'a> {
     pub(crate) arguments: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) approval: Option<&'static str>,
+    /// All the scopes that a caller who lacks some of them was told of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) challenged: Option<&'static [&'static str]>,
     /// Why the flow of data had to be put before a person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) flow: Option<&'static str>,

@@ -217,6 +217,9 @@ mod tests {
         });
         let ((question, count), fds): ((String, usize), _) = asked.recv().await.unwrap().unwrap();
         assert_eq!((question.as_str(), count, fds.len()), ("who?", 1, 1));
+        // No program that is started meanwhile gets it.
+        let flags = rustix::io::fcntl_getfd(&fds[0]).unwrap();
+        assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
         helping.join().unwrap();
         assert!(asked.recv::<String>().await.unwrap().is_none());
     }
@@ -227,6 +230,20 @@ mod tests {
         drop(b);
         assert!(a.recv::<String>().unwrap().is_none());
         assert!(a.send(&"too late", &[]).is_err());
+    }
+
+    /// What is left of it may say something else.
+    #[test]
+    fn a_message_that_was_cut_is_none() {
+        let (a, b) = Channel::pair().unwrap();
+        let send = |text: &str| {
+            rustix::net::send(&a.0, text.as_bytes(), SendFlags::empty()).unwrap();
+            b.recv::<String>().map(|got| got.unwrap().0)
+        };
+        let whole = format!("\"yes\"{}", " ".repeat(MAX_MESSAGE - 5));
+        assert_eq!(send(&whole).unwrap(), "yes");
+        let cut = send(&format!("{whole}, but not this"));
+        assert_eq!(cut.unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 
     #[test]

@@ -74,14 +74,14 @@ pub(crate) fn start(specs: Vec<HelperSpec>, sandbox: &Sandbox) -> Result<Vec<Hel
     let mut reports = Vec::with_capacity(begun.len());
     for (spec, near, pid) in begun {
         let failed = |error: &dyn std::fmt::Display| failed(&spec.name, error);
-        let rows = match near.recv::<Begun>().map_err(|e| failed(&e))? {
-            Some((Begun::Ready(rows), _)) => rows,
+        let (rows, handed) = match near.recv::<Begun>().map_err(|e| failed(&e))? {
+            Some((Begun::Ready(rows), fds)) => (rows, fds.into_iter().next()),
             Some((Begun::Failed(why), _)) => return Err(failed(&why)),
             None => return Err(failed(&"it ended")),
         };
         sockopt::set_socket_timeout(near.as_fd(), sockopt::Timeout::Recv, None)
             .map_err(|e| failed(&e))?;
-        spec.line.connect(near);
+        spec.line.connect(near, handed);
         reports.push(HelperReport {
             role: spec.role.name().to_owned(),
             name: spec.name,
@@ -112,10 +112,13 @@ fn serve() -> Result<()> {
         return Ok(());
     };
     let begun = roles::prepare(start.role, start.policy)
-        .and_then(|prepared| Ok((enter_helper(prepared.needs)?, prepared.serve)));
+        .and_then(|prepared| Ok((enter_helper(prepared.needs)?, prepared.hand, prepared.serve)));
     match begun {
-        Ok((rows, serve)) => {
-            channel.send(&Begun::Ready(rows), &[]).map_err(broken)?;
+        Ok((rows, hand, serve)) => {
+            let fds: Vec<_> = hand.iter().map(AsFd::as_fd).collect();
+            channel.send(&Begun::Ready(rows), &fds).map_err(broken)?;
+            // The server's alone: nothing that is started here may use it.
+            drop(hand);
             serve(channel).map_err(broken)
         }
         Err(error) => channel

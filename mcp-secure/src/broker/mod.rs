@@ -24,6 +24,8 @@ mod needs;
 #[cfg(all(target_os = "linux", feature = "sandbox"))]
 mod roles;
 
+#[cfg(target_os = "linux")]
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
@@ -32,7 +34,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use channel::{Channel, Conversation};
 #[cfg(all(target_os = "linux", feature = "sandbox"))]
 pub(crate) use launch::{serve_as_helper, start};
-pub(crate) use needs::{HelperLimits, HelperNeeds};
+pub(crate) use needs::{Apart, HelperLimits, HelperNeeds};
 
 /// What a helper does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,19 +62,32 @@ pub(crate) struct HelperSpec {
 /// The way to a helper, once it runs. Empty where there is none.
 #[derive(Clone, Default)]
 pub(crate) struct Line(
-    #[cfg(target_os = "linux")] Arc<OnceLock<Channel>>,
+    #[cfg(target_os = "linux")] Arc<OnceLock<Helper>>,
     #[cfg(not(target_os = "linux"))] Arc<OnceLock<()>>,
 );
+
+/// A helper that runs.
+#[cfg(target_os = "linux")]
+struct Helper {
+    channel: Channel,
+    /// What it made for the server, before its sandbox closed.
+    handed: Option<OwnedFd>,
+}
 
 #[cfg(target_os = "linux")]
 impl Line {
     /// The helper, or `None` where the work is done inside.
     pub(crate) fn get(&self) -> Option<&Channel> {
-        self.0.get()
+        self.0.get().map(|helper| &helper.channel)
+    }
+
+    /// What the helper made for the server, if it made something.
+    pub(crate) fn handed(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.0.get()?.handed.as_ref()?.as_fd())
     }
 
     /// The helper is up. A second one is ignored: a line is connected once.
-    pub(crate) fn connect(&self, channel: Channel) {
-        let _ = self.0.set(channel);
+    pub(crate) fn connect(&self, channel: Channel, handed: Option<OwnedFd>) {
+        let _ = self.0.set(Helper { channel, handed });
     }
 }

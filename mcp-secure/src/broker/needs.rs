@@ -18,6 +18,9 @@ pub(crate) struct HelperNeeds {
     /// The TCP ports that it may connect to, at any address: the kernel knows no names. Empty,
     /// with `udp` and `unix_connect` off: it cannot make a socket at all.
     pub(crate) connect_ports: Vec<u16>,
+    /// For whom the ports are for one listener of our own: whether the process has a network of
+    /// its own with nothing else in it, or why not. `None`: the ports are at other hosts.
+    pub(crate) apart: Option<Apart>,
     /// It sends datagrams: it asks name servers.
     pub(crate) udp: bool,
     /// It connects to Unix-domain sockets with a path.
@@ -25,6 +28,9 @@ pub(crate) struct HelperNeeds {
     /// Its resource limits, which what it starts inherits.
     pub(crate) limits: HelperLimits,
 }
+
+/// Whether a process has a network of its own; why not, if it has none.
+pub(crate) type Apart = Result<(), String>;
 
 /// Resource limits of one process. `None`: as the server was started with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,8 @@
 //! The table of what helpers do: for each role what it opens first, what its sandbox leaves
 //! open, and how it serves.
 
+use std::os::fd::OwnedFd;
+
 use super::{Channel, HelperNeeds, Role};
 use crate::{Error, Result};
 
@@ -8,6 +10,8 @@ use crate::{Error, Result};
 pub(super) struct Prepared {
     /// What its sandbox leaves open.
     pub(super) needs: HelperNeeds,
+    /// What it made for the server, which gets it when the sandbox has closed.
+    pub(super) hand: Option<OwnedFd>,
     /// Serves until the server is gone.
     pub(super) serve: Box<dyn FnOnce(Channel) -> std::io::Result<()>>,
 }
@@ -42,6 +46,7 @@ pub(super) fn prepare(role: Role, policy: serde_json::Value) -> Result<Prepared>
         #[cfg(feature = "testing")]
         Role::Probe => Ok(Prepared {
             needs: HelperNeeds::default(),
+            hand: None,
             serve: Box::new(|channel| probe(&channel)),
         }),
     }
@@ -83,6 +88,7 @@ fn dial(policy: serde_json::Value) -> Result<Prepared> {
             unix_connect: !needs.sockets.is_empty(),
             ..HelperNeeds::default()
         },
+        hand: None,
         serve: Box::new(|channel| dial::serve(channel, policy)),
     })
 }
@@ -90,9 +96,10 @@ fn dial(policy: serde_json::Value) -> Result<Prepared> {
 /// Runs of one granted program.
 #[cfg(feature = "exec")]
 fn spawn(policy: serde_json::Value) -> Result<Prepared> {
-    let helper = crate::capability::exec::Helper::prepare(policy)?;
+    let mut helper = crate::capability::exec::Helper::prepare(policy)?;
     Ok(Prepared {
         needs: helper.needs(),
+        hand: helper.hand(),
         serve: Box::new(move |channel| helper.serve(&channel)),
     })
 }
@@ -104,4 +111,51 @@ fn probe(channel: &Channel) -> std::io::Result<()> {
         conversation.send(&crate::sandbox::probe(), &[])?;
     }
     Ok(())
+}
+
+#[cfg(all(test, feature = "tcp"))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::capability::dial::{DialPolicy, DialRule, HostRule};
+
+    /// The needs of a helper that dials for these hosts.
+    fn needs(hosts: &[HostRule]) -> HelperNeeds {
+        let rules = hosts.iter().zip(["a", "b"]);
+        let policy = DialPolicy {
+            rules: rules
+                .map(|(host, name)| DialRule::new(name, host.clone(), 5432))
+                .collect(),
+        };
+        let policy = serde_json::to_value(policy).unwrap();
+        prepare(Role::Dial, policy).unwrap().needs
+    }
+
+    #[test]
+    fn a_helper_that_dials_reaches_what_its_rules_are_for() {
+        let address = HostRule::Literal("10.0.0.1".parse().unwrap());
+        let only_connects = HelperNeeds {
+            connect_ports: vec![5432],
+            ..HelperNeeds::default()
+        };
+        assert_eq!(needs(std::slice::from_ref(&address)), only_connects);
+        let name = HostRule::Exact("db.example.com".to_owned());
+        let asks = needs(&[address, name]);
+        assert_eq!(asks.connect_ports, [53, 5432]);
+        assert!(asks.udp && !asks.unix_connect && asks.exec_paths.is_empty());
+        for file in &asks.files {
+            let path = file.path.to_str().unwrap();
+            assert!(["/etc/resolv.conf", "/etc/hosts"].contains(&path), "{path}");
+            assert_eq!(file.access, crate::capability::FileAccess::Read);
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("s");
+        std::fs::write(&socket, "").unwrap();
+        let unix = needs(&[HostRule::Unix(socket.clone())]);
+        assert!(unix.unix_connect && !unix.udp && unix.connect_ports.is_empty());
+        let [file] = &unix.files[..] else {
+            unreachable!("{:?}", unix.files);
+        };
+        assert_eq!(file.path, socket);
+    }
 }

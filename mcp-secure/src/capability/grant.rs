@@ -145,12 +145,12 @@ pub(crate) struct Opening {
     /// the sandbox, once the helpers are up. An error stops the start.
     pub(crate) ready: Vec<BoxFuture<'static, Result<()>>>,
     /// What needs to be shared by the grants of one kind: one dialer for all endpoints.
-    shared: HashMap<TypeId, Box<dyn Any>>,
+    shared: HashMap<TypeId, Box<dyn Any + Send>>,
 }
 
 impl Opening {
     /// The one value of its type, made on first use.
-    pub(crate) fn shared<T: Default + 'static>(&mut self) -> Option<&mut T> {
+    pub(crate) fn shared<T: Default + Send + 'static>(&mut self) -> Option<&mut T> {
         self.shared
             .entry(TypeId::of::<T>())
             .or_insert_with(|| Box::<T>::default())

@@ -56,6 +56,27 @@ pub struct Definition<S> {
     pub completions: Vec<Completion<S>>,
 }
 
+impl<S> Definition<S> {
+    /// Every scope that something here needs, sorted, once each; but not those that only what is
+    /// hidden needs.
+    #[cfg(feature = "http")]
+    pub(crate) fn scopes(&self) -> Vec<String> {
+        let tools = self.tools.iter().map(|tool| &tool.about);
+        let prompts = self.prompts.iter().map(|prompt| &prompt.about);
+        let resources = self.resources.iter().map(|resource| &resource.about);
+        let told = tools.chain(prompts).chain(resources);
+        let scopes: std::collections::BTreeSet<&str> = told
+            .filter(|about| !about.policy.hidden)
+            .flat_map(|about| match about.policy.access {
+                Access::Scopes(scopes) => scopes,
+                Access::Public => &[],
+            })
+            .copied()
+            .collect();
+        scopes.into_iter().map(str::to_owned).collect()
+    }
+}
+
 /// What every primitive says of itself.
 #[derive(Clone)]
 pub struct About {

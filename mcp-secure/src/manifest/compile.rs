@@ -63,6 +63,7 @@ impl Manifest {
                 .collect(),
             limits,
             sandbox: Vec::new(),
+            callers: Vec::new(),
             effective: None,
         };
         manifest.capabilities = grants
@@ -105,6 +106,14 @@ impl Manifest {
     pub(crate) fn with_sandbox(mut self, sandbox: &crate::sandbox::Sandbox) -> Self {
         self.sandbox = sandbox.terms();
         self.sandbox.sort();
+        self
+    }
+
+    /// Adds whose word is taken for who calls.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub(crate) fn with_callers(mut self, terms: Vec<String>) -> Self {
+        self.callers = terms;
         self
     }
 

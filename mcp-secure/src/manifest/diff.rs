@@ -67,6 +67,7 @@ impl Manifest {
         changes.limits(&locked.limits, &self.limits);
         changes.capabilities(&locked.capabilities, &self.capabilities);
         changes.set("sandbox", &locked.sandbox, &self.sandbox);
+        changes.terms("callers", &locked.callers, &self.callers);
         changes.handles("`#[init]`", &locked.init, &self.init);
         changes.entries("tool", &locked.tools, &self.tools);
         changes.entries("prompt", &locked.prompts, &self.prompts);
@@ -130,6 +131,16 @@ impl Changes {
         }
         for gone in was.iter().filter(|one| !is.contains(one)) {
             self.push(Direction::Narrower, row, format!("`{gone}` is gone"));
+        }
+    }
+
+    /// Lines of which one less can mean more is let in: `bound to a key`.
+    fn terms(&mut self, row: &str, was: &[String], is: &[String]) {
+        for new in is.iter().filter(|one| !was.contains(one)) {
+            self.push(Direction::Wider, row, format!("`{new}` is new"));
+        }
+        for gone in was.iter().filter(|one| !is.contains(one)) {
+            self.push(Direction::Wider, row, format!("`{gone}` is gone"));
         }
     }
 

@@ -41,7 +41,7 @@ pub struct Manifest {
     pub server: Server,
     /// The revisions of the protocol that are spoken.
     pub protocol_versions: Vec<String>,
-    /// The transports that the code declares: `stdio`, `http`, `unix`.
+    /// The transports that the code declares: `stdio`, `http` or `https`, `unix`.
     pub transports: Vec<String>,
     /// The bounds of the whole server.
     pub limits: ServerLimits,
@@ -62,6 +62,10 @@ pub struct Manifest {
     /// ``reads `/usr/share/zoneinfo` ``.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sandbox: Vec<String>,
+    /// Whose word is taken for who calls over HTTP, and on which terms, a line each:
+    /// `tokens of https://auth.example`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub callers: Vec<String>,
     /// What the operator made of it. Absent from the compiled form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective: Option<Effective>,

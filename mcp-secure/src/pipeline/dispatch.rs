@@ -17,7 +17,7 @@ use super::{
     BoxError, Checked, CheckedOp, McpOp, McpReply, Refusal, Registry, ReplyFuture, Rounds, Shape,
     Verdict,
     hardened::{HANDSHAKE, VERSIONS},
-    registry::{ResourceKind, allows},
+    registry::{ResourceKind, decide},
 };
 use crate::{
     auth::Principal,
@@ -301,7 +301,7 @@ impl<S: SecureService> Shared<S> {
                 let visible = registry
                     .tools
                     .iter()
-                    .filter(|t| allows(&t.about, principal));
+                    .filter(|t| decide(&t.about, principal).is_listed());
                 let (page, more) = page(visible.map(|t| t.model.clone()), offset, page_size);
                 let mut result = ListToolsResult::with_all_items(page);
                 result.ttl_ms = Some(0);
@@ -313,7 +313,7 @@ impl<S: SecureService> Shared<S> {
                 let visible = registry
                     .prompts
                     .iter()
-                    .filter(|p| allows(&p.about, principal));
+                    .filter(|p| decide(&p.about, principal).is_listed());
                 let (page, more) = page(visible.map(|p| p.model.clone()), offset, page_size);
                 let mut result = ListPromptsResult::with_all_items(page);
                 result.ttl_ms = Some(0);
@@ -325,7 +325,7 @@ impl<S: SecureService> Shared<S> {
                 let visible = registry
                     .resources
                     .iter()
-                    .filter(|r| allows(&r.about, principal));
+                    .filter(|r| decide(&r.about, principal).is_listed());
                 let ones = visible.filter_map(|r| match &r.kind {
                     ResourceKind::One(model) => Some(model.clone()),
                     ResourceKind::Template(..) => None,
@@ -341,7 +341,7 @@ impl<S: SecureService> Shared<S> {
                 let visible = registry
                     .resources
                     .iter()
-                    .filter(|r| allows(&r.about, principal));
+                    .filter(|r| decide(&r.about, principal).is_listed());
                 let templates = visible.filter_map(|r| match &r.kind {
                     ResourceKind::Template(model, _) => Some(model.clone()),
                     ResourceKind::One(_) => None,

@@ -26,6 +26,8 @@ pub(crate) struct Journey {
     pub(crate) subject: OnceLock<Subject>,
     pub(crate) arguments: OnceLock<String>,
     pub(crate) approval: OnceLock<&'static str>,
+    /// All the scopes that a caller who lacks some of them was told of.
+    pub(crate) challenged: OnceLock<&'static [&'static str]>,
     /// Why the flow of data had to be put before a person.
     pub(crate) flow: OnceLock<&'static str>,
     pub(crate) committed: AtomicBool,
@@ -90,6 +92,7 @@ impl Journey {
             subject: OnceLock::new(),
             arguments: OnceLock::new(),
             approval: OnceLock::new(),
+            challenged: OnceLock::new(),
             flow: OnceLock::new(),
             committed: AtomicBool::new(false),
             bytes_out: AtomicU64::new(0),

@@ -5,6 +5,8 @@
 //! `stack.rs` lists from the outside in. Nothing here knows a transport.
 
 mod connection;
+#[cfg(feature = "http")]
+mod decided;
 mod dispatch;
 mod hardened;
 mod journey;
@@ -16,13 +18,15 @@ pub(crate) mod stack;
 mod taint;
 
 pub(crate) use connection::Connection;
+#[cfg(feature = "http")]
+pub(crate) use decided::Decided;
 pub(crate) use dispatch::{Dispatch, Handlers, round_purpose};
 pub(crate) use hardened::{Hardened, VERSIONS, foreign, protocol_versions};
 pub(crate) use journey::{Journey, Subject};
 pub use op::{McpOp, McpReply};
 pub use refusal::Refusal;
 pub(crate) use refusal::{Shape, Verdict, code};
-pub(crate) use registry::{Registry, ResourceKind, allows, annotations};
+pub(crate) use registry::{Decision, Registry, ResourceKind, annotations, decide};
 pub use request::McpRequest;
 pub(crate) use request::{Checked, CheckedOp, Rounds};
 pub use stack::Inner;

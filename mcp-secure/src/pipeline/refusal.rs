@@ -67,6 +67,8 @@ pub(crate) mod code {
     pub(crate) const CANCELLED: ErrorCode = ErrorCode(-31_003);
     /// A person did not agree.
     pub(crate) const NOT_APPROVED: ErrorCode = ErrorCode(-31_004);
+    /// The access token lacks a scope that its authorization server may give.
+    pub(crate) const INSUFFICIENT_SCOPE: ErrorCode = ErrorCode(-31_005);
 }
 
 impl Refusal {

@@ -286,11 +286,35 @@ fn rights(about: &About) -> String {
     rights.join(", ")
 }
 
-/// Whether a principal may use something.
-pub(crate) fn allows(about: &About, principal: &crate::auth::Principal) -> bool {
+/// Who may use what: the one decision, for calls and for lists.
+pub(crate) fn decide(about: &About, principal: &crate::auth::Principal) -> Decision {
     match about.policy.access {
-        Access::Public => true,
-        Access::Scopes(scopes) => scopes.iter().all(|scope| principal.has_scope(scope)),
+        Access::Public => Decision::Allowed,
+        Access::Scopes(scopes) if scopes.iter().all(|scope| principal.has_scope(scope)) => {
+            Decision::Allowed
+        }
+        Access::Scopes(scopes) if principal.can_step_up() && !about.policy.hidden => {
+            Decision::StepUp(scopes)
+        }
+        Access::Scopes(_) => Decision::Unknown,
+    }
+}
+
+/// What may become of a request for one primitive. Lists show what is not `Unknown`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// It may be used.
+    Allowed,
+    /// Only a scope is missing, and the caller's authorization server can give it: all that
+    /// this needs, held already or not.
+    StepUp(&'static [&'static str]),
+    /// It does not exist for this caller.
+    Unknown,
+}
+
+impl Decision {
+    pub(crate) fn is_listed(self) -> bool {
+        self != Self::Unknown
     }
 }
 

@@ -34,7 +34,7 @@ pub use report::{HelperReport, HelperRow, Level, Reach, Row, SandboxReport, Self
 
 use crate::{
     Error, Result,
-    broker::{HelperLimits, HelperNeeds},
+    broker::{Apart, HelperLimits, HelperNeeds},
     capability::{FileAccess, FileNeed, Needs},
 };
 
@@ -297,6 +297,8 @@ enum Network {
     /// To connect; TCP to these ports.
     Connect {
         ports: Vec<u16>,
+        /// See [`HelperNeeds::apart`].
+        apart: Option<Apart>,
         udp: bool,
         unix: bool,
     },
@@ -316,6 +318,7 @@ impl From<HelperNeeds> for Profile {
             files,
             exec_paths,
             connect_ports: ports,
+            apart,
             udp,
             unix_connect: unix,
             limits,
@@ -325,7 +328,12 @@ impl From<HelperNeeds> for Profile {
             programs: exec_paths,
             network: match ports.is_empty() && !udp && !unix {
                 true => Network::None,
-                false => Network::Connect { ports, udp, unix },
+                false => Network::Connect {
+                    ports,
+                    apart,
+                    udp,
+                    unix,
+                },
             },
             limits,
         }
@@ -344,6 +352,12 @@ pub(crate) fn enter_helper(needs: HelperNeeds) -> Result<Vec<HelperRow>> {
             because: row.because,
         })
         .collect())
+}
+
+/// Gives this process a network of its own, with a loopback and nothing else. Before any thread.
+#[cfg(all(target_os = "linux", feature = "exec"))]
+pub(crate) fn apart() -> Apart {
+    linux::apart()
 }
 
 #[cfg(target_os = "linux")]

@@ -9,7 +9,7 @@ use clap::{
 };
 
 use super::{
-    config::{AuditTarget, loopback},
+    config::{self, AuditTarget},
     grants::GrantOption,
 };
 
@@ -141,7 +141,7 @@ struct ServeArgs {
     /// Serve one client over standard input and output
     #[arg(long, group = "transport")]
     stdio: bool,
-    /// Serve HTTP on a loopback address or port
+    /// Serve HTTP on an address or a port of loopback
     #[arg(long, group = "transport", value_name = "ADDR", num_args = 0..=1, value_parser = address)]
     http: Option<Option<SocketAddr>>,
     /// Serve HTTP on a Unix-domain socket
@@ -268,7 +268,7 @@ impl ManifestArgs {
 }
 
 fn address(text: &str) -> Result<SocketAddr, crate::Error> {
-    loopback(text)
+    config::address(text)
 }
 
 fn audit(text: &str) -> Result<AuditTarget, crate::Error> {

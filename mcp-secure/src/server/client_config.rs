@@ -169,6 +169,13 @@ fn plain(path: &Path) -> Result<String> {
 
 fn url(declared: &Declared<'_>, address: Option<SocketAddr>) -> Result<String> {
     let http = declared.http.as_ref();
+    let path = http.map_or("/mcp", |http| http.path.as_str());
+    let scheme = http.map_or("http", |http| http.scheme);
+    // A proxy has an address of its own.
+    if let Some(http) = http.filter(|http| http.is_behind_proxy) {
+        let host = http.host.as_deref().unwrap_or_default();
+        return Ok(format!("{scheme}://{host}{path}"));
+    }
     let authority = match (address, http) {
         (Some(address), _) => address.to_string(),
         (None, Some(http)) => http.addr.clone(),
@@ -180,8 +187,18 @@ fn url(declared: &Declared<'_>, address: Option<SocketAddr>) -> Result<String> {
                 .help("name one: `--http 127.0.0.1:8443`"),
         );
     }
-    let path = http.map_or("/mcp", |http| http.path.as_str());
-    Ok(format!("http://{authority}{path}"))
+    // By the name that its certificate is for, where others reach it.
+    let bound: Option<SocketAddr> = authority.parse().ok();
+    let authority = match (bound, http.and_then(|http| http.host.as_ref())) {
+        (Some(bound), Some(host)) if !bound.ip().is_loopback() => {
+            match host.trim_start_matches('[').contains(':') && !host.ends_with(']') {
+                true => host.clone(),
+                false => format!("{host}:{}", bound.port()),
+            }
+        }
+        _ => authority,
+    };
+    Ok(format!("{scheme}://{authority}{path}"))
 }
 
 fn place(client: Client, name: &str) -> String {

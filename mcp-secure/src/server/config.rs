@@ -14,7 +14,7 @@
 //! default = "http"              # of those that the code declares
 //!
 //! [http]
-//! addr = "127.0.0.1:8443"       # loopback only
+//! addr = "127.0.0.1:8443"       # others only where the code has TLS or a proxy
 //! token_file = "notes.token"
 //!
 //! [unix]
@@ -46,7 +46,7 @@
 use std::{
     fs::File,
     io::Read as _,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -229,7 +229,7 @@ impl Config {
         &self.file
     }
 
-    /// The address for HTTP; always loopback.
+    /// The address for HTTP. Whether others may reach it, the code decides.
     pub fn http_addr(&self) -> Option<SocketAddr> {
         self.http_addr.as_ref().map(|placed| placed.value)
     }
@@ -348,21 +348,17 @@ impl Bound for Duration {
     }
 }
 
-/// An address that only this machine reaches: `127.0.0.1:8443`, `localhost:8443`, or a port.
-pub(super) fn loopback(text: &str) -> Result<SocketAddr> {
+/// An address: `127.0.0.1:8443`, `localhost:8443`, or a port of loopback.
+pub(super) fn address(text: &str) -> Result<SocketAddr> {
     let port = text.strip_prefix("localhost:").unwrap_or(text);
     let parsed = match port.parse::<u16>() {
         Ok(port) => Some(SocketAddr::from(([127, 0, 0, 1], port))),
         Err(_) => text.parse().ok(),
     };
-    match parsed.map(|address| (address, address.ip())) {
-        Some((address, IpAddr::V4(ip))) if ip.is_loopback() => Ok(address),
-        Some((address, IpAddr::V6(ip))) if ip.is_loopback() => Ok(address),
-        Some(_) => Err(Error::new(format!("`{text}` is not a loopback address"))
-            .help("use 127.0.0.1 or [::1]: without TLS and OAuth nobody else may reach a server")),
-        None => Err(Error::new(format!("`{text}` is not an address"))
-            .help("write an IP address and a port, such as `127.0.0.1:8443`, or a port alone")),
-    }
+    parsed.ok_or_else(|| {
+        Error::new(format!("`{text}` is not an address"))
+            .help("write an IP address and a port, such as `127.0.0.1:8443`, or a port alone")
+    })
 }
 
 /// The user's own file for a server. A relative `XDG_CONFIG_HOME` is ignored, as the XDG

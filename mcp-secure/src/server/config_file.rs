@@ -12,7 +12,7 @@ use toml::{
 };
 
 use super::{
-    config::{AuditTarget, Config, LIMIT_KEYS, Unit, absolute, loopback},
+    config::{AuditTarget, Config, LIMIT_KEYS, Unit, absolute, address},
     suggest,
 };
 #[cfg(feature = "sandbox")]
@@ -83,7 +83,7 @@ pub(super) fn parse(file: &str, folder: &Path, text: &str) -> Result<Config> {
                     match entry.name {
                         "addr" => {
                             let addr = reader.text(&entry)?;
-                            config.http_addr = Some(reader.judged(&entry, addr, loopback)?);
+                            config.http_addr = Some(reader.judged(&entry, addr, address)?);
                         }
                         _ => config.token_file = Some(reader.path(&entry)?),
                     }

@@ -10,11 +10,15 @@ use crate::{
 };
 
 /// The files of a server, and what each is.
-pub(super) struct OwnFiles(Vec<(&'static str, PathBuf)>);
+pub(super) struct OwnFiles {
+    all: Vec<(&'static str, PathBuf)>,
+    /// Those that no tool may read, either.
+    secret: Vec<(&'static str, PathBuf)>,
+}
 
 impl OwnFiles {
     pub(super) fn of(audit: &AuditTarget, config: Option<&str>) -> Self {
-        let mut own = Self(Vec::new());
+        let mut own = Self::none();
         own.add("this program", std::env::current_exe().ok().as_deref());
         own.add("the config file", config.map(Path::new));
         if let AuditTarget::File(path) = audit {
@@ -24,33 +28,57 @@ impl OwnFiles {
     }
 
     pub(super) fn add(&mut self, what: &'static str, path: Option<&Path>) {
-        self.0.extend(path.map(|path| (what, path.to_owned())));
+        self.all.extend(path.map(|path| (what, path.to_owned())));
+    }
+
+    /// One that a tool that reads must not reach: the key of a certificate.
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only HTTP has one"))]
+    pub(super) fn keep_secret(&mut self, what: &'static str, path: &Path) {
+        self.secret.push((what, path.to_owned()));
+    }
+
+    fn none() -> Self {
+        Self {
+            all: Vec::new(),
+            secret: Vec::new(),
+        }
     }
 
     /// # Errors
     ///
-    /// When one of them lies in a folder that a grant can write.
+    /// When one of them lies in a folder that a grant can write, or a secret one in a folder
+    /// that a grant can read.
     pub(super) fn outside_of(&self, needs: &Needs) -> Result<()> {
-        for (what, path) in &self.0 {
+        let all = self.all.iter().map(|own| (own, false));
+        let secret = self.secret.iter().map(|own| (own, true));
+        for ((what, path), is_secret) in all.chain(secret) {
             // As the kernel sees it. A file that is not there yet is where its folder is.
             let real = path.canonicalize().or_else(|_| {
                 let folder = path.parent().unwrap_or(Path::new("")).canonicalize()?;
                 Ok::<_, std::io::Error>(folder.join(path.file_name().unwrap_or_default()))
             });
             let Ok(real) = real else { continue };
-            let writes = |access| access == FileAccess::Write;
+            let reaches = |access| match access {
+                FileAccess::Write => true,
+                FileAccess::Read => is_secret,
+                FileAccess::Remove => false,
+            };
             let inside = needs
                 .files
                 .iter()
-                .find(|need| writes(need.access) && real.starts_with(&need.path));
+                .find(|need| reaches(need.access) && real.starts_with(&need.path));
             if let Some(need) = inside {
                 return Err(Error::new(format!(
-                    "{what} `{}` lies in `{}`, which `{}` can write",
+                    "{what} `{}` lies in `{}`, which `{}` can {}",
                     path.display(),
                     need.path.display(),
-                    need.because
+                    need.because,
+                    if is_secret { "read" } else { "write" },
                 ))
-                .help("a tool could change what holds it: put one of the two elsewhere"));
+                .help(match is_secret {
+                    true => "a tool could give it away: put one of the two elsewhere",
+                    false => "a tool could change what holds it: put one of the two elsewhere",
+                }));
             }
         }
         Ok(())
@@ -76,7 +104,7 @@ mod tests {
         };
         std::fs::create_dir(root.join("notes")).unwrap();
         let at = |path: &str| {
-            let mut own = OwnFiles(Vec::new());
+            let mut own = OwnFiles::none();
             own.add("the audit log", Some(&root.join(path)));
             own
         };
@@ -93,6 +121,11 @@ mod tests {
                 at(outside).outside_of(&needs(FileAccess::Write)).is_ok(),
                 "{outside}"
             );
+        }
+        let mut key = OwnFiles::none();
+        key.keep_secret("the private key file", &root.join("notes/key.pem"));
+        for access in [FileAccess::Read, FileAccess::Write] {
+            assert!(key.outside_of(&needs(access)).is_err(), "{access:?}");
         }
         // Another name for the folder is the same folder.
         std::os::unix::fs::symlink(root.join("notes"), root.join("other")).unwrap();

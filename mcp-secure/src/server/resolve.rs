@@ -37,12 +37,37 @@ pub(crate) struct DeclaredHttp {
     pub(crate) addr: String,
     /// The path of the endpoint: `/mcp`.
     pub(crate) path: String,
+    /// What it is called in the manifest: `http`, or `https` where it speaks TLS.
+    pub(crate) shown: &'static str,
+    /// What clients write before the name.
+    pub(crate) scheme: &'static str,
+    /// The first name that it answers to, beyond those of loopback.
+    pub(crate) host: Option<String>,
+    /// A proxy is in front: what is bound is not what clients reach.
+    pub(crate) is_behind_proxy: bool,
+    /// Why others may not reach it, and what to change.
+    pub(crate) unfit: Option<Unfit>,
+}
+
+/// Why a server may not leave its machine.
+#[derive(Clone, Copy)]
+pub(crate) struct Unfit {
+    pub(crate) why: &'static str,
+    pub(crate) help: &'static str,
+}
+
+impl Unfit {
+    pub(crate) fn at(self, address: &str) -> String {
+        format!("others reach `{address}`, and {}", self.why)
+    }
 }
 
 /// What runs.
 #[derive(Debug)]
 pub(crate) struct Resolved {
     pub(crate) transport: Transport,
+    /// Its name in the manifest and in records.
+    pub(crate) serving: &'static str,
     /// In the order of [`Declared::grants`].
     pub(crate) grants: Vec<BoundGrant>,
     pub(crate) limits: Limits,
@@ -82,7 +107,15 @@ impl Transport {
 }
 
 impl Declared<'_> {
-    /// The names of what is declared, for the manifest and for errors.
+    /// The same for the manifest, where `https` is another thing than `http`.
+    pub(crate) fn rows(stdio: bool, http: Option<&'static str>, unix: bool) -> Vec<&'static str> {
+        [stdio.then_some(STDIO), http, unix.then_some(UNIX)]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    /// The names of what is declared, to choose from and for errors.
     pub(crate) fn transports(stdio: bool, http: bool, unix: bool) -> Vec<&'static str> {
         [(stdio, STDIO), (http, HTTP), (unix, UNIX)]
             .into_iter()
@@ -125,6 +158,10 @@ impl Declared<'_> {
             None => self.text,
         };
         let transport = self.transport(options.transport.as_ref(), config.as_ref(), cwd)?;
+        let serving = match (&transport, &self.http) {
+            (Transport::Http(_), Some(http)) => http.shown,
+            _ => transport.name(),
+        };
         let grants = grants::bind(self.grants, &options.grants, config.as_ref(), cwd)?;
         let token_file = match (
             &options.token_file,
@@ -144,9 +181,10 @@ impl Declared<'_> {
             .manifest
             .effective(&grants, &limits)
             .denying(&denied_tools)
-            .serving(transport.name());
+            .serving(serving);
         Ok(Resolved {
             transport,
+            serving,
             grants,
             limits,
             text,
@@ -201,8 +239,23 @@ impl Declared<'_> {
             );
         }
         Ok(match (chosen, option) {
-            (HTTP, Some(TransportOption::Http(Some(address)))) => Transport::Http(Some(*address)),
-            (HTTP, _) => Transport::Http(config.and_then(Config::http_addr)),
+            (HTTP, Some(TransportOption::Http(Some(address)))) => {
+                if let Some(unfit) = self.unfit(*address) {
+                    let told = Error::new(unfit.at(&address.to_string()));
+                    return Err(told.before("--http: ").help(unfit.help));
+                }
+                Transport::Http(Some(*address))
+            }
+            (HTTP, _) => {
+                let placed = config.and_then(|c| Some((c, c.http_addr.as_ref()?)));
+                if let Some((config, placed)) = placed
+                    && let Some(unfit) = self.unfit(placed.value)
+                {
+                    let told = format!("`http.addr`: {}", unfit.at(&placed.value.to_string()));
+                    return Err(config.error(placed, told).help(unfit.help));
+                }
+                Transport::Http(config.and_then(Config::http_addr))
+            }
             (UNIX, Some(TransportOption::Unix(Some(path)))) => {
                 Transport::Unix(Some(absolute(cwd, path).map_err(|e| e.before("--unix: "))?))
             }
@@ -213,6 +266,14 @@ impl Declared<'_> {
             }
             _ => Transport::Stdio,
         })
+    }
+
+    /// Why the operator may not choose this address, if so. What the code says of its own is
+    /// looked at when it is bound.
+    fn unfit(&self, address: SocketAddr) -> Option<Unfit> {
+        let http = self.http.as_ref()?;
+        let is_public = http.is_behind_proxy || !address.ip().is_loopback();
+        http.unfit.filter(|_| is_public)
     }
 }
 

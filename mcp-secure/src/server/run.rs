@@ -66,12 +66,18 @@ impl<S: SecureService> SecureServer<S, Ready> {
         };
         let init = self.source.handles();
         check_grants(&definition, &init, &self.grants)?;
-        let transports =
-            Declared::transports(self.stdio.is_some(), self.has_http(), self.has_unix());
+        let transports = Declared::rows(self.stdio.is_some(), self.shown_http(), self.has_unix());
         let manifest = Manifest::compiled(&definition, &self.grants, &self.limits, &transports)
             .with_init(&init);
         #[cfg(feature = "sandbox")]
         let manifest = manifest.with_sandbox(&self.sandbox);
+        #[cfg(feature = "http")]
+        let manifest = manifest.with_callers(
+            self.http
+                .as_ref()
+                .map(super::http::Http::callers)
+                .unwrap_or_default(),
+        );
         let texts = manifest.texts_with(&definition);
         let declared = self.declared(manifest, texts);
 
@@ -137,7 +143,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
             AuditTarget::Stderr => AuditSink::stderr(),
         };
         #[cfg(feature = "http")]
-        let name = definition.name;
+        let (name, scopes) = (definition.name, definition.scopes());
         let identity = match (&resolved.transport, self.stdio) {
             (Transport::Stdio, Some(principal)) => IdentitySource::Declared(Arc::new(principal)),
             (Transport::Stdio, None) => {
@@ -158,7 +164,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
             &bindings(&resolved),
             &mut opening,
         )?;
-        let transport = resolved.transport.name();
+        let transport = resolved.serving;
         let bound = match resolved.transport {
             // Before the runtime exists: no thread may hold the old descriptor.
             Transport::Stdio => Bound::Stdio(
@@ -178,7 +184,11 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 }
                 let limits = http.limits_mut();
                 limits.body_bytes = limits.body_bytes.min(max_message);
-                Bound::Http(Box::new(http.bind(name)?))
+                Bound::Http(Box::new(http.bind(&mut super::http::Served {
+                    name,
+                    scopes,
+                    opening: &mut opening,
+                })?))
             }
             #[cfg(feature = "http")]
             Transport::Unix(path) => {
@@ -202,10 +212,19 @@ impl<S: SecureService> SecureServer<S, Ready> {
         let mut own = OwnFiles::of(&target, resolved.config.as_deref());
         #[cfg(feature = "http")]
         if let Bound::Http(bound) = &bound {
-            own.add("the token file", bound.token_path());
-            opening.needs.files.extend(bound.needs());
+            for (what, path, is_secret) in bound.own_files() {
+                own.add(what, Some(path));
+                if is_secret {
+                    own.keep_secret(what, path);
+                }
+            }
         }
         own.outside_of(&opening.needs)?;
+        // After: what the server keeps for itself is not what a tool reaches.
+        #[cfg(feature = "http")]
+        if let Bound::Http(bound) = &bound {
+            opening.needs.files.extend(bound.needs());
+        }
         let ready = std::mem::take(&mut opening.ready);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let manifest_digest = compiled.digest();
@@ -273,9 +292,15 @@ impl<S: SecureService> SecureServer<S, Ready> {
             #[cfg(feature = "http")]
             http: self.http.as_ref().map(|http| {
                 let (addr, path) = http.declared();
+                let (scheme, host) = http.outside();
                 super::resolve::DeclaredHttp {
                     addr: addr.to_owned(),
                     path: path.to_owned(),
+                    shown: if http.has_tls() { "https" } else { "http" },
+                    scheme,
+                    host: host.map(str::to_owned),
+                    is_behind_proxy: http.has_proxy(),
+                    unfit: http.unfit(),
                 }
             }),
             #[cfg(not(feature = "http"))]
@@ -290,8 +315,9 @@ impl<S: SecureService> SecureServer<S, Ready> {
     }
 
     #[cfg(feature = "http")]
-    fn has_http(&self) -> bool {
-        self.http.is_some()
+    fn shown_http(&self) -> Option<&'static str> {
+        let shown = |tls| if tls { "https" } else { "http" };
+        self.http.as_ref().map(|http| shown(http.has_tls()))
     }
 
     #[cfg(feature = "http")]
@@ -300,8 +326,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
     }
 
     #[cfg(not(feature = "http"))]
-    fn has_http(&self) -> bool {
-        false
+    fn shown_http(&self) -> Option<&'static str> {
+        None
     }
 
     #[cfg(not(feature = "http"))]

@@ -57,9 +57,11 @@ pub(crate) async fn http<S: SecureService>(plan: Plan<S>, bound: super::http::Bo
         sealer,
         tally,
     } = plan.assemble().await?;
+    bound.hear();
     if let Some(address) = bound.local_addr() {
         super::run::announce(&format!(
-            "listening on http://{address}{}",
+            "listening on {}://{address}{}",
+            bound.scheme(),
             bound.endpoint.path()
         ));
     }

@@ -46,6 +46,7 @@ pub struct TestServer {
     grants: Grants,
     principal: Principal,
     guards: std::sync::Mutex<Vec<LeaseGuard>>,
+    opening: std::sync::Mutex<Opening>,
 }
 
 impl Default for TestServer {
@@ -61,6 +62,7 @@ impl TestServer {
             grants: Grants::default(),
             principal: Principal::local_user(),
             guards: std::sync::Mutex::default(),
+            opening: std::sync::Mutex::default(),
         }
     }
 
@@ -91,9 +93,10 @@ impl TestServer {
         };
         let binding = grant.source.bind(Some(&asked), base)?;
         let rights = Rights { writes: true };
-        let opened = grant
-            .source
-            .open(&binding, rights, &mut Opening::default())?;
+        // One for all: a program is lent what was granted before it.
+        let opening = self.opening.get_mut();
+        let opening = opening.unwrap_or_else(std::sync::PoisonError::into_inner);
+        let opened = grant.source.open(&binding, rights, opening)?;
         self.grants.insert(grant.type_id, opened);
         Ok(self)
     }

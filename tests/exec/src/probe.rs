@@ -11,12 +11,15 @@
 use std::{
     env, fs,
     io::{Read as _, Write as _},
-    os::unix::process::CommandExt as _,
+    net::{TcpListener, TcpStream, UdpSocket},
+    os::unix::{net::UnixStream, process::CommandExt as _},
     process::{Command, Stdio, exit},
     thread,
     time::Duration,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, socket_with};
 use serde_json::json;
 
 fn main() {
@@ -66,6 +69,45 @@ fn main() {
             Ok(text) => print!("{text}"),
             Err(error) => println!("{error}"),
         },
+        "tunnel" => println!("{}", tunnel(&args[args.len() - 1], &proxy().1).0),
+        "tunnel-as" => {
+            let (token, to) = args[args.len() - 1].split_once('@').unwrap();
+            println!("{}", tunnel(to, token).0);
+        }
+        "tunnels" => {
+            let all = (0..300).map(|_| tunnel(&args[args.len() - 1], &proxy().1).0);
+            let all: Vec<_> = all.collect();
+            println!("{} then {}", all[0], all[299]);
+        }
+        // In pieces: what looks like a password does not pass the guard.
+        "door" => {
+            let (address, token) = proxy();
+            let pieces: Vec<_> = token.chars().map(String::from).collect();
+            println!("{} {address}", pieces.join(" "));
+        }
+        "plain" => {
+            let (mut stream, token) = (TcpStream::connect(proxy().0).unwrap(), proxy().1);
+            let to = &args[args.len() - 1];
+            write!(stream, "GET http://{to}/ HTTP/1.1\r\nHost: {to}\r\n").unwrap();
+            println!("{}", answer(&mut stream, &token));
+        }
+        "hold" | "leave" => {
+            let (said, stream) = tunnel(&args[args.len() - 1], &proxy().1);
+            let mut stream = stream.unwrap_or_else(|| panic!("{said}"));
+            writeln!(stream, "{}", env::var("HTTPS_PROXY").unwrap()).unwrap();
+            stream.read_exact(&mut [0; 5]).unwrap();
+            if args[1] == "hold" {
+                thread::sleep(Duration::from_secs(600));
+            }
+            println!("left");
+        }
+        "pour" => {
+            let (said, stream) = tunnel(&args[args.len() - 1], &proxy().1);
+            let mut stream = stream.unwrap_or_else(|| panic!("{said}"));
+            let poured = (0..1000).take_while(|_| stream.write_all(&[b'x'; 4096]).is_ok());
+            println!("{}", poured.count());
+        }
+        "sockets" => println!("{}", sockets(&args[args.len() - 1])),
         "connect" => match std::net::TcpStream::connect(&args[args.len() - 1]) {
             Ok(_) => println!("connected"),
             Err(error) => println!("{error}"),
@@ -93,6 +135,76 @@ fn main() {
         }
         other => panic!("no request `{other}`"),
     }
+}
+
+/// Where the proxy is, and the token of this run.
+fn proxy() -> (String, String) {
+    let url = env::var("HTTPS_PROXY").unwrap();
+    let (user, address) = url.rsplit_once('@').unwrap();
+    let token = user.strip_prefix("http://mcp:").unwrap();
+    (address.to_owned(), token.to_owned())
+}
+
+/// What the proxy says to a request with a token, and what the other end says then. The token
+/// `none` is none; `token:port` is for a program that was told of no proxy.
+fn tunnel(to: &str, token: &str) -> (String, Option<TcpStream>) {
+    let (token, address) = match token.split_once(':') {
+        Some((token, port)) => (token.to_owned(), format!("127.0.0.1:{port}")),
+        None => (token.to_owned(), proxy().0),
+    };
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n").unwrap();
+    let said = answer(&mut stream, &token);
+    if said != "200" {
+        return (said, None);
+    }
+    stream.write_all(b"ping\n").unwrap();
+    let mut pong = [0; 5];
+    match stream.read_exact(&mut pong) {
+        Ok(()) => (
+            format!("200 {}", String::from_utf8_lossy(&pong).trim()),
+            Some(stream),
+        ),
+        Err(error) => (format!("200 {error}"), None),
+    }
+}
+
+/// Ends the head, and reads the status.
+fn answer(stream: &mut TcpStream, token: &str) -> String {
+    if token != "none" {
+        let shown = STANDARD.encode(format!("mcp:{token}"));
+        write!(stream, "Proxy-Authorization: Basic {shown}\r\n").unwrap();
+    }
+    stream.write_all(b"\r\n").unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        if stream.read_exact(&mut byte).is_err() {
+            return "no answer".to_owned();
+        }
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).unwrap();
+    head.split(' ').nth(1).unwrap().to_owned()
+}
+
+/// Which other ways out there are. The argument is a socket in the file system.
+fn sockets(path: &str) -> serde_json::Value {
+    fn tried<T, E: std::fmt::Display>(result: Result<T, E>) -> String {
+        result.map_or_else(|error| error.to_string(), |_| "works".to_owned())
+    }
+    let kind =
+        |family, kind, protocol| tried(socket_with(family, kind, SocketFlags::CLOEXEC, protocol));
+    let dns =
+        UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.send_to(b"?", "127.0.0.1:53"));
+    json!({
+        "udp": tried(dns),
+        "unix": tried(UnixStream::connect(path)),
+        "listen": tried(TcpListener::bind("127.0.0.1:0")),
+        "raw": kind(AddressFamily::INET, SocketType::RAW, Some(ipproto::ICMP)),
+        "mptcp": kind(AddressFamily::INET, SocketType::STREAM, Some(ipproto::MPTCP)),
+        "netlink": kind(AddressFamily::NETLINK, SocketType::RAW, None),
+    })
 }
 
 fn surroundings(args: &[String]) -> serde_json::Value {

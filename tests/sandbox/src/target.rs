@@ -109,6 +109,7 @@ fn main() -> mcp_secure::Result<()> {
             sandbox
         }
         "reads" => sandbox.read("/etc/passwd"),
+        "vault" => sandbox.read(std::env::var_os("SANDBOX_SECRET").unwrap_or_default()),
         other => return Err(Error::new(format!("`{other}` is no server of these tests"))),
     };
     SecureServer::new(Target)

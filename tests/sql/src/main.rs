@@ -202,6 +202,13 @@ impl Reading {
         Ok(rows.one::<String>()?)
     }
 
+    /// One row of this many bytes.
+    #[tool(public)]
+    async fn wide(&self, bytes: i32, books: Sql<Books, ReadOnly>) -> ToolResult<String> {
+        let rows = books.query("SELECT repeat('x', $1)", (bytes,)).await?;
+        Ok(rows.one::<String>()?)
+    }
+
     /// A change that begins like a question.
     #[tool(public)]
     async fn disguised(&self, books: Sql<Books, ReadOnly>) -> ToolResult<String> {

@@ -253,7 +253,9 @@ async fn what_reaches_outside_of_the_database_is_denied() {
 #[tokio::test]
 async fn a_statement_that_does_not_end_is_stopped() {
     let files = Files::new();
-    let limits = SqlLimits::default().statement_timeout(Duration::from_millis(200));
+    let limits = SqlLimits::default()
+        .connections(1)
+        .statement_timeout(Duration::from_millis(200));
     let server = files.server(limits);
     let db: Sql<Ledger, ReadOnly> = server.lend().unwrap();
     let begun = Instant::now();
@@ -266,7 +268,7 @@ async fn a_statement_that_does_not_end_is_stopped() {
         .await;
     assert!(matches!(bomb, Err(SqlError::Timeout { .. })));
     assert!(begun.elapsed() < Duration::from_secs(20));
-    // The connection is as good as before.
+    // The only connection is free again, and as good as before.
     assert_eq!(db.query("SELECT 1", ()).await.unwrap().one::<i64>(), Ok(1));
 }
 
@@ -292,7 +294,10 @@ async fn a_call_that_is_dropped_takes_its_statement_with_it() {
 #[tokio::test]
 async fn a_handle_dies_with_its_call_and_so_does_what_it_runs() {
     let files = Files::new();
-    let (server, db) = files.reading();
+    // It is the end of the call that ends it.
+    let limits = SqlLimits::default().statement_timeout(Duration::from_secs(3600));
+    let server = files.server(limits);
+    let db: Sql<Ledger, ReadOnly> = server.lend().unwrap();
     let running = tokio::spawn({
         let db = db.clone();
         async move {
@@ -307,9 +312,23 @@ async fn a_handle_dies_with_its_call_and_so_does_what_it_runs() {
     });
     tokio::time::sleep(Duration::from_millis(50)).await;
     drop(server);
-    assert_eq!(running.await.unwrap(), Err(SqlError::Revoked));
+    let ended = tokio::time::timeout(Duration::from_secs(20), running).await;
+    assert_eq!(ended.expect("it runs on").unwrap(), Err(SqlError::Revoked));
     let after = db.query("SELECT 1", ()).await.map(|rows| rows.len());
     assert_eq!(after, Err(SqlError::Revoked));
+}
+
+#[tokio::test]
+async fn a_handle_that_was_kept_changes_nothing() {
+    let files = Files::new();
+    let (server, db) = files.writing();
+    drop(server);
+    let insert = "INSERT INTO entries (name) VALUES ('late')";
+    assert_eq!(db.execute(insert, ()).await, Err(SqlError::Revoked));
+    let returning = "INSERT INTO entries (name) VALUES ('late') RETURNING name";
+    let done = db.query(returning, ()).await.map(|rows| rows.len());
+    assert_eq!(done, Err(SqlError::Revoked));
+    assert_eq!(files.count(), 2);
 }
 
 #[tokio::test]
@@ -339,6 +358,12 @@ async fn rows_and_bytes_are_capped_and_never_cut() {
         error(db.query("SELECT ?1", (long.as_str(),)).await),
         SqlError::Bytes { limit: 1000 }
     );
+    // What goes in counts together.
+    let half = "x".repeat(600);
+    let both = db
+        .query("SELECT length(?1) + length(?2)", (&half, &half))
+        .await;
+    assert_eq!(error(both), SqlError::Bytes { limit: 1000 });
     // Too much comes back of a change: it is undone.
     let wide = db
         .query(
@@ -442,6 +467,29 @@ async fn a_database_in_wal_mode_is_read_and_written() {
     assert_eq!(rows.len(), 3);
 }
 
+/// What has the name of the database by now is not opened: neither a link, nor what it leads to.
+#[tokio::test]
+async fn a_link_in_the_place_of_the_database_is_not_followed() {
+    let files = Files::new();
+    let limits = SqlLimits::default().statement_timeout(Duration::from_millis(500));
+    let server = files.server(limits);
+    let db: Sql<Ledger, ReadOnly> = server.lend().unwrap();
+    let moved = files.folder.path().join("moved.db");
+    std::fs::rename(files.path(), &moved).unwrap();
+    std::os::unix::fs::symlink(&moved, files.path()).unwrap();
+    // The first takes the connection that is there, the second opens one.
+    let endless = db.query(
+        "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n",
+        (),
+    );
+    let word = async {
+        let rows = db.query("SELECT word FROM secrets", ()).await?;
+        rows.one::<String>()
+    };
+    let (_, word) = tokio::join!(endless, word);
+    assert!(matches!(word, Err(SqlError::Connection(_))), "{word:?}");
+}
+
 fn refused(path: &Path) -> String {
     let granted = TestServer::new().granted(Ledger::from_operator(), path);
     granted.err().expect("it was granted").to_string()
@@ -486,6 +534,46 @@ fn only_a_file_that_nobody_else_decides_about_is_granted() {
             .granted(Ledger::from_operator(), &path)
             .is_ok()
     );
+}
+
+/// Three hundred megabytes in a table that SQLite makes for itself: no value is too long, and no
+/// row is too much.
+#[tokio::test]
+async fn a_statement_does_not_take_all_memory() {
+    let files = Files::new();
+    let limits = SqlLimits::default().statement_timeout(Duration::from_secs(300));
+    let server = files.server(limits);
+    let db: Sql<Ledger, ReadOnly> = server.lend().unwrap();
+    let hoard = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 300) \
+                 SELECT count(*) FROM (SELECT DISTINCT randomblob(1000000) FROM n)";
+    let done = db.query(hoard, ()).await.map(|rows| rows.len());
+    assert!(matches!(done, Err(SqlError::Bytes { .. })), "{done:?}");
+    assert_eq!(db.query("SELECT 1", ()).await.unwrap().one::<i64>(), Ok(1));
+}
+
+/// The tables that an index keeps for itself; and a name in double quotes, which is no text.
+#[tokio::test]
+async fn what_is_below_an_index_is_not_written_and_a_name_is_never_a_text() {
+    let files = Files::new();
+    files.raw(
+        "CREATE VIRTUAL TABLE docs USING fts5(text); INSERT INTO docs VALUES ('a boat');
+         CREATE TABLE owners (name TEXT REFERENCES entries (name));
+         CREATE TABLE counted (id INTEGER PRIMARY KEY AUTOINCREMENT);
+         INSERT INTO counted VALUES (7);",
+    );
+    let (_server, db) = files.writing();
+    let found = "SELECT text FROM docs WHERE docs MATCH ?1";
+    assert_eq!(db.query(found, ("boat",)).await.unwrap().len(), 1);
+    for broken in [
+        "DELETE FROM docs_data",
+        "UPDATE sqlite_sequence SET seq = 0",
+        "UPDATE docs_content SET c0 = 'x'",
+        "UPDATE entries SET text = \"swordfish\"",
+        "INSERT INTO owners VALUES ('nobody')",
+    ] {
+        assert!(db.execute(broken, ()).await.is_err(), "{broken}");
+    }
+    assert_eq!(db.query(found, ("boat",)).await.unwrap().len(), 1);
 }
 
 /// A schema that was prepared by someone else: a view that calls what it must not.

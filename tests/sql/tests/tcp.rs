@@ -20,6 +20,10 @@ struct Cache;
 #[capability(tcp, name = "cache")]
 struct Public;
 
+/// One whose place is a matter of the code.
+#[capability(tcp = "redis.internal:6379")]
+struct Fixed;
+
 /// Says back what it hears; `!` makes it talk without end, and `.` makes it silent.
 async fn speak(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
     let mut byte = [0];
@@ -82,6 +86,23 @@ async fn bytes_go_there_and_back_and_a_kept_connection_is_used_again() {
     assert_eq!(count.load(std::sync::atomic::Ordering::SeqCst), 1);
 }
 
+/// Nobody knows what a connection is in the middle of that outlives its call.
+#[tokio::test]
+async fn a_connection_is_not_kept_after_its_call() {
+    let (address, count) = service().await;
+    let server = server(&address, TcpLimits::default());
+    let cache: Tcp<Cache> = server.lend().unwrap();
+    let mut conn = cache.connect().await.unwrap();
+    conn.write_all(b"left behind").await.unwrap();
+    server.end_calls();
+    conn.keep();
+    let cache: Tcp<Cache> = server.lend().unwrap();
+    let mut conn = cache.checkout().await.unwrap();
+    conn.write_all(b"x").await.unwrap();
+    assert_eq!(conn.read_u8().await.unwrap(), b'x');
+    assert_eq!(count.load(std::sync::atomic::Ordering::SeqCst), 2);
+}
+
 #[tokio::test]
 async fn a_connection_dies_with_its_call_though_it_waits() {
     let (address, _) = service().await;
@@ -123,15 +144,16 @@ async fn bytes_are_capped_both_ways() {
 async fn silence_and_length_end_a_connection() {
     let (address, _) = service().await;
     let ms = Duration::from_millis;
-    for limits in [
-        TcpLimits::default().idle_timeout(ms(200)),
-        TcpLimits::default().timeout(ms(200)),
-    ] {
+    let long = Duration::from_secs(3600);
+    // Each alone, so that the other is not what ends it.
+    for (idle, whole) in [(ms(200), long), (long, ms(200))] {
+        let limits = TcpLimits::default().idle_timeout(idle).timeout(whole);
         let server = server(&address, limits);
         let cache: Tcp<Cache> = server.lend().unwrap();
         let mut conn = cache.connect().await.unwrap();
         conn.write_all(b".").await.unwrap();
-        let error = conn.read_u8().await.unwrap_err();
+        let read = tokio::time::timeout(Duration::from_secs(20), conn.read_u8());
+        let error = read.await.expect("it is waited for").unwrap_err();
         assert_eq!(ended(&error), TcpError::Timeout);
     }
 }
@@ -186,4 +208,19 @@ async fn a_socket_is_reached_by_its_path_unless_others_may_replace_it() {
     let refused = TestServer::new().granted(Cache::from_operator(), &path);
     let said = refused.err().unwrap().to_string();
     assert!(said.contains("a socket of theirs"), "{said}");
+}
+
+#[test]
+fn a_service_that_the_code_fixes_is_no_other_one() {
+    let granted = |place: &str| TestServer::new().granted(Fixed::declared(), place);
+    assert!(granted("redis.internal:6379").is_ok());
+    for other in [
+        "redis.internal:6380",
+        "redis.external:6379",
+        "10.0.0.1:6379",
+        "/run/redis.sock",
+    ] {
+        let said = granted(other).err().unwrap().to_string();
+        assert!(said.contains("is another service"), "{said}");
+    }
 }

@@ -18,7 +18,25 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it and greets it.
     pub(crate) fn start(target: &str, grant: &str) -> Self {
-        let (mut child, home) = spawn(target, grant);
+        Self::greeted(spawn(Command::new(TARGET), target, grant))
+    }
+
+    /// The same in a network of its own, in which a connection begins at one of two ports.
+    pub(crate) fn start_alone(target: &str, grant: &str) -> Self {
+        let is_able = |options: &&str| {
+            let probe = Command::new("unshare").args([options, "true"]).output();
+            probe.is_ok_and(|output| output.status.success())
+        };
+        // Who is root needs no user namespace, and where those are closed has no other way.
+        let options = ["-n", "-Urn"].into_iter().find(is_able);
+        let mut command = Command::new("unshare");
+        command
+            .arg(options.expect("a network namespace: as root, or where users may make one"))
+            .args(["sh", "-c", ALONE, TARGET]);
+        Self::greeted(spawn(command, target, grant))
+    }
+
+    fn greeted((mut child, home): (Child, tempfile::TempDir)) -> Self {
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut server = Self { child, lines, home };
         let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {},
@@ -31,7 +49,7 @@ impl Server {
 
     /// Starts it, and gives what it says instead of serving.
     pub(crate) fn refusal(target: &str, grant: &str) -> String {
-        let (mut child, _home) = spawn(target, grant);
+        let (mut child, _home) = spawn(Command::new(TARGET), target, grant);
         // One that serves all the same ends with its client.
         drop(child.stdin.take());
         let mut said = String::new();
@@ -109,6 +127,32 @@ impl Server {
             .unwrap()
     }
 
+    /// What the sandbox leaves open, by path.
+    pub(crate) fn reached(&self) -> Value {
+        let log = std::fs::read_to_string(self.audit()).unwrap();
+        let mut records = log
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let sandbox = records.find(|record| record["event"] == "sandbox").unwrap();
+        let files = sandbox["files"].as_array().unwrap().iter();
+        files
+            .map(|file| {
+                let path = file["path"].as_str().unwrap().to_owned();
+                (path, file["access"].clone())
+            })
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    }
+
+    /// The most memory that it ever had, in kilobytes.
+    pub(crate) fn peak(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let number = line.unwrap().split_whitespace().nth(1).unwrap();
+        number.parse().unwrap()
+    }
+
     /// That the last call was refused by this control, and that the record says so: in itself
     /// and in the step of the handle.
     pub(crate) fn refused_by(&self, control: &str) -> Value {
@@ -130,13 +174,14 @@ impl Drop for Server {
     }
 }
 
-fn spawn(target: &str, grant: &str) -> (Child, tempfile::TempDir) {
+fn spawn(mut command: Command, target: &str, grant: &str) -> (Child, tempfile::TempDir) {
     let home = tempfile::tempdir().unwrap();
-    let child = Command::new(env!("CARGO_BIN_EXE_sql-target"))
+    let child = command
         .args(["serve", "--stdio", "--grant", grant, "--audit"])
         .arg(home.path().join("audit.jsonl"))
         .env_clear()
         .env("HOME", home.path())
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("SQL_TARGET", target)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -145,3 +190,10 @@ fn spawn(target: &str, grant: &str) -> (Child, tempfile::TempDir) {
         .unwrap();
     (child, home)
 }
+
+const TARGET: &str = env!("CARGO_BIN_EXE_sql-target");
+
+/// `ip` is of the Debian package iproute2.
+const ALONE: &str = "ip link set lo up && \
+                     echo 40000 40001 > /proc/sys/net/ipv4/ip_local_port_range && \
+                     exec \"$0\" \"$@\"";

@@ -102,6 +102,10 @@ fn in_the_sandbox_a_database_is_read_and_written_in_both_modes() {
         let arguments = json!({ "name": "boat", "steps": 300_000 });
         let found = server.call_at_once(4, "find", &arguments);
         assert_eq!(found, vec!["Paint the boat."; 4], "{mode}");
+        // What only reads may not write, whatever is in its process.
+        let reached = server.reached();
+        let path = files.path().canonicalize().unwrap();
+        assert_eq!(reached[&*path.to_string_lossy()], "read", "{reached}");
         for text in ["Sink the boat.", "Raise the boat."] {
             files.raw(&format!(
                 "UPDATE entries SET text = '{text}' WHERE name = 'boat'"
@@ -183,4 +187,19 @@ fn each_control_of_a_stream_refuses_over_stdio_and_is_in_the_record() {
     let said = server.call("say", json!({ "text": "x" }));
     assert!(!said.contains("127."), "{said}");
     assert_ne!(server.record()["outcome"], "ok");
+}
+
+/// Nobody listens, and the kernel takes the port that is asked for as the near end: what was
+/// connected is the socket itself, which says back whatever it hears.
+#[test]
+fn a_server_does_not_take_itself_for_the_service() {
+    let mut server = Server::start_alone("tcp", "service=127.0.0.1:40000");
+    for _ in 0..2000 {
+        let said = server.call("say", json!({ "text": "hello" }));
+        assert_ne!(said, "hello", "it spoke to itself");
+        if server.record()["control"] == "net/address" {
+            return;
+        }
+    }
+    panic!("the kernel never chose this port");
 }

@@ -9,13 +9,17 @@ mod flow;
 mod layers;
 mod leaky;
 mod others;
+mod secured;
 mod target;
 mod traces;
 
 use std::{path::PathBuf, time::Duration};
 
 use mcp_secure::{
-    Hidden, Secret, TextPolicy, dangerous, prelude::*, sandbox::Sandbox, server::http::HttpLimits,
+    Hidden, Secret, TextPolicy, dangerous,
+    prelude::*,
+    sandbox::Sandbox,
+    server::http::{HttpLimits, PeerRate},
 };
 
 use crate::{
@@ -40,6 +44,7 @@ fn main() -> mcp_secure::Result<()> {
         }
         Some("leaky") => leaky(),
         Some("flow") => flow(),
+        Some("secured") => secured::serve(),
         Some("quadratic") => finish(SecureServer::new(Quadratic)),
         Some("hidden") => finish(SecureServer::new(others::Hidden)),
         _ => target(),
@@ -113,6 +118,24 @@ where
     let scopes: Vec<String> = setting("SCOPES")
         .map(|all| all.split_whitespace().map(str::to_owned).collect())
         .unwrap_or_default();
+    let (limits, http) = limits()?;
+    let token = PathBuf::from(setting("TOKEN").unwrap_or_default());
+    let socket = PathBuf::from(setting("SOCKET").unwrap_or_default());
+    server
+        .sandbox(with_settings())
+        .limits(limits)
+        .stdio(Principal::local_user().scopes(scopes.clone()))
+        .http(
+            Http::on("127.0.0.1:0")
+                .local_token_at(token, scopes.clone())
+                .limits(http.clone()),
+        )
+        .unix(Unix::at(socket).scopes(scopes).limits(http))
+        .run()
+}
+
+/// What the test narrows.
+fn limits() -> mcp_secure::Result<(Limits, HttpLimits)> {
     let mut http = HttpLimits::default();
     let mut limits = Limits::default();
     for (name, value) in numbers("LIMITS") {
@@ -133,22 +156,19 @@ where
             "http.sessions" => http.sessions = value,
             "http.sessions_per_principal" => http.sessions_per_principal = value,
             "http.drain" => http.drain = millis,
+            "http.handshakes" => http.handshakes = value,
+            "http.handshake_time" => http.handshake_time = millis,
+            "rate.per_second" => rate(&mut http).per_second = value as u32,
+            "rate.burst" => rate(&mut http).burst = value as u32,
+            "rate.failure" => rate(&mut http).failure = value as u32,
             other => return Err(Error::new(format!("`{other}` is no limit of these tests"))),
         }
     }
-    let token = PathBuf::from(setting("TOKEN").unwrap_or_default());
-    let socket = PathBuf::from(setting("SOCKET").unwrap_or_default());
-    server
-        .sandbox(with_settings())
-        .limits(limits)
-        .stdio(Principal::local_user().scopes(scopes.clone()))
-        .http(
-            Http::on("127.0.0.1:0")
-                .local_token_at(token, scopes.clone())
-                .limits(http.clone()),
-        )
-        .unix(Unix::at(socket).scopes(scopes).limits(http))
-        .run()
+    Ok((limits, http))
+}
+
+fn rate(http: &mut HttpLimits) -> &mut PeerRate {
+    http.rate.get_or_insert_with(PeerRate::default)
 }
 
 /// What chooses the server must outlive the clean start.

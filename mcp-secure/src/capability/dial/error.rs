@@ -32,8 +32,7 @@ impl DialError {
         Some(match self {
             Self::NotGranted => "net/host",
             Self::Resolve { .. } => "net/resolve",
-            Self::Address { .. } => "net/address",
-            Self::Peer => "net/peer",
+            Self::Address { .. } | Self::Peer => "net/address",
             Self::Timeout => "net/timeout",
             Self::Busy => "net/rate",
             Self::Connect { .. } | Self::Helper { .. } => return None,

@@ -23,6 +23,8 @@ pub struct Command<P> {
     separated: bool,
     #[cfg(target_os = "linux")]
     folder: Option<std::os::fd::OwnedFd>,
+    #[cfg(all(feature = "net", target_os = "linux"))]
+    outlets: Vec<crate::capability::net::Outlet>,
     stdin: Vec<u8>,
     fault: Option<ExecError>,
     of: PhantomData<fn() -> P>,
@@ -44,6 +46,8 @@ impl<P: Program> Command<P> {
             separated: false,
             #[cfg(target_os = "linux")]
             folder: None,
+            #[cfg(all(feature = "net", target_os = "linux"))]
+            outlets: Vec::new(),
             stdin: Vec::new(),
             fault: None,
             of: PhantomData,
@@ -170,6 +174,31 @@ impl<P: Program> Command<P> {
         self
     }
 
+    /// Lends the program an endpoint for this run: tunnels to the granted host and port, through
+    /// a proxy of this server that it finds in `HTTPS_PROXY` and `ALL_PROXY`. Every other
+    /// address is out of reach for it, and so is every name server; names are resolved here, and
+    /// every answer is judged, as for a request of one's own. Each tunnel is a step in the
+    /// audit record.
+    ///
+    /// The grant must name the endpoint ([`ExecGrant::network`](super::ExecGrant::network)). Its
+    /// limits hold for each tunnel: bytes, time, how many at once. What is said inside of TLS
+    /// nobody sees; that is why this takes no other access than
+    /// [`Connect`](crate::capability::net::Connect).
+    #[cfg(feature = "net")]
+    pub fn lend<E: crate::capability::net::Endpoint>(
+        mut self,
+        remote: &crate::capability::net::Net<E, crate::capability::net::Connect>,
+    ) -> Self {
+        if let Err(error) = self.open.check_network(E::NAME) {
+            return self.refuse(error);
+        }
+        #[cfg(target_os = "linux")]
+        self.outlets.push(remote.outlet());
+        #[cfg(not(target_os = "linux"))]
+        let _ = (&mut self, remote);
+        self
+    }
+
     /// What the program reads on standard input. Without it there is nothing to read.
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = bytes.into();
@@ -216,7 +245,26 @@ impl<P: Program> Command<P> {
         policy::check_args(&self.args)?;
         #[cfg(target_os = "linux")]
         {
-            super::run::run(&self.open, self.args, self.folder, self.stdin, &self.lease).await
+            #[cfg(feature = "net")]
+            let admitted = match self.outlets.is_empty() {
+                true => None,
+                false => Some(self.open.admit(self.outlets, &self.trail)?),
+            };
+            #[cfg(feature = "net")]
+            let door = admitted.as_ref().map(|admitted| admitted.door());
+            #[cfg(not(feature = "net"))]
+            let door = None;
+            let request = policy::Request {
+                args: self.args,
+                door,
+            };
+            let run = super::run::run(&self.open, request, self.folder, self.stdin, &self.lease);
+            let result = run.await;
+            #[cfg(feature = "net")]
+            if let Some(admitted) = admitted {
+                admitted.leave().await;
+            }
+            result
         }
         #[cfg(not(target_os = "linux"))]
         {

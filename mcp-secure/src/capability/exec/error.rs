@@ -27,6 +27,11 @@ pub enum ExecError {
         /// The rule it breaks.
         reason: &'static str,
     },
+    /// The network cannot be lent to it.
+    Network {
+        /// The rule it breaks.
+        reason: &'static str,
+    },
     /// Standard input is larger than the limit.
     Input {
         /// In bytes.
@@ -84,6 +89,7 @@ impl ExecError {
             Self::Argument { .. } => "exec/argument",
             Self::Program => "exec/program",
             Self::Folder { .. } => "exec/folder",
+            Self::Network { .. } => "exec/network",
             Self::Input { .. } => "exec/input",
             Self::Output { .. } => "exec/output",
             Self::Timeout { .. } => "exec/timeout",
@@ -110,6 +116,9 @@ impl fmt::Display for ExecError {
                 f.write_str("the program has changed on disk since this server started")
             }
             Self::Folder { reason } => write!(f, "the program cannot work there: {reason}"),
+            Self::Network { reason } => {
+                write!(f, "the network cannot be lent to the program: {reason}")
+            }
             Self::Input { limit } => {
                 write!(f, "more than {limit} bytes cannot be given to the program")
             }
@@ -157,6 +166,7 @@ mod tests {
             (ExecError::Argument { reason: "why" }, "exec/argument"),
             (ExecError::Program, "exec/program"),
             (ExecError::Folder { reason: "why" }, "exec/folder"),
+            (ExecError::Network { reason: "why" }, "exec/network"),
             (ExecError::Input { limit: 1 }, "exec/input"),
             (ExecError::Output { limit: 1 }, "exec/output"),
             (

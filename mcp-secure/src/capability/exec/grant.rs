@@ -7,7 +7,11 @@ use std::{
     sync::Arc,
 };
 
-use super::{ExecError, ExecLimits, Program, Separator, policy::Policy, program::Pinned};
+use super::{
+    ExecError, ExecLimits, Program, Separator,
+    policy::{DOOR_VARIABLES, Policy},
+    program::Pinned,
+};
 use crate::{
     broker::{HelperSpec, Line, Role},
     capability::{
@@ -59,6 +63,8 @@ pub(crate) struct Terms {
     runs: Vec<PathBuf>,
     /// By the name of the capability, and whether the program writes there.
     folders: Vec<(&'static str, bool)>,
+    /// Endpoints that it may be lent, by the name of the capability.
+    networks: Vec<&'static str>,
     pub(crate) interpreter: Option<&'static str>,
 }
 
@@ -77,6 +83,7 @@ impl<P: Program> ExecGrant<P> {
                 reads: Vec::new(),
                 runs: Vec::new(),
                 folders: Vec::new(),
+                networks: Vec::new(),
                 interpreter: None,
             },
             of: PhantomData,
@@ -155,6 +162,18 @@ impl<P: Program> ExecGrant<P> {
         self
     }
 
+    /// An endpoint that the program may be lent ([`Command::lend`](super::Command::lend)). Grant
+    /// it before the program. Without this, and without `lend`, it has no network.
+    ///
+    /// The program speaks TLS itself, so nobody sees what it says there. An endpoint whose grant
+    /// says more than scheme, host and port, such as a path or a rule, is refused at start.
+    #[cfg(feature = "net")]
+    #[must_use]
+    pub fn network<E: crate::capability::net::Endpoint>(mut self) -> Self {
+        self.terms.networks.push(E::NAME);
+        self
+    }
+
     #[cfg(any(feature = "testing", feature = "__bench"))]
     pub(super) fn open_for_tests(
         self,
@@ -219,6 +238,7 @@ impl Source for OneProgram {
             reads,
             runs,
             folders,
+            networks,
             interpreter,
         } = &self.terms;
         let mut terms = vec![limits.term()];
@@ -242,6 +262,11 @@ impl Source for OneProgram {
             let how = if *writes { "read-write" } else { "read-only" };
             format!("works in `{name}`, {how}")
         }));
+        terms.extend(
+            networks.iter().map(|name| {
+                format!("may be lent tunnels to `{name}`, and says there what it likes")
+            }),
+        );
         terms.extend(interpreter.map(|why| format!("dangerous: an interpreter, because {why}")));
         terms
     }
@@ -293,6 +318,12 @@ impl Source for OneProgram {
 
 /// A program that was checked and opened, and the way to what starts it.
 pub(super) struct OpenExec {
+    /// Of the capability.
+    #[cfg_attr(
+        not(feature = "net"),
+        allow(dead_code, reason = "for what the network is lent to")
+    )]
+    pub(super) name: &'static str,
     terms: Terms,
     pub(super) policy: Arc<Policy>,
     pub(super) line: Line,
@@ -300,12 +331,14 @@ pub(super) struct OpenExec {
     pub(super) pinned: Arc<Pinned>,
     #[cfg(target_os = "linux")]
     pub(super) inside: super::run::Inside,
+    #[cfg(all(feature = "net", target_os = "linux"))]
+    pub(super) proxy: super::proxy::Proxy,
     /// Where a program works that was given no folder.
     #[cfg(target_os = "linux")]
     pub(super) nowhere: std::os::fd::OwnedFd,
 }
 
-fn open(name: &str, terms: &Terms, path: &Path, opening: &mut Opening) -> Result<OpenExec> {
+fn open(name: &'static str, terms: &Terms, path: &Path, opening: &mut Opening) -> Result<OpenExec> {
     if cfg!(not(target_os = "linux")) {
         return Err(Error::new(format!(
             "`{name}` is a program, and programs are started on Linux only"
@@ -368,6 +401,7 @@ fn open(name: &str, terms: &Terms, path: &Path, opening: &mut Opening) -> Result
             Ok((need.path.clone(), *writes))
         })
         .collect::<Result<Vec<_>>>()?;
+    lendable(name, terms, opening).map_err(of)?;
     tracing::info!(
         grant = name,
         program = %pinned.path.display(),
@@ -393,8 +427,10 @@ fn open(name: &str, terms: &Terms, path: &Path, opening: &mut Opening) -> Result
         reads: terms.reads.clone(),
         runs: terms.runs.clone(),
         folders,
+        network: !terms.networks.is_empty(),
     };
     Ok(OpenExec {
+        name,
         terms: terms.clone(),
         policy: Arc::new(policy),
         line: Line::default(),
@@ -402,6 +438,8 @@ fn open(name: &str, terms: &Terms, path: &Path, opening: &mut Opening) -> Result
         pinned: Arc::new(pinned),
         #[cfg(target_os = "linux")]
         inside: super::run::Inside::default(),
+        #[cfg(all(feature = "net", target_os = "linux"))]
+        proxy: super::proxy::Proxy::default(),
         #[cfg(target_os = "linux")]
         nowhere: nowhere().map_err(|e| {
             of(Error::new(format!(
@@ -410,6 +448,28 @@ fn open(name: &str, terms: &Terms, path: &Path, opening: &mut Opening) -> Result
             )))
         })?,
     })
+}
+
+/// Whether it may be lent what its grant names, and finds it where the proxy is.
+fn lendable(name: &str, terms: &Terms, opening: &mut Opening) -> Result<()> {
+    if terms.networks.is_empty() {
+        return Ok(());
+    }
+    if let Some((taken, _)) = terms
+        .env
+        .iter()
+        .find(|(variable, _)| DOOR_VARIABLES.contains(variable))
+    {
+        return Err(Error::new(format!("the variable `{taken}` is the proxy's"))
+            .help("leave it out: it is set for a run that is lent something"));
+    }
+    #[cfg(feature = "net")]
+    for endpoint in &terms.networks {
+        crate::capability::net::Lendable::check(opening, endpoint, name)?;
+    }
+    #[cfg(not(feature = "net"))]
+    let _ = (name, opening);
+    Ok(())
 }
 
 /// A folder without a name: nothing is in it, nothing can be made in it, and no path leads there.
@@ -455,6 +515,17 @@ impl OpenExec {
             });
         }
         Ok(())
+    }
+
+    /// Whether the program may be lent this endpoint.
+    #[cfg(feature = "net")]
+    pub(super) fn check_network(&self, name: &str) -> super::Result<()> {
+        match self.terms.networks.contains(&name) {
+            true => Ok(()),
+            false => Err(ExecError::Network {
+                reason: "the grant of the program does not name this endpoint",
+            }),
+        }
     }
 
     /// Whether the program may work in this folder, lent in this way.

@@ -13,7 +13,7 @@
 //! command, argument      what a tool says          grant, limits        what the code fixes
 //! program, interpreters  which file may be run     policy               what the spawner is told
 //! run                    the asking side           spawner, tree        the side that starts and kills
-//! error                  what is said on refusal
+//! proxy                  the network that is lent  error                what is said on refusal
 //! ```
 //!
 //! Starting happens in the spawner, which is a helper process with a sandbox of its own where
@@ -29,6 +29,8 @@ mod interpreters;
 mod limits;
 mod policy;
 mod program;
+#[cfg(all(feature = "net", target_os = "linux"))]
+mod proxy;
 #[cfg(target_os = "linux")]
 mod run;
 #[cfg(target_os = "linux")]

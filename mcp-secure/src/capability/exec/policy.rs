@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{ExecError, ExecLimits};
 #[cfg(all(feature = "sandbox", target_os = "linux"))]
 use crate::{
-    broker::{HelperLimits, HelperNeeds},
+    broker::{Apart, HelperLimits, HelperNeeds},
     capability::{FileAccess, FileNeed},
 };
 
@@ -35,13 +35,15 @@ pub(crate) struct Policy {
     pub(super) runs: Vec<PathBuf>,
     /// Folders that it may work in, and whether it writes there.
     pub(super) folders: Vec<(PathBuf, bool)>,
+    /// It may be lent the network, by a proxy of the server's.
+    pub(super) network: bool,
 }
 
 impl Policy {
     /// What a helper with this policy needs, for itself and for the program, which inherits it.
-    /// There is no network in it.
+    /// There is no network in it but the port of a proxy, where there may be one.
     #[cfg(all(feature = "sandbox", target_os = "linux"))]
-    pub(super) fn needs(&self, loader: Option<&Path>) -> HelperNeeds {
+    pub(super) fn needs(&self, loader: Option<&Path>, proxy: Option<(u16, &Apart)>) -> HelperNeeds {
         let need = |path: &Path, access| FileNeed {
             path: path.to_owned(),
             access,
@@ -68,6 +70,8 @@ impl Policy {
         HelperNeeds {
             files,
             exec_paths,
+            connect_ports: proxy.iter().map(|(port, _)| *port).collect(),
+            apart: proxy.map(|(_, apart)| apart.clone()),
             // The program inherits them from its first moment; its own are exact a moment later.
             limits: HelperLimits {
                 open_files: Some(self.limits.open_files.max(OWN_FILES)),
@@ -84,7 +88,50 @@ impl Policy {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Request {
     pub(super) args: Vec<String>,
+    /// Where the network is, for a run that is lent some.
+    pub(super) door: Option<Door>,
 }
+
+/// The proxy of one run, on loopback.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Door {
+    pub(super) port: u16,
+    /// What the run shows there.
+    pub(super) token: String,
+}
+
+#[cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, reason = "nothing is started")
+)]
+impl Door {
+    /// Whether it is one and nothing else: it becomes a part of the program's environment.
+    pub(super) fn is_one(&self) -> bool {
+        self.port != 0
+            && self.token.len() == 32
+            && self.token.bytes().all(|b| b.is_ascii_hexdigit())
+    }
+
+    /// As programs look for it. There is none for plain HTTP, which is not lent.
+    pub(super) fn environment(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let url = format!("http://{DOOR_USER}:{}@127.0.0.1:{}", self.token, self.port);
+        DOOR_VARIABLES.iter().map(move |name| (*name, url.clone()))
+    }
+}
+
+impl std::fmt::Debug for Door {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Door({})", self.port)
+    }
+}
+
+/// What stands before the token.
+pub(super) const DOOR_USER: &str = "mcp";
+
+/// The variables in which a program finds its proxy: no grant sets them for a program that may
+/// be lent one.
+pub(super) const DOOR_VARIABLES: &[&str] =
+    &["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
 /// What the spawner says in a conversation.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]

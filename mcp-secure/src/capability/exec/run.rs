@@ -15,6 +15,8 @@ use tokio::{
     net::unix::pipe,
 };
 
+#[cfg(feature = "net")]
+use super::Trail;
 use super::{
     ExecError, Lease, Output, Result,
     grant::OpenExec,
@@ -28,13 +30,13 @@ use crate::broker::{Channel, Conversation};
 /// with that the program.
 pub(super) async fn run(
     open: &OpenExec,
-    args: Vec<String>,
+    request: Request,
     folder: Option<OwnedFd>,
     stdin: Vec<u8>,
     lease: &Lease,
 ) -> Result<Output> {
     let wall = open.limits().wall;
-    let work = converse(open, args, folder, stdin);
+    let work = converse(open, request, folder, stdin);
     tokio::select! {
         biased;
         () = revoked(lease) => Err(ExecError::Revoked),
@@ -46,7 +48,7 @@ pub(super) async fn run(
 
 async fn converse(
     open: &OpenExec,
-    args: Vec<String>,
+    request: Request,
     folder: Option<OwnedFd>,
     stdin: Vec<u8>,
 ) -> Result<Output> {
@@ -56,7 +58,7 @@ async fn converse(
     let (our_out, their_out) = io::pipe()?;
     let (our_err, their_err) = io::pipe()?;
     let conversation = channel.ask(
-        &Request { args },
+        &request,
         &[
             folder.as_ref().unwrap_or(&open.nowhere).as_fd(),
             their_in.as_fd(),
@@ -146,6 +148,23 @@ fn gone() -> ExecError {
 }
 
 impl OpenExec {
+    /// Opens the proxy to one run.
+    #[cfg(feature = "net")]
+    pub(super) fn admit(
+        &self,
+        outlets: Vec<crate::capability::net::Outlet>,
+        trail: &Trail,
+    ) -> Result<super::proxy::Admitted> {
+        self.proxy
+            .admit(&self.line, self.name, outlets, trail)
+            .map_err(|error| {
+                tracing::error!(%error, "the proxy of a program does not open");
+                ExecError::Network {
+                    reason: "there is no proxy",
+                }
+            })
+    }
+
     fn channel(&self) -> io::Result<&Channel> {
         match self.line.get() {
             Some(helper) => Ok(helper),

@@ -18,13 +18,18 @@ use rustix::{
 };
 
 use super::{
-    policy::{Policy, Reply, Request, check_args},
+    policy::{Door, Policy, Reply, Request, check_args},
     program::Pinned,
     tree::{Forest, Mark, Owner},
 };
 use crate::broker::Channel;
 #[cfg(feature = "sandbox")]
-use crate::error::{Error, Result};
+use crate::{
+    broker::Apart,
+    error::{Error, Result},
+};
+#[cfg(feature = "sandbox")]
+use std::net::{Ipv4Addr, TcpListener};
 
 /// A spawner that is a process of its own: made before its sandbox closes, served after.
 #[cfg(feature = "sandbox")]
@@ -32,6 +37,29 @@ pub(crate) struct Helper {
     policy: Policy,
     pinned: Pinned,
     forest: Forest,
+    proxy: Option<Proxy>,
+}
+
+/// Where the program will find the network that it is lent. The server serves it.
+#[cfg(feature = "sandbox")]
+struct Proxy {
+    listener: Option<TcpListener>,
+    port: u16,
+    apart: Apart,
+}
+
+#[cfg(feature = "sandbox")]
+impl Proxy {
+    /// Leaves the network of the machine, if that can be done, and listens where it is then.
+    fn new() -> io::Result<Self> {
+        let apart = crate::sandbox::apart();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        Ok(Self {
+            port: listener.local_addr()?.port(),
+            listener: Some(listener),
+            apart,
+        })
+    }
 }
 
 #[cfg(feature = "sandbox")]
@@ -51,17 +79,30 @@ impl Helper {
         }
         let forest = Forest::new(Owner::Helper)
             .map_err(|e| Error::new(format!("a spawner cannot watch its children: {e}")))?;
+        let proxy = policy.network.then(Proxy::new).transpose().map_err(|e| {
+            Error::new(format!(
+                "there is no port on which to lend the network: {e}"
+            ))
+        })?;
         Ok(Self {
             policy,
             pinned,
             forest,
+            proxy,
         })
     }
 
-    /// What its sandbox must leave open, for itself and the program. No network, no `ptrace`, no
-    /// namespaces; `execve`, `clone`, `prlimit64`, `kill`, `pidfd_open`, `waitid` are needed.
+    /// What its sandbox must leave open, for itself and the program. No network but the proxy's
+    /// port, no `ptrace`, no namespaces; `execve`, `clone`, `prlimit64`, `kill`, `pidfd_open`,
+    /// `waitid` are needed.
     pub(crate) fn needs(&self) -> crate::broker::HelperNeeds {
-        self.policy.needs(self.pinned.loader.as_deref())
+        let proxy = self.proxy.as_ref().map(|proxy| (proxy.port, &proxy.apart));
+        self.policy.needs(self.pinned.loader.as_deref(), proxy)
+    }
+
+    /// What the server serves, once.
+    pub(crate) fn hand(&mut self) -> Option<OwnedFd> {
+        Some(self.proxy.as_mut()?.listener.take()?.into())
     }
 
     /// Starts programs until the server is gone, and leaves none behind.
@@ -144,7 +185,8 @@ fn start<'a>(
     let Ok([folder, stdin, stdout, stderr]) = <[OwnedFd; 4]>::try_from(fds) else {
         return Err(Reply::Malformed);
     };
-    if check_args(&request.args).is_err() {
+    let door = request.door.as_ref();
+    if check_args(&request.args).is_err() || !door.is_none_or(|d| policy.network && d.is_one()) {
         return Err(Reply::Malformed);
     }
     if !pinned.is_unchanged() {
@@ -162,6 +204,7 @@ fn start<'a>(
         .args(&request.args)
         .env_clear()
         .envs(policy.env.iter().map(|(name, value)| (name, value)))
+        .envs(door.into_iter().flat_map(Door::environment))
         .current_dir(format!("/proc/self/fd/{}", folder.as_raw_fd()))
         .stdin(Stdio::from(stdin))
         .stdout(Stdio::from(stdout))
@@ -269,3 +312,77 @@ const MOST_RUNS: usize = 64;
 const STACK: usize = 256 * 1024;
 const EAGAIN: i32 = 11;
 const EIO: i32 = 5;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use std::{os::fd::AsFd as _, path::Path};
+
+    use super::*;
+    use crate::{broker::Conversation, capability::exec::ExecLimits};
+
+    fn policy(pinned: &Pinned) -> Policy {
+        Policy {
+            program: pinned.path.clone(),
+            arg0: "true".to_owned(),
+            sha256: pinned.sha256.clone(),
+            leading: Vec::new(),
+            env: Vec::new(),
+            limits: ExecLimits::default(),
+            interpreter: false,
+            reads: Vec::new(),
+            runs: Vec::new(),
+            folders: Vec::new(),
+            network: false,
+        }
+    }
+
+    fn program() -> Pinned {
+        Pinned::open(Path::new("/bin/true"), false).unwrap()
+    }
+
+    /// A server that was taken over asks for what its own side would have refused.
+    #[tokio::test]
+    async fn a_command_line_is_held_to_its_bounds_here_as_well() {
+        let (near, far) = Channel::pair().unwrap();
+        let spawner = thread::spawn(move || {
+            let pinned = program();
+            inside(&far, &pinned, &policy(&pinned)).unwrap();
+        });
+        let null = std::fs::File::open("/dev/null").unwrap();
+        let folder = std::fs::File::open("/").unwrap();
+        let all = [folder.as_fd(), null.as_fd(), null.as_fd(), null.as_fd()];
+        let ask = async |args: Vec<String>, fds: &[BorrowedFd<'_>]| {
+            let asked: Conversation = near.ask(&Request { args, door: None }, fds).unwrap();
+            asked.recv::<Reply>().await.unwrap().unwrap().0
+        };
+        let word = "x".to_owned();
+        assert_eq!(ask(vec![word.clone(); 512], &all).await, Reply::Started);
+        for too_much in [
+            vec![word.clone(); 513],
+            vec!["x".repeat(32 * 1024 + 1)],
+            vec!["a\0b".to_owned()],
+        ] {
+            assert_eq!(ask(too_much, &all).await, Reply::Malformed);
+        }
+        let [three @ .., _] = &all;
+        assert_eq!(ask(vec![word], three).await, Reply::Malformed);
+        drop(near);
+        spawner.join().unwrap();
+    }
+
+    /// Between the check of the server and the start of the helper.
+    #[cfg(feature = "sandbox")]
+    #[test]
+    fn a_helper_runs_no_other_file_than_the_one_that_the_server_hashed() {
+        let mut policy = policy(&program());
+        let prepare = |policy: &Policy| Helper::prepare(serde_json::to_value(policy).unwrap());
+        assert!(prepare(&policy).is_ok());
+        policy.sha256 = "0".repeat(64);
+        let error = prepare(&policy).err().unwrap().to_string();
+        assert!(
+            error.contains("changed while the server started"),
+            "{error}"
+        );
+    }
+}

@@ -281,6 +281,24 @@ impl OpenNet {
         Ok(request)
     }
 
+    /// Dials, for a program that speaks itself.
+    #[cfg(feature = "exec")]
+    pub(super) async fn dial(
+        &self,
+        host: &str,
+    ) -> std::result::Result<dial::Dialed, dial::DialError> {
+        self.route.dial(host).await
+    }
+
+    /// One more exchange, within the limits that all of this grant share.
+    #[cfg(feature = "exec")]
+    pub(super) async fn pass(
+        &self,
+        deadline: Instant,
+    ) -> std::result::Result<OwnedSemaphorePermit, NetError> {
+        self.gate.pass(deadline).await
+    }
+
     /// Dials, and makes sure of who is there.
     async fn connect(&self, host: &str) -> std::result::Result<Conn, NetError> {
         let connecting = async {

@@ -6,7 +6,8 @@
 //! anybody still polls the response.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    convert::Infallible,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -18,8 +19,8 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::watch,
-    time::Instant,
+    sync::oneshot,
+    time::{Instant, MissedTickBehavior, interval_at},
 };
 
 use super::{NetError, NetLimits, body::SendBody};
@@ -62,13 +63,17 @@ impl Pool {
 /// One connection.
 pub(super) struct Conn {
     sender: SendRequest<SendBody>,
-    used: watch::Sender<Use>,
+    /// Read by the driver when it looks: to wake it twice a request would cost more than all
+    /// the checks of one.
+    used: Arc<Mutex<Use>>,
+    /// Its end is how the driver hears that nobody holds the connection any more.
+    _held: oneshot::Sender<Infallible>,
 }
 
 /// What a connection is for at the moment.
 enum Use {
-    /// For nothing; it may stay for a while.
-    Idle,
+    /// For nothing, since then; it may stay for a while.
+    Idle(Instant),
     /// For an exchange of this call, until then.
     Busy(Lease, Instant),
 }
@@ -86,9 +91,14 @@ impl Conn {
             .handshake(TokioIo::new(io))
             .await
             .map_err(|error| broken(&error))?;
-        let (used, watched) = watch::channel(Use::Idle);
-        tokio::spawn(drive(connection, watched));
-        Ok(Self { sender, used })
+        let used = Arc::new(Mutex::new(Use::Idle(Instant::now())));
+        let (held, dropped) = oneshot::channel();
+        tokio::spawn(drive(connection, Arc::clone(&used), dropped));
+        Ok(Self {
+            sender,
+            used,
+            _held: held,
+        })
     }
 
     /// Sends a request. Dropping the connection before [`idle`](Self::idle) closes it.
@@ -103,7 +113,7 @@ impl Conn {
         lease: &Lease,
         deadline: Instant,
     ) -> Result<Response<Incoming>, (NetError, Option<Request<SendBody>>)> {
-        self.used.send_replace(Use::Busy(lease.clone(), deadline));
+        self.is_now(Use::Busy(lease.clone(), deadline));
         self.sender
             .try_send_request(request)
             .await
@@ -115,39 +125,45 @@ impl Conn {
 
     /// The exchange is over.
     pub(super) fn idle(&self) {
-        self.used.send_replace(Use::Idle);
+        self.is_now(Use::Idle(Instant::now()));
+    }
+
+    fn is_now(&self, is: Use) {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = is;
+    }
+}
+
+impl Use {
+    /// Whether the connection is to be closed.
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Idle(since) => since.elapsed() >= MAX_IDLE,
+            Self::Busy(lease, deadline) => !lease.is_live() || Instant::now() >= *deadline,
+        }
     }
 }
 
 /// Drives a connection while somebody has a use for it.
-async fn drive<T>(connection: Connection<T, SendBody>, mut used: watch::Receiver<Use>)
-where
+async fn drive<T>(
+    connection: Connection<T, SendBody>,
+    used: Arc<Mutex<Use>>,
+    mut dropped: oneshot::Receiver<Infallible>,
+) where
     T: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
 {
     tokio::pin!(connection);
+    let mut look = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let wake = match &*used.borrow_and_update() {
-            Use::Idle => Instant::now() + MAX_IDLE,
-            Use::Busy(lease, deadline) if lease.is_live() => {
-                (Instant::now() + LOOK_EVERY).min(*deadline)
-            }
-            Use::Busy(..) => return,
-        };
         tokio::select! {
             biased;
             _ = &mut connection => return,
-            changed = used.changed() => if changed.is_err() {
-                // Nobody holds it any more.
-                return;
-            },
-            () = tokio::time::sleep_until(wake) => match &*used.borrow() {
-                Use::Idle => return,
-                Use::Busy(lease, deadline) => {
-                    if !lease.is_live() || Instant::now() >= *deadline {
-                        return;
-                    }
+            _ = &mut dropped => return,
+            _ = look.tick() => {
+                if used.lock().unwrap_or_else(PoisonError::into_inner).is_over() {
+                    return;
                 }
-            },
+            }
         }
     }
 }
@@ -173,7 +189,7 @@ pub(super) fn broken(error: &hyper::Error) -> NetError {
 /// How long the end of an exchange may take to settle.
 const SETTLE: Duration = Duration::from_millis(20);
 
-/// How often a busy connection looks whether its call still runs.
+/// How often a connection looks whether its call still runs, and whether it is over in another way.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// How long an idle connection stays. Many servers close after a minute.

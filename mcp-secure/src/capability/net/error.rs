@@ -126,7 +126,7 @@ impl NetError {
     }
 
     /// What the log should know besides the control.
-    pub(super) fn detail(&self) -> Option<String> {
+    pub(crate) fn detail(&self) -> Option<String> {
         match self {
             Self::Address { detail }
             | Self::Resolve { detail }

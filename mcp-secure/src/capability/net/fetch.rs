@@ -2,14 +2,17 @@
 //! tool's requests go, under a rule of their own.
 
 #![cfg_attr(
-    not(test),
-    allow(dead_code, reason = "what fetches with it comes with OAuth")
+    not(any(test, feature = "oauth")),
+    allow(dead_code, reason = "OAuth fetches with it")
 )]
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderValue, Method, header};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+#[cfg(test)]
 use serde::de::DeserializeOwned;
+use url::Url;
 
 use super::{
     NetError, NetLimits, OpenNet, Redirects,
@@ -22,7 +25,7 @@ use crate::{
     error::{Error, Result},
 };
 
-/// How the SDK fetches from one URL.
+/// How the SDK fetches from one origin.
 #[derive(Clone, Default)]
 pub(crate) struct FetchSettings {
     /// The operator runs the server in a network of their own.
@@ -33,16 +36,31 @@ pub(crate) struct FetchSettings {
     pub(crate) nameservers: Vec<SocketAddr>,
     /// Sent with each request, as it is: `Basic …`.
     pub(crate) authorization: Option<HeaderValue>,
+    /// Bytes of one response; a mebibyte if nothing is said.
+    pub(crate) max_response: Option<u64>,
+    /// Requests in a second; twenty if nothing is said, a fifth of them at a time.
+    pub(crate) max_per_second: Option<u32>,
 }
 
-/// Fetches from one URL that the operator wrote.
+/// Fetches from one origin that the operator wrote.
 pub(crate) struct Client {
     open: Arc<OpenNet>,
     call: CallSide,
+    host: String,
+    /// Of the URL that it was opened with.
+    path: String,
+}
+
+/// What came back, whatever its status.
+pub(crate) struct Fetched {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Client {
-    /// Opens it. The name is for the audit and unique in a server, such as `sdk/jwks`.
+    /// Opens the origin of a URL. The name is for the audit and unique in a server, such as
+    /// `sdk/jwks`.
     ///
     /// # Errors
     ///
@@ -53,10 +71,19 @@ impl Client {
         settings: FetchSettings,
         opening: &mut Opening,
     ) -> Result<Self> {
-        let target = Target::parse(url, false)?;
+        let mut target = Target::parse(url, false)?;
         if target.scheme == Scheme::Http && !settings.allow_private {
             return Err(Error::new(format!("`{url}` is plain HTTP")).help("write `https://`"));
         }
+        let host = target
+            .host
+            .single()
+            .ok_or_else(|| Error::new(format!("`{url}` names no single host")))?;
+        let path = match std::mem::take(&mut target.prefix) {
+            path if path.is_empty() => "/".to_owned(),
+            path => path,
+        };
+        let per_second = settings.max_per_second.unwrap_or(20);
         let settings = Settings {
             allow_private: settings.allow_private,
             ca_files: settings.ca_files,
@@ -65,11 +92,11 @@ impl Client {
             redirects: Redirects::Off,
             limits: NetLimits {
                 max_request: 64 * 1024,
-                max_response: 1024 * 1024,
+                max_response: settings.max_response.unwrap_or(1024 * 1024),
                 timeout: Duration::from_secs(10),
                 connect_timeout: Duration::from_secs(5),
-                max_concurrent: 4,
-                max_per_second: 20,
+                max_concurrent: per_second.div_ceil(5) as usize,
+                max_per_second: per_second,
                 ..NetLimits::default()
             },
             ..Settings::default()
@@ -81,28 +108,46 @@ impl Client {
                 trail: Trail::default(),
                 checked: Arc::default(),
             },
+            host,
+            path,
         })
     }
 
-    /// The URL's own document.
+    /// Path and query of a URL, if it is on this origin: what a document names elsewhere is not
+    /// fetched.
+    pub(crate) fn own(&self, url: &str) -> Option<String> {
+        let url = Url::parse(url).ok()?;
+        if url.fragment().is_some() {
+            return None;
+        }
+        self.open.target.admit(&url).ok().map(|(_, path)| path)
+    }
+
+    /// Path and query of the URL that it was opened with.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// A document of the origin.
     ///
     /// # Errors
     ///
-    /// As for a tool, and [`NetError::Decode`] for any status but 200.
-    pub(crate) async fn get_json<T: DeserializeOwned>(&self) -> std::result::Result<T, NetError> {
-        self.exchange(Method::GET, HeaderMap::new(), Payload::None)
+    /// As for a tool.
+    pub(crate) async fn get(&self, path: &str) -> std::result::Result<Fetched, NetError> {
+        self.exchange(Method::GET, path, HeaderMap::new(), Payload::None)
             .await
     }
 
-    /// Sends a form to the URL.
+    /// Sends a form.
     ///
     /// # Errors
     ///
-    /// As [`get_json`](Self::get_json).
-    pub(crate) async fn post_form<T: DeserializeOwned>(
+    /// As [`get`](Self::get).
+    pub(crate) async fn post_form(
         &self,
+        path: &str,
         pairs: &[(&str, &str)],
-    ) -> std::result::Result<T, NetError> {
+    ) -> std::result::Result<Fetched, NetError> {
         let mut body = String::new();
         for (key, value) in pairs {
             path::pair(&mut body, key, value);
@@ -110,27 +155,22 @@ impl Client {
         let mut headers = HeaderMap::new();
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
         headers.insert(header::CONTENT_TYPE, form);
-        self.exchange(Method::POST, headers, Payload::Bytes(body.into()))
+        self.exchange(Method::POST, path, headers, Payload::Bytes(body.into()))
             .await
     }
 
-    async fn exchange<T: DeserializeOwned>(
+    async fn exchange(
         &self,
         method: Method,
+        path: &str,
         mut headers: HeaderMap,
         body: Payload,
-    ) -> std::result::Result<T, NetError> {
+    ) -> std::result::Result<Fetched, NetError> {
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        let target = &self.open.target;
-        let path = if target.prefix.is_empty() {
-            "/".to_owned()
-        } else {
-            target.prefix.clone()
-        };
         let hop = Hop {
             method,
-            host: target.host.single().ok_or(NetError::Host)?,
-            path,
+            host: self.host.clone(),
+            path: path.to_owned(),
             template: "",
             headers,
             body,
@@ -138,20 +178,26 @@ impl Client {
             is_elsewhere: false,
         };
         let response = self.open.send(hop, &self.call).await?;
-        if response.status() != http::StatusCode::OK {
-            return Err(NetError::Decode {
-                detail: format!("status {}", response.status()),
-            });
-        }
-        response.json().await
+        Ok(Fetched {
+            status: response.status(),
+            headers: response.headers().clone(),
+            body: response.bytes().await?,
+        })
+    }
+}
+
+#[cfg(test)]
+impl Fetched {
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Option<T> {
+        (self.status == StatusCode::OK)
+            .then(|| serde_json::from_slice(&self.body).ok())
+            .flatten()
     }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::panic)]
-    use serde_json::Value;
-
     use super::*;
 
     /// GHSA-c9xm-49cp-xcr9: a server answers 401 with a `resource_metadata` of its own choice,
@@ -187,11 +233,41 @@ mod tests {
             let Ok(client) = open(special) else {
                 panic!("{special} is written as it should be");
             };
-            let error = client.get_json::<Value>().await.unwrap_err();
+            let error = client.get(client.path()).await.err();
             assert!(
-                matches!(error, NetError::Address { .. }),
+                matches!(error, Some(NetError::Address { .. })),
                 "{special}: {error:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_document_cannot_send_the_sdk_to_another_origin() {
+        let settings = FetchSettings::default();
+        let client = Client::open(
+            "sdk/issuer",
+            "https://auth.example/tenant",
+            settings,
+            &mut Opening::default(),
+        );
+        let Ok(client) = client else {
+            panic!("it is an origin");
+        };
+        for (url, path) in [
+            ("https://auth.example/keys", Some("/keys")),
+            ("https://AUTH.example:443/keys?p=x", Some("/keys?p=x")),
+            ("http://auth.example/keys", None),
+            ("https://auth.example:8443/keys", None),
+            ("https://evil.example/keys", None),
+            ("https://auth.example.evil.example/keys", None),
+            ("https://auth.example@evil.example/keys", None),
+            ("https://user@auth.example/keys", None),
+            ("https://auth.example/keys#x", None),
+            ("/keys", None),
+            ("data:application/json,{}", None),
+        ] {
+            assert_eq!(client.own(url).as_deref(), path, "{url}");
+        }
+        assert_eq!(client.path(), "/tenant");
     }
 }

@@ -248,6 +248,9 @@ impl Source for Web {
             ));
         }
         let open = OpenNet::open(self.name, target, self.settings.clone(), opening);
-        Ok(Arc::new(open.map_err(explain)?))
+        let open = open.map_err(explain)?;
+        #[cfg(feature = "exec")]
+        super::Lendable::enter(opening, &open, self.settings.tls13_only);
+        Ok(Arc::new(open))
     }
 }

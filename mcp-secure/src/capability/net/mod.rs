@@ -14,7 +14,8 @@
 //! grant, target   the operator's grant        request, path, multipart   what is asked
 //! client, conn    how a request leaves        rule    what it may say
 //! tls             who is believed             response, unpack, limits   what comes back
-//! fetch           the SDK's own requests      error       what is said on refusal
+//! fetch           the SDK's own requests      outlet      what a program is lent
+//! error           what is said on refusal
 //! ```
 //!
 //! What it does not cover: what an endpoint does with a request, where its own redirects of
@@ -29,6 +30,8 @@ mod grant;
 mod https_url;
 mod limits;
 mod multipart;
+#[cfg(feature = "exec")]
+mod outlet;
 mod path;
 mod request;
 mod response;
@@ -50,6 +53,8 @@ pub use grant::NetGrant;
 pub use https_url::HttpsUrl;
 pub use limits::NetLimits;
 pub use multipart::Multipart;
+#[cfg(feature = "exec")]
+pub(crate) use outlet::{Lendable, Outlet};
 pub use request::Request;
 pub use response::Response;
 #[cfg(feature = "__bench")]
@@ -90,12 +95,16 @@ pub enum Redirects {
     Granted,
 }
 
-/// One method of HTTP: [`Get`], [`Head`], [`Post`], [`Put`], [`Patch`], [`Delete`].
-pub trait Method: Sealed + Send + Sync + 'static {
+/// What a handle on an endpoint is for: one [`Method`] of requests, or [`Connect`].
+pub trait Access: Sealed + Send + Sync + 'static {
     #[doc(hidden)]
     const NAME: &'static str;
     #[doc(hidden)]
     const WRITES: bool;
+}
+
+/// One method of HTTP: [`Get`], [`Head`], [`Post`], [`Put`], [`Patch`], [`Delete`].
+pub trait Method: Access {
     #[doc(hidden)]
     fn method() -> http::Method;
 }
@@ -108,9 +117,11 @@ macro_rules! methods {
         $(#[$doc])+
         pub struct $name;
         impl Sealed for $name {}
-        impl Method for $name {
+        impl Access for $name {
             const NAME: &'static str = $text;
             const WRITES: bool = $writes;
+        }
+        impl Method for $name {
             fn method() -> http::Method {
                 http::Method::$method
             }
@@ -133,6 +144,21 @@ methods! {
     Patch = PATCH, "PATCH", writes: true, HasBody;
     /// Deleting.
     Delete = DELETE, "DELETE", writes: true, HasBody;
+}
+
+/// Bytes in both directions, for a program that speaks to the endpoint itself: what
+/// `Command::lend` of a granted program takes (feature `exec`). A handle for it sends no
+/// requests.
+///
+/// Nothing of what is said inside is seen, so it counts as writing and as something that can
+/// destroy, whatever the program does; and a grant that says more of its requests than scheme,
+/// host and port cannot be lent.
+pub struct Connect;
+
+impl Sealed for Connect {}
+impl Access for Connect {
+    const NAME: &'static str = "CONNECT";
+    const WRITES: bool = true;
 }
 
 /// An endpoint and a method, lent to one call.
@@ -194,15 +220,15 @@ impl<E, M> Clone for Net<E, M> {
     }
 }
 
-impl<E: Endpoint, M: Method> fmt::Debug for Net<E, M> {
+impl<E: Endpoint, M: Access> fmt::Debug for Net<E, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Net({}, {})", E::NAME, M::NAME)
     }
 }
 
-impl<E: Endpoint, M: Method> Sealed for Net<E, M> {}
+impl<E: Endpoint, M: Access> Sealed for Net<E, M> {}
 
-impl<E: Endpoint, M: Method> Handle for Net<E, M> {
+impl<E: Endpoint, M: Access> Handle for Net<E, M> {
     const FACTS: &'static [Facts] = &[Facts {
         capability: E::NAME,
         access: M::NAME,
@@ -237,7 +263,7 @@ impl<E: Endpoint, M: Method> Handle for Net<E, M> {
 pub mod __bench {
     use std::path::Path;
 
-    use super::{Endpoint, Method, Net, NetGrant};
+    use super::{Access, Endpoint, Net, NetGrant};
     use crate::{
         auth::Principal,
         call::Call,
@@ -246,7 +272,7 @@ pub mod __bench {
     };
 
     /// A handle without a server.
-    pub fn lend<E: Endpoint, M: Method>(grant: NetGrant<E>, url: &str) -> Result<Net<E, M>> {
+    pub fn lend<E: Endpoint, M: Access>(grant: NetGrant<E>, url: &str) -> Result<Net<E, M>> {
         let grant = Grant::from(grant);
         let base = Path::new("/");
         let asked = Asked {

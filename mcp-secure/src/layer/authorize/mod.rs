@@ -11,7 +11,9 @@ use super::{Enclosed, forward_ready, refuse};
 use crate::{
     call::is_modern,
     definition::{About, Target},
-    pipeline::{McpOp, McpRequest, Refusal, Registry, ReplyFuture, Subject, allows},
+    pipeline::{
+        Decision, McpOp, McpRequest, Refusal, Registry, ReplyFuture, Subject, code, decide,
+    },
 };
 
 #[derive(Clone)]
@@ -44,7 +46,13 @@ impl<S: Enclosed<McpRequest>> tower::Service<McpRequest> for AuthorizeService<S>
     forward_ready!();
 
     fn call(&mut self, request: McpRequest) -> ReplyFuture {
-        match self.decide(&request) {
+        let decided = self.decide(&request);
+        // The HTTP ring waits for this before it says a status.
+        #[cfg(feature = "http")]
+        if let Some(waiting) = crate::pipeline::Decided::of(request.context()) {
+            waiting.set(request.journey().challenged.get().copied());
+        }
+        match decided {
             Ok(()) => Box::pin(self.inner.call(request)),
             Err(refusal) => refuse(refusal),
         }
@@ -155,17 +163,28 @@ impl<S> AuthorizeService<S> {
             ));
         };
         let _ = journey.subject.set(Subject::Known(about.name));
-        match request.principal() {
-            Some(principal) if allows(about, principal) => Ok(()),
+        let Some(principal) = request.principal() else {
+            return Err(Refusal::failed(
+                "authorize/principal",
+                "no principal to decide on",
+            ));
+        };
+        match decide(about, principal) {
+            Decision::Allowed => Ok(()),
+            Decision::StepUp(scopes) => {
+                let _ = journey.challenged.set(scopes);
+                Err(Refusal::denied(
+                    "authorize/scope",
+                    code::INSUFFICIENT_SCOPE,
+                    "insufficient scope",
+                    "the principal lacks a scope, and was told which",
+                ))
+            }
             // The same answer as for a name that does not exist; the log knows better.
-            Some(_) => Err(refusal(
+            Decision::Unknown => Err(refusal(
                 "authorize/scope",
                 unknown(),
                 "the principal lacks a scope",
-            )),
-            None => Err(Refusal::failed(
-                "authorize/principal",
-                "no principal to decide on",
             )),
         }
     }

@@ -163,12 +163,17 @@ const ENOSYS: u32 = 38;
 const X32: u32 = 0x4000_0000;
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
     use super::*;
 
     /// Runs a program as the kernel would.
-    fn run(program: &[sock_filter], arch: u32, number: u32, arguments: [u64; 6]) -> u32 {
+    pub(in super::super) fn run(
+        program: &[sock_filter],
+        arch: u32,
+        number: u32,
+        arguments: [u64; 6],
+    ) -> u32 {
         let (mut at, mut a) = (0, 0_u32);
         loop {
             let i = &program[at];

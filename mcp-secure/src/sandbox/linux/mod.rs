@@ -1,5 +1,7 @@
 //! The rings of one process, put on in the order in which they need each other.
 
+#[cfg(feature = "exec")]
+mod apart;
 mod bpf;
 mod landlock;
 mod privileges;
@@ -12,12 +14,17 @@ mod seccomp {
         Err("no filter is written for this architecture".to_owned())
     }
 }
+#[cfg(test)]
+mod tests;
+
+#[cfg(feature = "exec")]
+pub(super) use apart::apart;
 
 use super::{
     Network, Profile,
     report::{Level, Row},
 };
-use crate::Result;
+use crate::{Error, Result};
 
 /// Closes the process. What the kernel does not have is in the rows; what it has and refuses
 /// is there as well. An error is a path that is not there.
@@ -40,6 +47,26 @@ pub(super) fn enter(profile: &Profile) -> Result<(Vec<Row>, u32)> {
     let seccomp = seccomp::enter(profile);
     // After Landlock: in a container, the right to open a granted path may be one of these.
     rows.push(privileges::capabilities());
+    if let Network::Connect {
+        apart: Some(Err(why)),
+        ..
+    } = &profile.network
+        && (landlock < 4 || seccomp.is_err())
+    {
+        return Err(Error::new(format!(
+            "it may be lent the network, and nothing would keep it from the rest: no network \
+             namespace ({why}), Landlock ABI {landlock}, {}",
+            if seccomp.is_ok() {
+                "seccomp"
+            } else {
+                "no seccomp"
+            }
+        ))
+        .help(
+            "let the server make user namespaces, or run it on Linux 6.7 or later where \
+             Landlock is not forbidden; or take `.network` from the grant",
+        ));
+    }
     rows.extend(judge(profile, landlock, &seccomp));
     Ok((rows, landlock))
 }
@@ -93,7 +120,36 @@ fn judge(profile: &Profile, abi: u32, seccomp: &Result<(), String>) -> Vec<Row> 
                 by(Some(tcp), Some(with(filters, Level::Full))),
             )
         }
-        Network::Connect { ports, udp, unix } => {
+        Network::Connect {
+            ports,
+            apart: Some(apart),
+            ..
+        } => {
+            let ports: Vec<_> = ports.iter().map(u16::to_string).collect();
+            let port = ports.join(", ");
+            match apart {
+                // An empty network needs no ring around it; the filter keeps from the sockets
+                // that have a path.
+                Ok(()) => Row::new(
+                    "network",
+                    format!("one proxy of this server, on port {port} of a loopback of its own"),
+                    with(filters, Level::Full).max(Level::Partial),
+                    format!("a network namespace and {filter}"),
+                ),
+                Err(why) => Row::new(
+                    "network",
+                    format!("one proxy of this server, on port {port}"),
+                    Level::Partial,
+                    format!(
+                        "no network namespace ({why}): Landlock ABI {abi} holds the port at any \
+                         address, and {filter}"
+                    ),
+                ),
+            }
+        }
+        Network::Connect {
+            ports, udp, unix, ..
+        } => {
             let mut wanted = Vec::new();
             if !ports.is_empty() {
                 let ports: Vec<_> = ports.iter().map(u16::to_string).collect();

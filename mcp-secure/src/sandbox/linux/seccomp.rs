@@ -97,7 +97,9 @@ fn sockets(network: &Network, rules: &mut Vec<(i64, Rule)>) {
                 &[SYS_socket, SYS_connect, SYS_bind, SYS_listen],
             ));
         }
-        Network::Connect { ports, udp, unix } => {
+        Network::Connect {
+            ports, udp, unix, ..
+        } => {
             let mut families = Vec::new();
             if !ports.is_empty() || *udp {
                 families.extend([AF_INET.cast_unsigned(), AF_INET6.cast_unsigned()]);
@@ -299,3 +301,88 @@ const FILE_SETATTR: c_long = 469;
 const ARCH: u32 = 0xc000_003e;
 #[cfg(target_arch = "aarch64")]
 const ARCH: u32 = 0xc000_00b7;
+
+#[cfg(test)]
+mod tests {
+    use super::{super::bpf::tests::run, *};
+    use crate::broker::HelperNeeds;
+
+    fn answer(profile: &Profile, call: c_long, first: [u64; 5]) -> u32 {
+        let program = assemble(ARCH, &rules(profile, rustix::process::getpid()));
+        let [a, b, c, d, e] = first;
+        let number = u32::try_from(call).unwrap();
+        run(&program, ARCH, number, [a, b, c, d, e, 0])
+    }
+
+    /// Most of these have no safe wrapper to be tried with.
+    #[test]
+    fn calls_that_make_a_process_or_reach_another_are_refused_with_their_arguments() {
+        let own = u64::from(std::process::id());
+        let (thread, user) = (CLONE_THREAD as u64, CLONE_NEWUSER as u64);
+        let fast_open = MSG_FASTOPEN as u64;
+        let closed = Profile::from(HelperNeeds::default());
+        let allowed = answer(&closed, SYS_read, [0; 5]);
+        for (call, first) in [
+            (SYS_clone, [SIGCHLD as u64, 0, 0, 0, 0]),
+            (SYS_clone, [(CLONE_VM | CLONE_VFORK) as u64, 0, 0, 0, 0]),
+            (SYS_clone, [thread | user, 0, 0, 0, 0]),
+            (SYS_clone3, [0; 5]),
+            #[cfg(target_arch = "x86_64")]
+            (SYS_fork, [0; 5]),
+            #[cfg(target_arch = "x86_64")]
+            (SYS_vfork, [0; 5]),
+            (SYS_execve, [0; 5]),
+            (SYS_execveat, [0; 5]),
+            (SYS_kill, [own + 1, 9, 0, 0, 0]),
+            (SYS_kill, [0, 9, 0, 0, 0]),
+            (SYS_kill, [u64::MAX, 9, 0, 0, 0]),
+            (SYS_tgkill, [own + 1, own + 1, 9, 0, 0]),
+            (SYS_tkill, [own, 9, 0, 0, 0]),
+            (SYS_pidfd_send_signal, [0; 5]),
+            (SYS_prlimit64, [0, 0, 1, 0, 0]),
+            (SYS_setrlimit, [0; 5]),
+            (SYS_prctl, [PR_SET_DUMPABLE as u64, 1, 0, 0, 0]),
+            (SYS_prctl, [PR_SET_PTRACER as u64, own, 0, 0, 0]),
+            (SYS_prctl, [PR_SET_MM as u64, 0, 0, 0, 0]),
+            (SYS_ioctl, [0, TIOCSTI, 0, 0, 0]),
+            (SYS_ioctl, [0, u64::from(FIOSETOWN), 0, 0, 0]),
+            (SYS_fcntl, [0, F_SETOWN as u64, own, 0, 0]),
+            (SYS_fcntl, [0, F_SETOWN_EX as u64, own, 0, 0]),
+            (SYS_sendmsg, [3, 0, fast_open, 0, 0]),
+            (SYS_sendmmsg, [3, 0, 1, fast_open, 0]),
+            (SYS_sendto, [3, 0, 0, fast_open, 0]),
+            (SYS_sendto, [3, 0, 0, 0, 1]),
+            (SYS_socketpair, [AF_UNIX as u64, SOCK_DGRAM as u64, 0, 0, 0]),
+            (SYS_bpf, [0; 5]),
+            (SYS_userfaultfd, [0; 5]),
+            (SYS_io_uring_enter, [0; 5]),
+        ] {
+            assert_ne!(answer(&closed, call, first), allowed, "{call} {first:?}");
+        }
+        for (call, first) in [
+            (SYS_clone, [thread, 0, 0, 0, 0]),
+            (SYS_kill, [own, 6, 0, 0, 0]),
+            (SYS_tgkill, [own, own, 6, 0, 0]),
+            (SYS_prlimit64, [0; 5]),
+            (SYS_prctl, [PR_SET_NAME as u64, 0, 0, 0, 0]),
+            (SYS_sendmsg, [3, 0, MSG_NOSIGNAL as u64, 0, 0]),
+            (SYS_sendto, [3, 0, 0, 0, 0]),
+            (
+                SYS_socketpair,
+                [AF_UNIX as u64, SOCK_STREAM as u64, 0, 0, 0],
+            ),
+        ] {
+            assert_eq!(answer(&closed, call, first), allowed, "{call} {first:?}");
+        }
+        // A spawner starts programs, and no namespaces.
+        let spawns = Profile::from(HelperNeeds {
+            exec_paths: vec!["/bin/true".into()],
+            ..HelperNeeds::default()
+        });
+        let clone = |flags| answer(&spawns, SYS_clone, [flags, 0, 0, 0, 0]);
+        assert_eq!(clone(SIGCHLD as u64), allowed);
+        assert_ne!(clone(SIGCHLD as u64 | user), allowed);
+        assert_ne!(answer(&spawns, SYS_clone3, [0; 5]), allowed);
+        assert_ne!(answer(&spawns, SYS_ptrace, [0; 5]), allowed);
+    }
+}

@@ -88,7 +88,7 @@ fn a_usage_error_is_2_and_help_is_0() {
         "serve --grant notes",
         "serve --grant =n",
         "serve --grant notes=",
-        "--http 0.0.0.0:80",
+        "--http 0.0.0.0:99999",
         "--http x",
         "--audit a --audit b",
         "manifest --json --page",
@@ -113,9 +113,9 @@ fn a_usage_error_is_2_and_help_is_0() {
         assert!(help.contains(verb), "{verb} in\n{help}");
     }
     assert!(!help.contains('\u{1b}'), "colour");
-    let message = stopped("--http 0.0.0.0:80").text;
+    let message = stopped("--http 0.0.0.0:99999").text;
     assert!(
-        message.contains("`0.0.0.0:80` is not a loopback address"),
+        message.contains("`0.0.0.0:99999` is not an address"),
         "{message}"
     );
 }

@@ -1,7 +1,10 @@
 use super::*;
 use crate::server::{
     cli::{self, Invocation},
-    resolve::tests::with_declared,
+    resolve::{
+        DeclaredHttp,
+        tests::{definition, with_declared, with_http},
+    },
 };
 
 const NAME: &str = "mcp-secure-unit-test";
@@ -127,6 +130,61 @@ fn the_token_is_referred_to_and_never_printed() {
             "headers": { "Authorization": "Bearer ${env:MCP_SECURE_UNIT_TEST_TOKEN}" },
         } } })
     );
+}
+
+/// The URL that a client is told of this server.
+fn url_of(addr: &str, host: &str, is_behind_proxy: bool) -> String {
+    let declared = DeclaredHttp {
+        addr: addr.into(),
+        path: "/mcp".into(),
+        shown: "https",
+        scheme: "https",
+        host: (!host.is_empty()).then(|| host.to_owned()),
+        is_behind_proxy,
+        unfit: None,
+    };
+    with_http(&definition(), (false, true, false), declared, |declared| {
+        url(declared, None).unwrap()
+    })
+}
+
+#[test]
+fn what_others_reach_is_told_by_its_name() {
+    for (addr, host, is_behind_proxy, expected) in [
+        ("127.0.0.1:8443", "", false, "https://127.0.0.1:8443/mcp"),
+        (
+            "0.0.0.0:8443",
+            "mcp.example",
+            false,
+            "https://mcp.example:8443/mcp",
+        ),
+        (
+            "0.0.0.0:8443",
+            "mcp.example:443",
+            false,
+            "https://mcp.example:443/mcp",
+        ),
+        (
+            "[::]:8443",
+            "[2001:db8::1]",
+            false,
+            "https://[2001:db8::1]:8443/mcp",
+        ),
+        (
+            "10.0.0.5:8080",
+            "mcp.example",
+            true,
+            "https://mcp.example/mcp",
+        ),
+        (
+            "127.0.0.1:8080",
+            "mcp.example",
+            true,
+            "https://mcp.example/mcp",
+        ),
+    ] {
+        assert_eq!(url_of(addr, host, is_behind_proxy), expected);
+    }
 }
 
 #[test]

@@ -226,8 +226,8 @@ fn values_of_the_wrong_kind_name_the_key_and_what_is_wanted() {
             "2:1: `grants.notes`: `~/notes` begins with `~`, which only a shell replaces\n  help: write the whole path",
         ),
         (
-            "[http]\naddr = \"0.0.0.0:80\"",
-            "2:1: `http.addr`: `0.0.0.0:80` is not a loopback address\n  help: use 127.0.0.1 or [::1]: without TLS and OAuth nobody else may reach a server",
+            "[http]\naddr = \"mcp.example:80\"",
+            "2:1: `http.addr`: `mcp.example:80` is not an address\n  help: write an IP address and a port, such as `127.0.0.1:8443`, or a port alone",
         ),
         (
             "[audit]\nstderr = false",
@@ -293,27 +293,23 @@ fn denying_what_does_not_exist_is_an_error() {
 }
 
 #[test]
-fn only_loopback_is_an_address() {
-    for good in [
-        "127.0.0.1:0",
-        "127.8.8.8:1",
-        "[::1]:80",
-        "localhost:80",
-        "8443",
+fn a_port_alone_is_one_of_loopback() {
+    for (text, is_loopback) in [
+        ("127.0.0.1:0", true),
+        ("127.8.8.8:1", true),
+        ("[::1]:80", true),
+        ("localhost:80", true),
+        ("8443", true),
+        ("0.0.0.0:1", false),
+        ("[::]:1", false),
+        ("192.168.0.1:1", false),
+        ("[::ffff:127.0.0.1]:1", false),
     ] {
-        assert!(loopback(good).unwrap().ip().is_loopback(), "{good}");
+        let address = address(text).unwrap();
+        assert_eq!(address.ip().is_loopback(), is_loopback, "{text}");
     }
-    for bad in [
-        "0.0.0.0:1",
-        "[::]:1",
-        "192.168.0.1:1",
-        "[::ffff:127.0.0.1]:1",
-        "x",
-        "",
-        "99999",
-        "localhost",
-    ] {
-        assert!(loopback(bad).is_err(), "{bad}");
+    for bad in ["x", "", "99999", "localhost"] {
+        assert!(address(bad).is_err(), "{bad}");
     }
 }
 

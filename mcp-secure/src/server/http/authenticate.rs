@@ -8,13 +8,18 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready as task_ready},
+    time::SystemTime,
 };
 
-use http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts};
+use futures::future::Either;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header, request::Parts};
 use pin_project_lite::pin_project;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tower::{Layer, Service};
 
 use super::{
+    api_keys::ApiKeys,
     body::Body,
     local_token::LocalToken,
     refusal::{INVALID_TOKEN, Refusal, Tally, UNAUTHENTICATED},
@@ -29,22 +34,37 @@ pub(crate) trait Authenticator: Send + Sync + 'static {
     type Verdict: Future<Output = Result<Principal, Denied>> + Send;
 
     fn authenticate(&self, head: &Parts) -> Self::Verdict;
+
+    /// What every answer carries for the next request of this caller.
+    fn nonce(&self) -> Option<(HeaderName, HeaderValue)> {
+        None
+    }
 }
 
 /// The request has no identity.
 #[derive(Debug)]
 pub(crate) struct Denied {
     refusal: &'static Refusal,
-    /// Replaces the constant `WWW-Authenticate`: where OAuth names its metadata.
-    challenge: Option<HeaderValue>,
+    /// The check that says no, where it is finer than the refusal's.
+    control: &'static str,
+    /// Replace the constant ones of the same name: where OAuth names its metadata, a nonce.
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// What a server was declared with.
 pub(crate) enum Auth {
     /// A secret in a file that only its owner can read.
     LocalToken(LocalToken),
+    /// Keys in a file of the server's own.
+    ApiKeys(Arc<ApiKeys>),
     /// The kernel named the peer of this connection.
     Peer(Principal),
+    /// An authorization server's access tokens.
+    #[cfg(feature = "oauth")]
+    Tokens(Box<super::issued::Tokens>),
+    /// The certificate that the connection showed is in a table.
+    #[cfg(feature = "tls")]
+    Certificates(std::collections::HashMap<[u8; 32], Principal>),
     /// Several people, for tests.
     #[cfg(any(test, feature = "testing"))]
     Table(Vec<(&'static str, Principal)>),
@@ -63,14 +83,16 @@ pub(crate) struct Authenticate<A, S> {
     inner: S,
 }
 
+type Nonce = Option<(HeaderName, HeaderValue)>;
+
 pin_project! {
     #[project = StateProj]
     pub(crate) enum State<V, S, B>
     where
         S: Service<Request<B>>,
     {
-        Asking { #[pin] verdict: V, waiting: Option<(Parts, B, S, Tally)> },
-        Admitted { #[pin] future: S::Future },
+        Asking { #[pin] verdict: V, waiting: Option<(Parts, B, S, Tally)>, nonce: Nonce },
+        Admitted { #[pin] future: S::Future, over: End, nonce: Nonce },
     }
 }
 
@@ -79,7 +101,18 @@ impl Denied {
     pub(crate) fn missing() -> Self {
         Self {
             refusal: &UNAUTHENTICATED,
-            challenge: None,
+            control: UNAUTHENTICATED.control,
+            headers: Vec::new(),
+        }
+    }
+
+    /// The connection showed no certificate, or one that nobody has here.
+    #[cfg(feature = "tls")]
+    fn certificate() -> Self {
+        Self {
+            refusal: &super::refusal::CERTIFICATE,
+            control: super::refusal::CERTIFICATE.control,
+            headers: Vec::new(),
         }
     }
 
@@ -87,7 +120,21 @@ impl Denied {
     pub(crate) fn invalid() -> Self {
         Self {
             refusal: &INVALID_TOKEN,
-            challenge: None,
+            control: INVALID_TOKEN.control,
+            headers: Vec::new(),
+        }
+    }
+
+    /// Said by a check of its own.
+    pub(crate) fn by(
+        control: &'static str,
+        refusal: &'static Refusal,
+        headers: Vec<(HeaderName, HeaderValue)>,
+    ) -> Self {
+        Self {
+            refusal,
+            control,
+            headers,
         }
     }
 }
@@ -111,15 +158,39 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Result<&[u8], Denied> {
     Ok(token)
 }
 
+#[cfg(feature = "oauth")]
+type Asked = super::issued::Verdict;
+#[cfg(not(feature = "oauth"))]
+type Asked = Ready<Result<Principal, Denied>>;
+
 impl Authenticator for Auth {
-    type Verdict = Ready<Result<Principal, Denied>>;
+    type Verdict = Either<Ready<Result<Principal, Denied>>, Asked>;
+
+    fn nonce(&self) -> Option<(HeaderName, HeaderValue)> {
+        match self {
+            #[cfg(feature = "oauth")]
+            Self::Tokens(tokens) => tokens.nonce(),
+            _ => None,
+        }
+    }
 
     fn authenticate(&self, head: &Parts) -> Self::Verdict {
-        ready(match self {
+        Either::Left(ready(match self {
+            #[cfg(feature = "oauth")]
+            Self::Tokens(tokens) => return Either::Right(tokens.authenticate(head)),
             Self::LocalToken(token) => {
                 bearer(&head.headers).and_then(|presented| token.verify(presented))
             }
+            Self::ApiKeys(keys) => {
+                bearer(&head.headers).and_then(|presented| keys.verify(presented))
+            }
             Self::Peer(principal) => Ok(principal.clone()),
+            #[cfg(feature = "tls")]
+            Self::Certificates(table) => {
+                let shown = head.extensions.get::<crate::auth::PeerThumbprint>();
+                let principal = shown.and_then(|shown| table.get(&shown.0));
+                principal.cloned().ok_or_else(Denied::certificate)
+            }
             #[cfg(any(test, feature = "testing"))]
             Self::Table(people) => bearer(&head.headers).and_then(|presented| {
                 people
@@ -128,9 +199,12 @@ impl Authenticator for Auth {
                     .map(|(_, principal)| principal.clone())
                     .ok_or_else(Denied::invalid)
             }),
-        })
+        }))
     }
 }
+
+/// A proof of possession (RFC 9449): good for one request, and nobody's business inside.
+const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 impl<A> AuthenticateLayer<A> {
     pub(crate) fn new(authenticator: &Arc<A>, tally: &Tally) -> Self {
@@ -179,6 +253,7 @@ where
         State::Asking {
             verdict,
             waiting: Some((head, body, inner, self.tally.clone())),
+            nonce: self.authenticator.nonce(),
         }
     }
 }
@@ -192,9 +267,29 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
-            let future = match self.as_mut().project() {
-                StateProj::Admitted { future } => return future.poll(cx),
-                StateProj::Asking { verdict, waiting } => {
+            let (future, over, nonce) = match self.as_mut().project() {
+                StateProj::Admitted {
+                    future,
+                    over,
+                    nonce,
+                } => {
+                    let mut response = task_ready!(future.poll(cx))?;
+                    if let Some(moment) = over.at.take() {
+                        response.body_mut().end_at(moment);
+                    }
+                    if let Some(revoked) = over.with.take() {
+                        response.body_mut().end_if(revoked.cancelled_owned());
+                    }
+                    if let Some((name, value)) = nonce.take() {
+                        response.headers_mut().insert(name, value);
+                    }
+                    return Poll::Ready(Ok(response));
+                }
+                StateProj::Asking {
+                    verdict,
+                    waiting,
+                    nonce,
+                } => {
                     let verdict = task_ready!(verdict.poll(cx));
                     let Some((mut head, body, mut inner, tally)) = waiting.take() else {
                         // Polled again after the answer, against the contract of `Future`.
@@ -202,12 +297,18 @@ where
                     };
                     let principal = match verdict {
                         Ok(principal) => principal,
-                        Err(Denied { refusal, challenge }) => {
-                            let mut response = tally.refuse(refusal, head.version);
-                            if let Some(challenge) = challenge {
-                                response
-                                    .headers_mut()
-                                    .insert(header::WWW_AUTHENTICATE, challenge);
+                        Err(Denied {
+                            refusal,
+                            control,
+                            headers,
+                        }) => {
+                            let mut response = tally.refuse_as(control, refusal, head.version);
+                            let told = response.headers_mut();
+                            for (name, _) in &headers {
+                                told.remove(name);
+                            }
+                            for (name, value) in headers {
+                                told.append(name, value);
                             }
                             return Poll::Ready(Ok(response));
                         }
@@ -216,16 +317,49 @@ where
                         header::AUTHORIZATION,
                         header::PROXY_AUTHORIZATION,
                         header::COOKIE,
+                        DPOP,
                     ] {
                         head.headers.remove(secret);
                     }
+                    let over = end_of_stream(&head, &principal);
                     head.extensions.insert(principal);
-                    inner.call(Request::from_parts(head, body))
+                    (
+                        inner.call(Request::from_parts(head, body)),
+                        over,
+                        nonce.take(),
+                    )
                 }
             };
-            self.set(State::Admitted { future });
+            self.set(State::Admitted {
+                future,
+                over,
+                nonce,
+            });
         }
     }
+}
+
+/// When the stream that a request opens has to end: one without an end of its own would go on
+/// after the token that opened it (spec AUTHZ-26). An answer ends by itself, and in time.
+fn end_of_stream(head: &Parts, principal: &Principal) -> End {
+    if head.method != Method::GET {
+        return End::default();
+    }
+    let left = |expires: SystemTime| {
+        let left = expires.duration_since(SystemTime::now());
+        Instant::now().checked_add(left.unwrap_or_default())
+    };
+    End {
+        at: principal.expires().and_then(left),
+        with: principal.over(),
+    }
+}
+
+/// What ends a stream.
+#[derive(Default)]
+pub(crate) struct End {
+    at: Option<Instant>,
+    with: Option<CancellationToken>,
 }
 
 impl<A, S: Clone> Clone for Authenticate<A, S> {

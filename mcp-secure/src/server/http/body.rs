@@ -9,6 +9,7 @@ use std::{
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use http_body_util::combinators::BoxBody;
+use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::activity::InFlight;
@@ -20,6 +21,10 @@ pub(crate) struct Body {
     /// When this is ready the body ends: a stream without an end of its own must not
     /// hold up a shutdown.
     until: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    /// When this is ready the credential that opened it was taken back.
+    revoked: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    /// When the credential that opened it is over, so is what it opened.
+    deadline: Option<Pin<Box<Sleep>>>,
 }
 
 enum Kind {
@@ -33,6 +38,8 @@ impl Body {
             kind: Kind::Constant(Some(bytes)),
             in_flight: None,
             until: None,
+            revoked: None,
+            deadline: None,
         }
     }
 
@@ -41,6 +48,8 @@ impl Body {
             kind: Kind::Stream(body),
             in_flight: None,
             until: None,
+            revoked: None,
+            deadline: None,
         }
     }
 
@@ -52,6 +61,20 @@ impl Body {
     /// Ends the body when the token fires.
     pub(crate) fn end_with(&mut self, until: WaitForCancellationFutureOwned) {
         self.until = Some(Box::pin(until));
+    }
+
+    /// As [`end_at`](Self::end_at), when the token fires.
+    pub(crate) fn end_if(&mut self, revoked: WaitForCancellationFutureOwned) {
+        if matches!(self.kind, Kind::Stream(_)) {
+            self.revoked = Some(Box::pin(revoked));
+        }
+    }
+
+    /// Ends a stream at this moment; an answer that is all there is not cut.
+    pub(crate) fn end_at(&mut self, moment: Instant) {
+        if matches!(self.kind, Kind::Stream(_)) {
+            self.deadline = Some(Box::pin(sleep_until(moment)));
+        }
     }
 }
 
@@ -67,6 +90,18 @@ impl http_body::Body for Body {
             && until.as_mut().poll(cx).is_ready()
         {
             self.until = None;
+            self.kind = Kind::Constant(None);
+        }
+        if let Some(revoked) = &mut self.revoked
+            && revoked.as_mut().poll(cx).is_ready()
+        {
+            self.revoked = None;
+            self.kind = Kind::Constant(None);
+        }
+        if let Some(deadline) = &mut self.deadline
+            && deadline.as_mut().poll(cx).is_ready()
+        {
+            self.deadline = None;
             self.kind = Kind::Constant(None);
         }
         match &mut self.kind {

@@ -3,17 +3,23 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use super::{
+    api_keys::ApiKeys,
     authenticate::Auth,
     endpoint::Endpoint,
-    host::Hosts,
+    front::Exposure,
+    host::{self, Hosts},
     limits::HttpLimits,
     listener::{Bound, Listener},
     local_token::{LocalToken, default_token_path},
     origin::Origins,
+    rate::Limiter,
+    ring::Issued,
 };
-use crate::{Error, Result};
+#[cfg(feature = "oauth")]
+use crate::auth::ResourceServer;
+use crate::{Error, Result, capability::Opening, server::resolve::Unfit};
 
-/// Streamable HTTP on a loopback address.
+/// Streamable HTTP: on a loopback address, or for others with TLS.
 ///
 /// It cannot be served before it says how callers are authenticated.
 ///
@@ -24,9 +30,11 @@ use crate::{Error, Result};
 ///
 /// # What it refuses
 ///
-/// * An address that is not loopback: TLS and OAuth are not available in this version.
-/// * A `Host` that is not one of the loopback names with the bound port, or one that
-///   [`allow_host`](Self::allow_host) added; an `Origin`, where there is one, that is not the
+/// * An address that others reach (any that is not loopback, and any behind a proxy) without
+///   [`tls`](Self::tls) or [`behind_proxy`](Self::behind_proxy), without
+///   [`allow_host`](Self::allow_host), or with nothing but the local token.
+/// * A `Host` that is not one of the loopback names with the bound port (on loopback), or one
+///   that [`allow_host`](Self::allow_host) added; an `Origin`, where there is one, that is not the
 ///   server's own or from [`allow_origin`](Self::allow_origin). Nothing turns these off.
 /// * Every request without a good credential, before its body is read.
 pub struct Http<A = NoAuth> {
@@ -36,6 +44,7 @@ pub struct Http<A = NoAuth> {
     origins: Vec<String>,
     limits: HttpLimits,
     legacy_sessions: bool,
+    exposure: Exposure,
     auth: A,
 }
 
@@ -45,18 +54,34 @@ pub struct NoAuth(());
 /// An [`Http`] that knows its callers.
 pub struct Authenticated(Declared);
 
+/// What a listener is told of the server that it is for.
+pub(crate) struct Served<'a> {
+    /// The server's name.
+    pub(crate) name: &'a str,
+    /// Every scope that something of the server needs, sorted; what is hidden is not told.
+    pub(crate) scopes: Vec<String>,
+    /// Where it says what it still has to reach.
+    #[cfg_attr(not(feature = "oauth"), allow(dead_code))]
+    pub(crate) opening: &'a mut Opening,
+}
+
 enum Declared {
+    #[cfg(feature = "oauth")]
+    ResourceServer(Box<ResourceServer>),
     LocalToken {
         path: Option<PathBuf>,
         scopes: Vec<String>,
     },
+    ApiKeys(PathBuf),
+    #[cfg(feature = "tls")]
+    Certificates(Vec<(String, crate::auth::Principal)>),
     #[cfg(any(test, feature = "testing"))]
     Table(Vec<(&'static str, crate::auth::Principal)>),
 }
 
 impl Http<NoAuth> {
-    /// An address: `127.0.0.1:8443`, `[::1]:8443` or `localhost:8443`. Port 0 lets the
-    /// system choose. It is checked when the server starts.
+    /// An address: `127.0.0.1:8443`, `[::1]:8443`, `localhost:8443`, `0.0.0.0:8443`. Port 0
+    /// lets the system choose. It is checked when the server starts.
     pub fn on(address: impl Into<String>) -> Self {
         Self {
             on: address.into(),
@@ -65,6 +90,7 @@ impl Http<NoAuth> {
             origins: Vec::new(),
             limits: HttpLimits::default(),
             legacy_sessions: true,
+            exposure: Exposure::default(),
             auth: NoAuth(()),
         }
     }
@@ -101,6 +127,76 @@ impl Http<NoAuth> {
         })
     }
 
+    /// Callers show an API key that this file knows: for a handful of programs, where there is
+    /// no authorization server. Others may reach the server, with TLS.
+    ///
+    /// `mcp-secure keys add --file …` makes keys, each with a subject, scopes and an end;
+    /// `revoke` and `rotate` are heard within a second. The file holds digests and no key. It
+    /// has to be the user's own, with mode 0600, in a folder that nobody else writes and no
+    /// tool reads.
+    ///
+    /// ```
+    /// use mcp_secure::server::http::Http;
+    /// let http = Http::on("127.0.0.1:8443").api_keys("/etc/notes/keys/keys.json");
+    /// ```
+    ///
+    /// # What it is not
+    ///
+    /// A key is good for as long as it lives for whoever has it: there is no proof of
+    /// possession and no consent of a person, and a caller without a scope cannot ask for it.
+    /// Where people sign in, use [`resource_server`](Self::resource_server).
+    #[must_use]
+    pub fn api_keys(self, file: impl Into<PathBuf>) -> Http<Authenticated> {
+        self.with(Declared::ApiKeys(file.into()))
+    }
+
+    /// Callers show an access token that an authorization server has issued for this server:
+    /// OAuth 2.1, as the MCP authorization specification asks for it.
+    ///
+    /// The server then also answers for its metadata (RFC 9728), names it in each 401, and tells a
+    /// caller whose token lacks a scope which scopes to come back with (403).
+    ///
+    /// ```
+    /// use mcp_secure::prelude::*;
+    /// let http = Http::on("127.0.0.1:8443").resource_server(ResourceServer::new(
+    ///     "https://auth.example",
+    ///     "https://mcp.example/mcp",
+    /// ));
+    /// ```
+    #[cfg(feature = "oauth")]
+    #[must_use]
+    pub fn resource_server(mut self, resource_server: ResourceServer) -> Http<Authenticated> {
+        // Who calls the resource by its name means this server.
+        let host = super::issued::authority(resource_server.written_resource());
+        self.hosts.extend(host);
+        self.with(Declared::ResourceServer(Box::new(resource_server)))
+    }
+
+    /// Callers show a client certificate that is in this table: thumbprint, subject, scopes.
+    /// For a handful of clients; it needs [`Tls::client_certificates`](super::Tls).
+    ///
+    /// The thumbprint is the SHA-256 of the certificate in hexadecimal, with colons or
+    /// without: what `openssl x509 -noout -fingerprint -sha256 -in client.pem` prints.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn client_certificates_table<'a>(
+        self,
+        people: impl IntoIterator<Item = (&'a str, &'a str, &'a [&'a str])>,
+    ) -> Http<Authenticated> {
+        use crate::auth::{Assurance, Principal};
+        let person = |(thumbprint, subject, scopes): (&str, &str, &[&str])| {
+            let principal =
+                Principal::minted("client-certificate", subject, Assurance::ClientCertificate);
+            (
+                thumbprint.to_owned(),
+                principal.scopes(scopes.iter().copied()),
+            )
+        };
+        self.with(Declared::Certificates(
+            people.into_iter().map(person).collect(),
+        ))
+    }
+
     /// Several users, each with a constant token, a subject and scopes: for tests of what
     /// one user of a server can do to another. Only with the feature `testing`.
     #[cfg(feature = "testing")]
@@ -133,6 +229,7 @@ impl Http<NoAuth> {
             origins,
             limits,
             legacy_sessions,
+            exposure,
             auth: NoAuth(()),
         } = self;
         let auth = Authenticated(declared);
@@ -143,12 +240,34 @@ impl Http<NoAuth> {
             origins,
             limits,
             legacy_sessions,
+            exposure,
             auth,
         }
     }
 }
 
 impl<A> Http<A> {
+    /// Serves TLS.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: super::Tls) -> Self {
+        self.exposure.tls = Some(tls);
+        self
+    }
+
+    /// Only these addresses may connect, and they are trusted to say for whom they ask:
+    /// `10.0.0.7` or `10.0.0.0/24`. The proxy ends TLS and sets `X-Forwarded-For` or
+    /// `Forwarded`; a request without, or with both, is refused.
+    #[must_use]
+    pub fn behind_proxy<I: IntoIterator<Item = T>, T: Into<String>>(
+        mut self,
+        addresses: I,
+    ) -> Self {
+        let proxies = self.exposure.proxies.get_or_insert_default();
+        proxies.extend(strings(addresses));
+        self
+    }
+
     /// Lets pages of one more origin call, as a browser spells it: `https://app.example`.
     #[must_use]
     pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
@@ -156,7 +275,8 @@ impl<A> Http<A> {
         self
     }
 
-    /// Answers to one more `Host`: a name, with the bound port or none, or `name:port`.
+    /// Answers to one more `Host`: a name, with the bound port or none, or `name:port`. Where
+    /// others reach the server, at least one is needed.
     #[must_use]
     pub fn allow_host(mut self, host: impl Into<String>) -> Self {
         self.hosts.push(host.into());
@@ -190,6 +310,20 @@ impl<A> Http<A> {
         (&self.on, &self.path)
     }
 
+    /// What clients write before the name, and the first name that is declared.
+    pub(crate) fn outside(&self) -> (&'static str, Option<&str>) {
+        let host = self.hosts.first().map(String::as_str);
+        (self.exposure.outer_scheme(), host)
+    }
+
+    pub(crate) fn has_tls(&self) -> bool {
+        self.exposure.has_tls()
+    }
+
+    pub(crate) fn has_proxy(&self) -> bool {
+        self.exposure.proxies.is_some()
+    }
+
     /// The operator's address instead of the author's; it is checked like the other.
     pub(crate) fn move_to(&mut self, address: impl Into<String>) {
         self.on = address.into();
@@ -208,18 +342,45 @@ impl Http<Authenticated> {
                 *path = Some(file);
                 true
             }
+            Declared::ApiKeys(_) => false,
+            #[cfg(feature = "oauth")]
+            Declared::ResourceServer(_) => false,
+            #[cfg(feature = "tls")]
+            Declared::Certificates(_) => false,
             #[cfg(any(test, feature = "testing"))]
             Declared::Table(_) => false,
         }
     }
 
-    /// Takes the address and the token. `server` names the token file.
+    /// Whose word is taken for who calls, for the manifest. What was always so has no line.
+    pub(crate) fn callers(&self) -> Vec<String> {
+        match &self.auth.0 {
+            #[cfg(feature = "oauth")]
+            Declared::ResourceServer(declared) => declared.terms(),
+            Declared::ApiKeys(file) => vec![format!("API keys of {}", file.display())],
+            #[cfg(feature = "tls")]
+            Declared::Certificates(people) => people
+                .iter()
+                .map(|(thumbprint, who)| format!("certificate {thumbprint} is {}", who.subject()))
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Why others may not reach this server, if they may not.
+    pub(crate) fn unfit(&self) -> Option<Unfit> {
+        let local_token = matches!(self.auth.0, Declared::LocalToken { .. });
+        self.exposure.unfit(&self.hosts, local_token)
+    }
+
+    /// Takes the address and the token. The server's name is the token file's.
     ///
     /// # Errors
     ///
-    /// When the address is not loopback or taken, or when a name or the token file is not
+    /// When others reach the address and may not, when it is taken, or when a name or the token file is not
     /// what it has to be.
-    pub(crate) fn bind(self, server: &str) -> Result<Bound> {
+    pub(crate) fn bind(self, served: &mut Served<'_>) -> Result<Bound> {
+        let unfit = self.unfit();
         let Self {
             on,
             path,
@@ -227,11 +388,27 @@ impl Http<Authenticated> {
             origins,
             limits,
             legacy_sessions,
+            exposure,
             auth,
         } = self;
         limits.check()?;
         let endpoint = Endpoint::new(&path)?;
-        let address = loopback(&on)?;
+        let address = address(&on)?;
+        let public = exposure.is_public(address);
+        if let Some(unfit) = unfit.filter(|_| public) {
+            return Err(Error::new(unfit.at(&on)).help(unfit.help));
+        }
+        #[cfg(feature = "tls")]
+        if let Declared::Certificates(_) = &auth.0 {
+            exposure.shows_certificates()?;
+        }
+        let front = exposure.open(address, &hosts, &limits)?;
+        let schemes = match (front.proxies.is_some(), front.scheme()) {
+            (true, _) => host::PROXIED,
+            (false, "https") => host::TLS,
+            _ => host::PLAIN,
+        };
+        let rate = limits.rate.or(public.then(Default::default));
         let socket = std::net::TcpListener::bind(address).map_err(|e| {
             Error::new(format!("cannot listen on `{on}`: {e}"))
                 .help("another server may run there; choose another port, or 0 for a free one")
@@ -240,35 +417,71 @@ impl Http<Authenticated> {
             .set_nonblocking(true)
             .and_then(|()| socket.local_addr());
         let local = prepared.map_err(|e| Error::new(format!("cannot listen on `{on}`: {e}")))?;
+        #[cfg_attr(not(feature = "oauth"), allow(unused_mut))]
+        let mut issued = Issued::default();
         let (auth, token) = match auth.0 {
+            #[cfg(feature = "oauth")]
+            Declared::ResourceServer(declared) => {
+                let (tokens, said) = super::issued::open(*declared, &endpoint, served)?;
+                issued = said;
+                (Auth::Tokens(Box::new(tokens)), None)
+            }
             Declared::LocalToken { path, scopes } => {
-                let path = path.map_or_else(|| default_token_path(server), Ok)?;
+                let path = path.map_or_else(|| default_token_path(served.name), Ok)?;
                 (
                     Auth::LocalToken(LocalToken::open(&path, scopes)?),
                     Some(path),
                 )
             }
+            Declared::ApiKeys(file) => {
+                let keys = ApiKeys::open(&file, &served.scopes)?;
+                (Auth::ApiKeys(Arc::new(keys)), None)
+            }
+            #[cfg(feature = "tls")]
+            Declared::Certificates(people) => (Auth::Certificates(thumbprints(people)?), None),
             #[cfg(any(test, feature = "testing"))]
             Declared::Table(people) => (Auth::Table(people), None),
         };
         Ok(Bound {
+            hosts: match public {
+                true => Hosts::declared(local.port(), &hosts)?,
+                false => Hosts::new(local, &hosts)?,
+            }
+            .with_schemes(schemes),
+            origins: match public {
+                true => Origins::declared(&origins)?,
+                false => Origins::new(front.scheme(), local.port(), &origins)?,
+            },
+            endpoint,
+            limits,
+            legacy_sessions,
             listener: Listener::Tcp {
                 socket,
                 local,
                 auth: Arc::new(auth),
                 token,
+                front: Arc::new(front),
+                limiter: rate.map(|rate| Arc::new(Limiter::new(rate))),
             },
-            hosts: Hosts::new(local, &hosts)?,
-            origins: Origins::new(local.port(), &origins)?,
-            endpoint,
-            limits,
-            legacy_sessions,
+            issued,
         })
     }
 }
 
-/// The address, if it is one that only this machine reaches.
-fn loopback(on: &str) -> Result<SocketAddr> {
+#[cfg(test)]
+impl Http<Authenticated> {
+    /// Binds for a server without anything to reach.
+    pub(crate) fn bind_alone(self, name: &str) -> Result<Bound> {
+        self.bind(&mut Served {
+            name,
+            scopes: Vec::new(),
+            opening: &mut Opening::default(),
+        })
+    }
+}
+
+/// The address as an author writes it.
+fn address(on: &str) -> Result<SocketAddr> {
     let parsed = match on.strip_prefix("localhost:") {
         Some(port) => port
             .parse()
@@ -276,17 +489,37 @@ fn loopback(on: &str) -> Result<SocketAddr> {
             .map(|port| SocketAddr::from(([127, 0, 0, 1], port))),
         None => on.parse().ok(),
     };
-    match parsed {
-        Some(address) if address.ip().is_loopback() => Ok(address),
-        Some(_) => Err(
-            Error::new(format!("`{on}` is not a loopback address")).help(
-                "use 127.0.0.1 or [::1]: TLS and OAuth, without which nobody else may reach a \
-             server, are not available in this version",
-            ),
-        ),
-        None => Err(Error::new(format!("`{on}` is not an address"))
-            .help("write an IP address and a port, such as `127.0.0.1:8443`")),
+    parsed.ok_or_else(|| {
+        Error::new(format!("`{on}` is not an address"))
+            .help("write an IP address and a port, such as `127.0.0.1:8443`")
+    })
+}
+
+/// Thumbprints as people write them.
+#[cfg(feature = "tls")]
+fn thumbprints(
+    people: Vec<(String, crate::auth::Principal)>,
+) -> Result<std::collections::HashMap<[u8; 32], crate::auth::Principal>> {
+    let mut table = std::collections::HashMap::new();
+    for (text, principal) in people {
+        let wrong = |what| {
+            Error::new(format!("the thumbprint `{text}` {what}"))
+                .help("write what `openssl x509 -noout -fingerprint -sha256 -in client.pem` prints")
+        };
+        let digits = text.replace(':', "");
+        let mut thumbprint = [0; 32];
+        if digits.len() != 64 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(wrong("is not a SHA-256 in hexadecimal"));
+        }
+        for (byte, place) in thumbprint.iter_mut().zip((0..64).step_by(2)) {
+            let pair = digits.get(place..place + 2).unwrap_or_default();
+            *byte = u8::from_str_radix(pair, 16).unwrap_or_default();
+        }
+        if table.insert(thumbprint, principal).is_some() {
+            return Err(wrong("is in the table twice"));
+        }
     }
+    Ok(table)
 }
 
 pub(crate) fn strings<I: IntoIterator<Item = T>, T: Into<String>>(items: I) -> Vec<String> {
@@ -299,21 +532,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_loopback_address_is_bound() {
-        for good in ["127.0.0.1:0", "127.0.0.2:1", "[::1]:0", "localhost:0"] {
-            assert!(loopback(good).is_ok(), "{good}");
+    fn without_tls_a_name_and_callers_only_a_loopback_address_is_bound() {
+        let people = || vec![("t", crate::auth::Principal::local_user())];
+        let dir = tempfile::tempdir().unwrap();
+        let token = dir.path().join("t/token");
+        let fails = |http: Http<Authenticated>| {
+            let error = http.bind_alone("s").err().unwrap().to_string();
+            assert!(error.contains("help:"), "{error}");
+            error
+        };
+        for open in ["0.0.0.0:0", "[::]:0", "[::ffff:127.0.0.1]:0", "192.0.2.1:0"] {
+            let http = || Http::on(open).allow_host("mcp.example");
+            assert!(fails(http().table(people())).contains("no TLS"), "{open}");
+            let proxied = || http().behind_proxy(["192.0.2.7"]);
+            let error = fails(proxied().local_token_at(&token, ["a"]));
+            assert!(error.contains("the local token"), "{error}");
+            let nameless = Http::on(open).behind_proxy(["192.0.2.7"]).table(people());
+            assert!(fails(nameless).contains("no name"), "{open}");
         }
-        for bad in [
-            "0.0.0.0:1",
-            "[::]:1",
-            "192.168.0.1:1",
-            "[::ffff:127.0.0.1]:1",
-        ] {
-            let error = loopback(bad).unwrap_err().to_string();
-            assert!(
-                error.contains("loopback") && error.contains("help:"),
-                "{error}"
-            );
+        // What is behind a proxy is reached by others wherever it is bound.
+        let http = || Http::on("127.0.0.1:0").behind_proxy(["127.0.0.1"]);
+        assert!(fails(http().local_token_at(&token, ["a"])).contains("the local token"));
+        assert!(fails(http().table(people())).contains("no name"));
+        assert!(
+            http()
+                .allow_host("mcp.example")
+                .table(people())
+                .bind_alone("s")
+                .is_ok()
+        );
+        for good in ["127.0.0.1:0", "127.0.0.2:1", "[::1]:0", "localhost:0"] {
+            assert!(address(good).unwrap().ip().is_loopback(), "{good}");
         }
         for bad in [
             "",
@@ -325,7 +574,7 @@ mod tests {
             "127.1:1",
         ] {
             assert!(
-                loopback(bad)
+                address(bad)
                     .unwrap_err()
                     .to_string()
                     .contains("not an address"),
@@ -339,29 +588,34 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let token = dir.path().join("t/token");
         let http = || Http::on("127.0.0.1:0").local_token_at(&token, ["a"]);
-        assert!(http().bind("s").is_ok());
-        assert!(http().path("mcp").bind("s").is_err());
-        assert!(http().allow_origin("null").bind("s").is_err());
-        assert!(http().allow_host("http://x").bind("s").is_err());
+        assert!(http().bind_alone("s").is_ok());
+        assert!(http().path("mcp").bind_alone("s").is_err());
+        assert!(http().allow_origin("null").bind_alone("s").is_err());
+        assert!(http().allow_host("http://x").bind_alone("s").is_err());
         let limits = HttpLimits {
             header_bytes: 1,
             ..HttpLimits::default()
         };
-        assert!(http().limits(limits).bind("s").is_err());
+        assert!(http().limits(limits).bind_alone("s").is_err());
         let mut moved = http();
         assert_eq!(moved.declared(), ("127.0.0.1:0", "/mcp"));
         moved.move_to("0.0.0.0:1");
         assert!(
-            moved.bind("s").is_err(),
+            moved.bind_alone("s").is_err(),
             "the operator's address is checked, too"
         );
         let mut kept = http();
         let elsewhere = dir.path().join("t/elsewhere");
         assert!(kept.keep_token_at(elsewhere.clone()));
-        assert_eq!(kept.bind("s").unwrap().token_path(), Some(&*elsewhere));
-        let taken = http().bind("s").unwrap();
+        assert_eq!(
+            kept.bind_alone("s").unwrap().token_path(),
+            Some(&*elsewhere)
+        );
+        let taken = http().bind_alone("s").unwrap();
         let address = taken.local_addr().unwrap().to_string();
-        let second = Http::on(address).local_token_at(&token, ["a"]).bind("s");
+        let second = Http::on(address)
+            .local_token_at(&token, ["a"])
+            .bind_alone("s");
         assert!(second.err().unwrap().to_string().contains("another server"));
     }
 }

@@ -20,6 +20,7 @@ use super::{
     activity::Activity,
     body::Body,
     limits::HttpLimits,
+    linger::Linger,
     refusal::{BAD_HEAD, SLOW_HEAD, Tally},
 };
 
@@ -56,7 +57,7 @@ pub(crate) async fn drive<Io, R>(
     });
 
     let builder = builder(&limits);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(Linger::new(io)), service));
     let half = limits.header_time / 2;
     let mut tick = interval_at(Instant::now() + limits.header_time, half);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -17,7 +17,11 @@ use super::{
 use crate::{Error, Result};
 
 /// The authorities a server answers to, in lower case.
-pub(crate) struct Hosts(Vec<String>);
+pub(crate) struct Hosts {
+    names: Vec<String>,
+    /// What a target that names its scheme may name.
+    schemes: &'static [Scheme],
+}
 
 impl Hosts {
     /// The loopback names at this address, and what the author adds.
@@ -25,17 +29,32 @@ impl Hosts {
     /// A name is accepted bare and with the bound port; a name that was added with a port is
     /// accepted with exactly that.
     pub(crate) fn new(local: SocketAddr, more: &[String]) -> Result<Self> {
-        let port = local.port();
         let own = match local {
             SocketAddr::V4(v4) => v4.ip().to_string(),
             SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
         };
-        let mut names = vec![
+        let names = vec![
             "localhost".to_owned(),
             "127.0.0.1".into(),
             "[::1]".into(),
             own,
         ];
+        Self::named(names, local.port(), more)
+    }
+
+    /// The declared names alone, where others reach the server: from there, none of the
+    /// loopback names can be meant.
+    pub(crate) fn declared(port: u16, names: &[String]) -> Result<Self> {
+        Self::named(Vec::new(), port, names)
+    }
+
+    /// With requests that come through TLS, or through a proxy that ends it.
+    pub(crate) fn with_schemes(mut self, schemes: &'static [Scheme]) -> Self {
+        self.schemes = schemes;
+        self
+    }
+
+    fn named(mut names: Vec<String>, port: u16, more: &[String]) -> Result<Self> {
         let mut hosts = Vec::new();
         for host in more {
             let host = host.to_ascii_lowercase();
@@ -56,16 +75,22 @@ impl Hosts {
             hosts.push(name);
         }
         hosts.dedup();
-        Ok(Self(hosts))
+        Ok(Self {
+            names: hosts,
+            schemes: PLAIN,
+        })
     }
 
     /// What a Unix-domain socket answers to: there is no name to rebind.
     pub(crate) fn localhost() -> Self {
-        Self(vec!["localhost".into()])
+        Self {
+            names: vec!["localhost".into()],
+            schemes: PLAIN,
+        }
     }
 
     fn knows(&self, authority: &[u8]) -> bool {
-        self.0
+        self.names
             .iter()
             .any(|host| host.as_bytes().eq_ignore_ascii_case(authority))
     }
@@ -82,7 +107,7 @@ impl Gate for Hosts {
         // would otherwise win over `Host` in whatever reads it next (RFC 9112 section 3.2.2).
         let uri = request.uri();
         let target = uri.authority().map(|a| a.as_str().as_bytes());
-        if uri.scheme().is_some_and(|scheme| *scheme != Scheme::HTTP) {
+        if uri.scheme().is_some_and(|s| !self.schemes.contains(s)) {
             return Err(&HOST_MALFORMED);
         }
         let authority = match (header, target) {
@@ -98,6 +123,11 @@ impl Gate for Hosts {
         }
     }
 }
+
+pub(crate) static PLAIN: &[Scheme] = &[Scheme::HTTP];
+pub(crate) static TLS: &[Scheme] = &[Scheme::HTTPS];
+/// A proxy may pass on the scheme that its client used.
+pub(crate) static PROXIED: &[Scheme] = &[Scheme::HTTP, Scheme::HTTPS];
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::rate::PeerRate;
 use crate::{Error, Result};
 
 /// What one HTTP transport will hold at most. Every number bounds memory or time.
@@ -39,6 +40,14 @@ pub struct HttpLimits {
     pub session_lifetime: Duration,
     /// Time for running requests to end at a shutdown. 10 s.
     pub drain: Duration,
+    /// How often one network may ask before anybody is asked who they are; more is answered
+    /// 429. `None` is [`PeerRate::default`] where others reach the server, and no limit on
+    /// loopback, where one user of the machine could otherwise lock out another.
+    pub rate: Option<PeerRate>,
+    /// TLS handshakes at once; of one network a quarter. The next is closed. 64.
+    pub handshakes: usize,
+    /// Time for a TLS handshake. 5 s.
+    pub handshake_time: Duration,
 }
 
 impl Default for HttpLimits {
@@ -56,6 +65,9 @@ impl Default for HttpLimits {
             session_idle: Duration::from_secs(5 * 60),
             session_lifetime: Duration::from_secs(24 * 60 * 60),
             drain: Duration::from_secs(10),
+            rate: None,
+            handshakes: 64,
+            handshake_time: Duration::from_secs(5),
         }
     }
 }
@@ -79,6 +91,12 @@ impl HttpLimits {
             session_idle: self.session_idle.min(other.session_idle),
             session_lifetime: self.session_lifetime.min(other.session_lifetime),
             drain: self.drain.min(other.drain),
+            rate: match (self.rate, other.rate) {
+                (Some(a), Some(b)) => Some(a.narrowed_by(b)),
+                (a, b) => a.or(b),
+            },
+            handshakes: self.handshakes.min(other.handshakes),
+            handshake_time: self.handshake_time.min(other.handshake_time),
         }
     }
 
@@ -95,6 +113,9 @@ impl HttpLimits {
             ("body_time", self.body_time == zero),
             ("streams", self.streams == 0),
             ("session_idle", self.session_idle == zero),
+            ("rate", self.rate.is_some_and(|rate| !rate.is_usable())),
+            ("handshakes", self.handshakes == 0),
+            ("handshake_time", self.handshake_time == zero),
             (
                 "session_lifetime",
                 self.session_lifetime < Duration::from_secs(1),

@@ -18,15 +18,17 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    api_keys,
     authenticate::Auth,
-    connection::drive,
     endpoint::Endpoint,
+    front::{self, Front},
     headers::DecidingHeaders,
     host::Hosts,
     limits::HttpLimits,
     origin::Origins,
-    refusal::{CONNECTION_CAP, PreAuthSink, Tally},
-    ring::{Shared, ring},
+    rate::Limiter,
+    refusal::{CONNECTION_CAP, PreAuthSink, Tally, UNDECLARED_PROXY},
+    ring::{Issued, Shared},
     rmcp_leaf::Leaf,
     session_cap::BoundedSessions,
 };
@@ -40,6 +42,7 @@ pub(crate) struct Bound {
     pub(crate) endpoint: Endpoint,
     pub(crate) limits: HttpLimits,
     pub(crate) legacy_sessions: bool,
+    pub(crate) issued: Issued,
 }
 
 /// Where connections come from.
@@ -49,6 +52,8 @@ pub(crate) enum Listener {
         local: SocketAddr,
         auth: Arc<Auth>,
         token: Option<PathBuf>,
+        front: Arc<Front>,
+        limiter: Option<Arc<Limiter>>,
     },
     #[cfg(unix)]
     Unix(super::unix::Socket),
@@ -62,7 +67,10 @@ pub(crate) enum Accepted<Io> {
         auth: Arc<Auth>,
     },
     /// Closed at once.
-    Refused { control: &'static str },
+    Refused {
+        control: &'static str,
+        peer: Option<IpAddr>,
+    },
 }
 
 /// A socket that accepts.
@@ -70,6 +78,9 @@ pub(crate) trait Accept: Send + Sync {
     type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
     fn accept(&self) -> impl Future<Output = io::Result<Accepted<Self::Io>>> + Send;
+
+    /// What stands before the ring.
+    fn front(&self) -> Arc<Front>;
 }
 
 impl Bound {
@@ -82,6 +93,53 @@ impl Bound {
         }
     }
 
+    /// What clients write before the address.
+    pub(crate) fn scheme(&self) -> &'static str {
+        match &self.listener {
+            Listener::Tcp { front, .. } => front.scheme(),
+            #[cfg(unix)]
+            Listener::Unix(_) => "http",
+        }
+    }
+
+    /// Hears signals from here on; inside of the runtime, before the server says that it is
+    /// there.
+    pub(crate) fn hear(&self) {
+        #[cfg(feature = "tls")]
+        if let Listener::Tcp { front, .. } = &self.listener
+            && let Some(secure) = &front.secure
+        {
+            secure.hear();
+        }
+    }
+
+    /// Files that decide who the server is: where they are, what each is, and whether it is a
+    /// secret.
+    pub(crate) fn own_files(&self) -> Vec<(&'static str, &Path, bool)> {
+        let mut own = Vec::new();
+        own.extend(
+            self.token_path()
+                .map(|path| ("the token file", path, false)),
+        );
+        if let Listener::Tcp { auth, .. } = &self.listener
+            && let Auth::ApiKeys(keys) = &**auth
+        {
+            own.push(("the file of API keys", keys.path(), true));
+        }
+        #[cfg(feature = "tls")]
+        if let Listener::Tcp { front, .. } = &self.listener
+            && let Some(secure) = &front.secure
+        {
+            own.push(("the certificate file", secure.chain_path(), false));
+            own.push(("the private key file", secure.key_path(), true));
+            let authorities = secure.authorities_path();
+            own.extend(
+                authorities.map(|path| ("the file of the clients' authorities", path, false)),
+            );
+        }
+        own
+    }
+
     /// The file with the token, for the client's configuration.
     pub(crate) fn token_path(&self) -> Option<&Path> {
         match &self.listener {
@@ -91,10 +149,20 @@ impl Bound {
         }
     }
 
-    /// What it still does in the file system: it clears its socket away.
+    /// What it still does in the file system: it clears its socket away, and reads renewed
+    /// certificates and keys.
     pub(crate) fn needs(&self) -> Vec<crate::capability::FileNeed> {
         match &self.listener {
-            Listener::Tcp { .. } => Vec::new(),
+            #[cfg_attr(not(feature = "tls"), allow(unused_variables))]
+            Listener::Tcp { auth, front, .. } => {
+                let mut needs = Vec::new();
+                #[cfg(feature = "tls")]
+                needs.extend(front.secure.iter().flat_map(|secure| secure.needs()));
+                if let Auth::ApiKeys(keys) = &**auth {
+                    needs.push(keys.need());
+                }
+                needs
+            }
             #[cfg(unix)]
             Listener::Unix(socket) => socket
                 .folder()
@@ -124,28 +192,57 @@ impl Bound {
             endpoint,
             limits,
             legacy_sessions,
+            issued,
         } = self;
         // Ends what still runs when the drain is over; rmcp's sessions hang on it, too.
         let stop = CancellationToken::new();
         let _stop = stop.clone().drop_guard();
         let sessions = Arc::new(BoundedSessions::new(&limits));
-        let shared = Shared {
+        let limiter = match &listener {
+            Listener::Tcp { limiter, .. } => limiter.clone(),
+            #[cfg(unix)]
+            Listener::Unix(_) => None,
+        };
+        let shared = Arc::new(Shared {
             hosts: Arc::new(hosts),
             origins: Arc::new(origins),
             endpoint: Arc::new(endpoint),
             headers: Arc::new(DecidingHeaders),
+            issued,
             leaf: Leaf::new(make, &sessions, &limits, legacy_sessions, stop.clone()),
             sealer,
             sessions,
+            limiter,
             limits,
-        };
+        });
         let mut tasks = JoinSet::new();
         tasks.spawn(sweep(shared.sessions.clone(), shutdown.clone()));
         match listener {
-            Listener::Tcp { socket, auth, .. } => {
+            Listener::Tcp {
+                socket,
+                auth,
+                front,
+                limiter,
+                ..
+            } => {
                 let socket = tokio::net::TcpListener::from_std(socket)
                     .map_err(|e| Error::new(format!("the listener cannot be used: {e}")))?;
-                let listener = Tcp { socket, auth };
+                if let Auth::ApiKeys(keys) = &*auth {
+                    let tally = Tally::new(sink.clone(), None);
+                    tasks.spawn(api_keys::watch(keys.clone(), tally, shutdown.clone()));
+                }
+                #[cfg(feature = "tls")]
+                if let Some(secure) = &front.secure {
+                    let tally = Tally::new(sink.clone(), None);
+                    let watch = super::tls::watch(secure.clone(), tally, shutdown.clone());
+                    tasks.spawn(watch);
+                }
+                let listener = Tcp {
+                    socket,
+                    auth,
+                    front,
+                    limiter,
+                };
                 accept(&listener, &shared, &sink, &shutdown, &mut tasks).await;
             }
             #[cfg(unix)]
@@ -167,7 +264,7 @@ impl Bound {
 /// Accepts until the shutdown; each connection is a task.
 async fn accept<S: ServerHandler, L: Accept>(
     listener: &L,
-    shared: &Shared<S>,
+    shared: &Arc<Shared<S>>,
     sink: &Arc<dyn PreAuthSink>,
     shutdown: &CancellationToken,
     tasks: &mut JoinSet<()>,
@@ -195,15 +292,17 @@ async fn accept<S: ServerHandler, L: Accept>(
         match accepted {
             Ok(Accepted::Connection { io, peer, auth }) => {
                 let tally = Tally::new(sink.clone(), peer);
-                let ring = ring(shared, &auth, &tally);
-                let (limits, shutdown) = (shared.limits.clone(), shutdown.clone());
+                let (front, shared) = (listener.front(), shared.clone());
+                let shutdown = shutdown.clone();
                 let place = place.take();
                 tasks.spawn(async move {
-                    drive(io, ring, limits, tally, shutdown).await;
+                    front::serve(io, front, shared, auth, tally, shutdown).await;
                     drop(place);
                 });
             }
-            Ok(Accepted::Refused { control }) => Tally::new(sink.clone(), None).count(control),
+            Ok(Accepted::Refused { control, peer }) => {
+                Tally::new(sink.clone(), peer).count(control);
+            }
             // A peer that left, or no descriptors: one of them passes at once, the other in
             // a moment, and neither is a reason to stop.
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
@@ -230,6 +329,9 @@ async fn all(tasks: &mut JoinSet<()>) {
 struct Tcp {
     socket: tokio::net::TcpListener,
     auth: Arc<Auth>,
+    front: Arc<Front>,
+    #[cfg_attr(not(feature = "tls"), allow(dead_code))]
+    limiter: Option<Arc<Limiter>>,
 }
 
 impl Accept for Tcp {
@@ -237,12 +339,38 @@ impl Accept for Tcp {
 
     async fn accept(&self) -> io::Result<Accepted<Self::Io>> {
         let (io, peer) = self.socket.accept().await?;
+        // A socket for both families names IPv4 peers in IPv6's clothes, which would put all
+        // of them into one network.
+        let peer = peer.ip().to_canonical();
+        let refused = |control| {
+            Ok(Accepted::Refused {
+                control,
+                peer: Some(peer),
+            })
+        };
+        if let Some(proxies) = &self.front.proxies
+            && !proxies.trusts(peer)
+        {
+            return refused(UNDECLARED_PROXY);
+        }
+        // Before the handshake, which is what costs.
+        #[cfg(feature = "tls")]
+        if let Some(limiter) = &self.limiter
+            && self.front.pays_for_connections()
+            && limiter.connection(peer).is_err()
+        {
+            return refused(super::refusal::RATE.control);
+        }
         io.set_nodelay(true)?;
         Ok(Accepted::Connection {
             io,
-            peer: Some(peer.ip()),
+            peer: Some(peer),
             auth: self.auth.clone(),
         })
+    }
+
+    fn front(&self) -> Arc<Front> {
+        self.front.clone()
     }
 }
 

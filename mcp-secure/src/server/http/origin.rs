@@ -17,15 +17,23 @@ pub(crate) struct Origins(Vec<String>);
 
 impl Origins {
     /// Our own loopback origins, and what the author adds.
-    pub(crate) fn new(port: u16, more: &[String]) -> Result<Self> {
+    pub(crate) fn new(scheme: &str, port: u16, more: &[String]) -> Result<Self> {
         let mut origins = Vec::new();
         for host in ["localhost", "127.0.0.1", "[::1]"] {
             // Browsers leave out the default port (RFC 6454 section 6.2).
-            origins.push(match port {
-                80 => format!("http://{host}"),
-                _ => format!("http://{host}:{port}"),
+            origins.push(match (scheme, port) {
+                ("http", 80) | ("https", 443) => format!("{scheme}://{host}"),
+                _ => format!("{scheme}://{host}:{port}"),
             });
         }
+        let more = Self::declared(more)?;
+        origins.extend(more.0);
+        Ok(Self(origins))
+    }
+
+    /// What the author adds, alone: an endpoint that others reach has no pages of its own.
+    pub(crate) fn declared(more: &[String]) -> Result<Self> {
+        let mut origins = Vec::new();
         for origin in more {
             let parsed = url::Url::parse(origin).ok().map(|url| url.origin());
             match parsed {
@@ -87,7 +95,7 @@ mod tests {
 
     #[test]
     fn an_origin_matches_whole_or_not_at_all() {
-        let origins = Origins::new(8443, &["https://app.example".to_owned()]).unwrap();
+        let origins = Origins::new("http", 8443, &["https://app.example".to_owned()]).unwrap();
         for (origin, expected) in [
             ("http://localhost:8443", true),
             ("http://127.0.0.1:8443", true),
@@ -129,9 +137,19 @@ mod tests {
 
     #[test]
     fn at_port_80_a_browser_leaves_the_port_out() {
-        let origins = Origins::new(80, &[]).unwrap();
+        let origins = Origins::new("http", 80, &[]).unwrap();
         assert!(passes(&origins, &[b"http://localhost"]));
         assert!(!passes(&origins, &[b"http://localhost:80"]));
+    }
+
+    #[test]
+    fn over_tls_the_own_origin_is_https() {
+        let origins = Origins::new("https", 443, &[]).unwrap();
+        assert!(passes(&origins, &[b"https://localhost"]));
+        assert!(!passes(&origins, &[b"http://localhost"]));
+        let declared = Origins::declared(&["https://app.example".to_owned()]).unwrap();
+        assert!(passes(&declared, &[b"https://app.example"]));
+        assert!(!passes(&declared, &[b"https://localhost"]));
     }
 
     #[test]
@@ -146,7 +164,10 @@ mod tests {
             "file:///etc",
             "https://*.example",
         ] {
-            assert!(Origins::new(1, &[bad.to_owned()]).is_err(), "{bad:?}");
+            assert!(
+                Origins::new("http", 1, &[bad.to_owned()]).is_err(),
+                "{bad:?}"
+            );
         }
     }
 }

@@ -47,7 +47,17 @@ impl Tally {
 
     /// Counts a refusal and makes its answer.
     pub(crate) fn refuse(&self, refusal: &Refusal, version: Version) -> Response<Body> {
-        self.count(refusal.control);
+        self.refuse_as(refusal.control, refusal, version)
+    }
+
+    /// As [`refuse`](Self::refuse), for a check with a finer name than its answer.
+    pub(crate) fn refuse_as(
+        &self,
+        control: &'static str,
+        refusal: &Refusal,
+        version: Version,
+    ) -> Response<Body> {
+        self.count(control);
         let mut response = refusal.response();
         response.extensions_mut().insert(Counted);
         // Whoever is turned away at the door starts over with a new connection, so an
@@ -58,6 +68,15 @@ impl Tally {
                 .insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
+    }
+
+    /// The same, for what a proxy asks in the name of this address.
+    pub(crate) fn for_peer(&self, peer: IpAddr) -> Self {
+        Self::new(self.sink.clone(), Some(peer))
+    }
+
+    pub(crate) fn peer(&self) -> Option<IpAddr> {
+        self.peer
     }
 
     pub(crate) fn count(&self, control: &'static str) {
@@ -114,10 +133,18 @@ macro_rules! refusals {
 }
 
 refusals! {
+    /// With a `Retry-After` that is computed.
+    RATE: "http/rate", TOO_MANY_REQUESTS, -32600, "Too Many Requests";
+    PROXY_SILENT: "http/proxy", BAD_REQUEST, -32600,
+        "Bad Request: the proxy does not say for whom it asks";
+    PROXY_PLAIN: "http/proxy", FORBIDDEN, -32600, "Forbidden: use HTTPS";
     HOST_MALFORMED: "http/host", BAD_REQUEST, -32600, "Bad Request: exactly one Host is needed";
     HOST_UNKNOWN: "http/host", FORBIDDEN, -32600, "Forbidden: this host is not served here";
     ORIGIN: "http/origin", FORBIDDEN, -32600, "Forbidden: this origin may not call here";
     PATH: "http/path", NOT_FOUND, -32600, "Not Found";
+    /// A credential in the URL; the request is not looked at further.
+    QUERY_TOKEN: "http/query-token", BAD_REQUEST, -32600,
+        "Bad Request: a token does not belong in the URL";
     METHOD: "http/method", METHOD_NOT_ALLOWED, -32600, "Method Not Allowed",
         "allow" => "GET, POST, DELETE";
     /// No credential, or one that cannot be read.
@@ -126,6 +153,19 @@ refusals! {
     /// A credential that is not ours. RFC 6750 section 3.1 names the error code.
     INVALID_TOKEN: "http/auth", UNAUTHORIZED, -32600, "Unauthorized",
         "www-authenticate" => "Bearer error=\"invalid_token\"";
+    /// Two credentials, or one in a wrong place.
+    #[cfg_attr(not(feature = "oauth"), allow(dead_code))]
+    INVALID_REQUEST_HEAD: "http/auth", BAD_REQUEST, -32600, "Bad Request";
+    /// Who would have to be asked about a token does not answer.
+    #[cfg_attr(not(feature = "oauth"), allow(dead_code))]
+    ISSUER_UNAVAILABLE: "oauth/unavailable", SERVICE_UNAVAILABLE, -32603,
+        "Service Unavailable: tokens cannot be checked now";
+    /// A good token without a scope that this needs. The challenge names all that are needed.
+    INSUFFICIENT_SCOPE: "authorize/scope", FORBIDDEN, -31005, "Forbidden: insufficient scope";
+    /// No client certificate, or one that the table does not have.
+    #[cfg_attr(not(feature = "tls"), allow(dead_code))]
+    CERTIFICATE: "http/auth", FORBIDDEN, -32600,
+        "Forbidden: a client certificate that is known here is needed";
     DUPLICATE_HEADER: "http/headers", BAD_REQUEST, -32020, "Bad Request: a header occurs twice";
     CONTENT_TYPE: "http/content-type", UNSUPPORTED_MEDIA_TYPE, -32600,
         "Unsupported Media Type: send application/json";
@@ -146,6 +186,20 @@ refusals! {
 
 /// A connection was not read at all, because as many are open as may be.
 pub(crate) const CONNECTION_CAP: &str = "http/connections";
+/// A peer that is not a declared proxy connected.
+pub(crate) const UNDECLARED_PROXY: &str = "http/proxy";
+/// A handshake failed: no TLS, a version or a certificate that is not taken.
+#[cfg(feature = "tls")]
+pub(crate) const HANDSHAKE: &str = "tls/handshake";
+/// A handshake took too long.
+#[cfg(feature = "tls")]
+pub(crate) const HANDSHAKE_TIME: &str = "tls/handshake-time";
+/// As many handshakes were going on as may be, in all or of one network.
+#[cfg(feature = "tls")]
+pub(crate) const HANDSHAKES: &str = "tls/handshakes";
+/// The files changed, and what they hold is not used.
+#[cfg(feature = "tls")]
+pub(crate) const RELOAD: &str = "tls/reload";
 /// A connection did not deliver its first request head in time.
 pub(crate) const SLOW_HEAD: &str = "http/head-time";
 /// A request head was too large or was not HTTP; the connection is closed.

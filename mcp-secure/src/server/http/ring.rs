@@ -13,18 +13,23 @@ use tower::{Layer, Service, util::MapResponseLayer};
 use super::{
     authenticate::{AuthenticateLayer, Authenticator},
     body::Body,
+    challenge::Challenges,
     endpoint::Endpoint,
     gate::GateLayer,
     headers::DecidingHeaders,
     host::Hosts,
     hygiene::harden,
     limits::HttpLimits,
+    metadata::{Metadata, MetadataLayer},
     origin::Origins,
+    query::NoQueryTokens,
+    rate::{Limiter, RateLayer},
     refusal::Tally,
     request_body::BodyLimitLayer,
     rmcp_leaf::Leaf,
     sealed_sessions::SealedSessionsLayer,
     session_cap::{BoundedSessions, SessionCapLayer},
+    step_up::StepUpLayer,
     unrecorded::UnrecordedLayer,
 };
 use crate::state::Sealer;
@@ -35,10 +40,20 @@ pub(crate) struct Shared<S> {
     pub(crate) origins: Arc<Origins>,
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) headers: Arc<DecidingHeaders>,
+    /// Where tokens come from, if they are an authorization server's.
+    pub(crate) issued: Issued,
+    pub(crate) limiter: Option<Arc<Limiter>>,
     pub(crate) limits: HttpLimits,
     pub(crate) sealer: Sealer,
     pub(crate) sessions: Arc<BoundedSessions>,
     pub(crate) leaf: Leaf<S>,
+}
+
+/// What a server says that takes the tokens of an authorization server.
+#[derive(Clone, Default)]
+pub(crate) struct Issued {
+    pub(crate) metadata: Option<Arc<Metadata>>,
+    pub(crate) challenges: Option<Arc<Challenges>>,
 }
 
 /// The ring of one connection.
@@ -60,6 +75,8 @@ where
         origins,
         endpoint,
         headers,
+        issued,
+        limiter,
         limits,
         sealer,
         sessions,
@@ -67,11 +84,15 @@ where
     } = shared;
     (
         MapResponseLayer::new(harden),
+        RateLayer::new(limiter, tally),
         GateLayer::new(hosts, tally),
+        MetadataLayer::new(&issued.metadata, tally),
         GateLayer::new(origins, tally),
         GateLayer::new(endpoint, tally),
+        GateLayer::new(&Arc::new(NoQueryTokens), tally),
         AuthenticateLayer::new(authenticator, tally),
         UnrecordedLayer::new(tally),
+        StepUpLayer::new(&issued.challenges),
         GateLayer::new(headers, tally),
         BodyLimitLayer::new(limits.body_bytes, limits.body_time, tally),
         SealedSessionsLayer::new(sealer, limits.session_lifetime, tally),

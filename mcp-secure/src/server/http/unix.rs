@@ -102,10 +102,12 @@ mod socket {
         server::http::{
             authenticate::Auth,
             endpoint::Endpoint,
+            front::Front,
             host::Hosts,
             listener::{Accept, Accepted, Bound, Listener},
             origin::Origins,
             refusal::FOREIGN_PEER,
+            ring::Issued,
         },
     };
 
@@ -127,6 +129,8 @@ mod socket {
         listener: tokio::net::UnixListener,
         scopes: Vec<String>,
         uid: u32,
+        /// There is none: the file system is the door.
+        front: Arc<Front>,
         _file: SocketFile,
     }
 
@@ -173,6 +177,7 @@ mod socket {
                 endpoint: Endpoint::new("/mcp")?,
                 limits,
                 legacy_sessions,
+                issued: Issued::default(),
             })
         }
     }
@@ -253,6 +258,7 @@ mod socket {
                 listener,
                 scopes,
                 uid,
+                front: Arc::default(),
                 _file: file,
             })
         }
@@ -267,6 +273,7 @@ mod socket {
             if uid != self.uid {
                 return Ok(Accepted::Refused {
                     control: FOREIGN_PEER,
+                    peer: None,
                 });
             }
             let principal =
@@ -277,6 +284,10 @@ mod socket {
                 peer: None,
                 auth: Arc::new(Auth::Peer(principal)),
             })
+        }
+
+        fn front(&self) -> Arc<Front> {
+            self.front.clone()
         }
     }
 

@@ -47,6 +47,31 @@ pub(in crate::server) fn with_definition<T>(
     (stdio, http, unix): (bool, bool, bool),
     f: impl FnOnce(&Declared<'_>) -> T,
 ) -> T {
+    with_http(definition, (stdio, http, unix), loopback(), f)
+}
+
+/// What most tests declare.
+fn loopback() -> DeclaredHttp {
+    DeclaredHttp {
+        addr: "127.0.0.1:8443".into(),
+        path: "/mcp".into(),
+        shown: "http",
+        scheme: "http",
+        host: None,
+        is_behind_proxy: false,
+        unfit: Some(Unfit {
+            why: "the server has no TLS",
+            help: "add it",
+        }),
+    }
+}
+
+pub(in crate::server) fn with_http<T>(
+    definition: &Definition<()>,
+    (stdio, http, unix): (bool, bool, bool),
+    declared: DeclaredHttp,
+    f: impl FnOnce(&Declared<'_>) -> T,
+) -> T {
     let grants = [FsGrant::<Notes>::from_operator().into()];
     let limits = Limits::default();
     let transports = Declared::transports(stdio, http, unix);
@@ -57,10 +82,7 @@ pub(in crate::server) fn with_definition<T>(
         limits: &limits,
         text: crate::TextPolicy::default(),
         stdio,
-        http: http.then(|| DeclaredHttp {
-            addr: "127.0.0.1:8443".into(),
-            path: "/mcp".into(),
-        }),
+        http: http.then_some(declared),
         unix: unix.then(|| Some("/run/in-code.sock".into())),
         manifest,
     })
@@ -86,6 +108,24 @@ fn transport(declared: (bool, bool, bool), line: &str, toml: &str) -> Result<Tra
 }
 
 const ALL: (bool, bool, bool) = (true, true, true);
+
+#[test]
+fn the_operator_does_not_move_a_server_to_where_others_reach_it() {
+    let http = (false, true, false);
+    for (line, toml, at) in [
+        ("--http 0.0.0.0:80", "", "--http: "),
+        (
+            "--http",
+            "[http]\naddr = \"0.0.0.0:80\"",
+            "notes.toml:2:1: `http.addr`: ",
+        ),
+    ] {
+        let error = transport(http, line, toml).unwrap_err().to_string();
+        let words = "others reach `0.0.0.0:80`, and the server has no TLS\n  help: add it";
+        assert_eq!(error, format!("{at}{words}"));
+    }
+    assert!(transport(http, "--http 127.0.0.2:80", "").is_ok());
+}
 
 #[test]
 fn the_only_transport_is_the_default_and_stdio_is_that_of_several() {

@@ -79,6 +79,13 @@ pub(crate) const ATTEMPTS: Rows = &[
         rustix::process::setrlimit(Resource::Core, raised)?;
         Ok("done".to_owned())
     }),
+    (
+        "be dumped, or looked into by a debugger",
+        |_| match rustix::process::dumpable_behavior()? {
+            DumpableBehavior::NotDumpable => Err(Errno::PERM.into()),
+            other => Ok(format!("{other:?}")),
+        },
+    ),
     ("be dumpable again", |_| {
         rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable)?;
         Ok("done".to_owned())

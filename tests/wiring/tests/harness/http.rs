@@ -108,6 +108,16 @@ impl Exchange {
         heard.recv_timeout(time).unwrap_or(false)
     }
 
+    /// Whether a chunked answer comes to its end in this time; the connection may live on.
+    pub(crate) fn ends_within(self, time: Duration) -> bool {
+        let (sender, ended) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let mut lines = self.stream.lines().map_while(Result::ok);
+            let _ = sender.send(lines.any(|line| line == "0"));
+        });
+        ended.recv_timeout(time).unwrap_or(false)
+    }
+
     /// The whole body of an answer that has a length.
     pub(crate) fn body(&mut self) -> String {
         let length = self

@@ -6,11 +6,17 @@
 
 mod client;
 mod http;
+mod namespace;
+mod pki;
 mod server;
+mod wire;
 
 pub(crate) use client::{Begun, Client, code, is_refusal, is_tool_error, message, text};
 pub(crate) use http::Exchange;
+pub(crate) use namespace::in_namespace;
+pub(crate) use pki::{Authority, Pair, private};
 pub(crate) use server::{Server, Setup};
+pub(crate) use wire::{Caller, Wire, connect};
 
 use serde_json::Value;
 

@@ -33,6 +33,7 @@ pub(crate) struct Setup {
     audit: Option<String>,
     file_size: Option<u64>,
     unix: bool,
+    address: Option<String>,
 }
 
 impl Setup {
@@ -49,6 +50,7 @@ impl Setup {
             audit: None,
             file_size: None,
             unix: false,
+            address: None,
             folder,
         };
         setup.set("SCOPES", "files:read files:write");
@@ -87,6 +89,12 @@ impl Setup {
     /// Another place for the audit log.
     pub(crate) fn audit(mut self, path: &str) -> Self {
         self.audit = Some(path.to_owned());
+        self
+    }
+
+    /// The operator's address for HTTP.
+    pub(crate) fn http_at(mut self, address: &str) -> Self {
+        self.address = Some(address.to_owned());
         self
     }
 
@@ -220,6 +228,7 @@ impl Setup {
             Transport::Http if self.unix => "--unix",
             Transport::Http => "--http",
         });
+        command.args(&self.address);
         if !files.is_empty() {
             command.args(["--grant", &format!("files={files}")]);
         }
@@ -246,9 +255,9 @@ impl Setup {
 
 /// The port in a line such as `listening on http://127.0.0.1:8730/mcp`.
 fn port_in(line: &str) -> Option<u16> {
-    let (_, rest) = line.split_once("127.0.0.1:")?;
-    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-    digits.parse().ok()
+    let (_, address) = line.strip_prefix("listening on ")?.split_once("://")?;
+    let (authority, _) = address.split_once('/')?;
+    authority.rsplit_once(':')?.1.parse().ok()
 }
 
 /// A running server; killed when the test ends.
@@ -280,6 +289,11 @@ impl Server {
     /// The path of the socket, if it has one and no port.
     pub(crate) fn socket(&self) -> Option<&Path> {
         self.socket.as_deref()
+    }
+
+    /// Where all its files are.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.folder.path().to_owned()
     }
 
     pub(crate) fn token(&self) -> String {
@@ -490,9 +504,13 @@ impl Server {
 
     /// Asks the server to end, as a supervisor does.
     pub(crate) fn terminate(&self) {
+        self.signal(rustix::process::Signal::TERM);
+    }
+
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = i32::try_from(self.child.borrow().id()).unwrap();
         let pid = rustix::process::Pid::from_raw(pid).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
     }
 
     /// Waits for the end of the process and says how long it took.

@@ -1,0 +1,184 @@
+//! How this server says who it is when it asks the issuer: a secret, or a key of its own.
+
+use std::path::Path;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::HeaderValue;
+use jsonwebtoken::{EncodingKey, crypto::aws_lc};
+use rustls::pki_types::{PrivateKeyDer, pem::PemObject as _};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::{Algorithm, jws::encode};
+use crate::error::{Error, Result};
+
+/// What `client_secret_basic` sends (RFC 6749 section 2.3.1: both halves form-encoded, or a
+/// `:` in one would move the border).
+pub(super) fn basic(client: &str, secret: &str) -> Result<HeaderValue> {
+    let form =
+        |text: &str| -> String { url::form_urlencoded::byte_serialize(text.as_bytes()).collect() };
+    let pair = Zeroizing::new(format!("{}:{}", form(client), form(secret)));
+    let value = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
+    let mut value = HeaderValue::from_str(&value)
+        .map_err(|_| Error::new("the secret of the client cannot be sent"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// A private key, and what it is called.
+pub(super) struct ClientKey {
+    key: EncodingKey,
+    algorithm: Algorithm,
+    kid: Option<String>,
+}
+
+/// Seconds that an assertion lives.
+const LIFETIME: u64 = 60;
+
+impl ClientKey {
+    /// Reads a key in PEM form: PKCS #8 for elliptic curves, PKCS #1 for RSA, which is what the
+    /// cryptographic library takes.
+    pub(super) fn read(path: &Path, algorithm: Algorithm, kid: Option<String>) -> Result<Self> {
+        use Algorithm::{ES256, ES384, EdDSA};
+
+        let pem = secret_file(path)?;
+        let wrong = |what: &str| Error::new(format!("the key in `{}` {what}", path.display()));
+        let der = PrivateKeyDer::from_pem_slice(pem.as_bytes())
+            .map_err(|_| wrong("is no private key in PEM form"))?;
+        let key = match (&der, algorithm) {
+            (PrivateKeyDer::Pkcs8(der), ES256 | ES384) => {
+                EncodingKey::from_ec_der(der.secret_pkcs8_der())
+            }
+            (PrivateKeyDer::Pkcs8(der), EdDSA) => EncodingKey::from_ed_der(der.secret_pkcs8_der()),
+            (PrivateKeyDer::Pkcs1(der), _) if !matches!(algorithm, ES256 | ES384 | EdDSA) => {
+                EncodingKey::from_rsa_der(der.secret_pkcs1_der())
+            }
+            _ => {
+                return Err(wrong("is of another form than its algorithm needs").help(
+                    "write PKCS #8 (`BEGIN PRIVATE KEY`) for an elliptic curve, PKCS #1 \
+                     (`BEGIN RSA PRIVATE KEY`) for RSA",
+                ));
+            }
+        };
+        let key = Self {
+            key,
+            algorithm,
+            kid,
+        };
+        match key.sign(b"") {
+            Some(_) => Ok(key),
+            None => Err(wrong(&format!("cannot sign by {algorithm}"))
+                .help("name the algorithm that the key is for")),
+        }
+    }
+
+    /// `private_key_jwt` (RFC 7523 section 2.2). The audience is the issuer and nothing else:
+    /// an endpoint as audience lets one issuer use the assertion at another
+    /// (draft-ietf-oauth-rfc7523bis).
+    pub(super) fn assertion(&self, client: &str, issuer: &str, now: u64) -> Option<String> {
+        let mut id = [0; 16];
+        getrandom::fill(&mut id).ok()?;
+        let mut header = json!({"alg": self.algorithm.name(), "typ": "JWT"});
+        if let Some(kid) = &self.kid {
+            header.as_object_mut()?.insert("kid".to_owned(), json!(kid));
+        }
+        let claims = json!({
+            "iss": client, "sub": client, "aud": issuer, "jti": encode(&id),
+            "iat": now, "exp": now + LIFETIME,
+        });
+        let signed = format!(
+            "{}.{}",
+            encode(header.to_string().as_bytes()),
+            encode(claims.to_string().as_bytes())
+        );
+        let signature = self.sign(signed.as_bytes())?;
+        Some(format!("{signed}.{}", encode(&signature)))
+    }
+
+    fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
+        let algorithm = self.algorithm.of_crate();
+        let signer = (aws_lc::DEFAULT_PROVIDER.signer_factory)(&algorithm, &self.key).ok()?;
+        signer.try_sign(message).ok()
+    }
+}
+
+/// A secret of the operator, without the line end. A file that every user of the machine can
+/// read stops the start.
+pub(super) fn secret_file(path: &Path) -> Result<Zeroizing<String>> {
+    use std::io::Read as _;
+
+    let wrong = |what: String| Error::new(format!("the secret in `{}` {what}", path.display()));
+    let mut file =
+        std::fs::File::open(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let about = file
+        .metadata()
+        .map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    if !about.is_file() {
+        return Err(wrong("is not in a regular file".to_owned()).help("name a file"));
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        if about.permissions().mode() & 0o007 != 0 {
+            return Err(wrong("can be read by every user".to_owned()).help(format!(
+                "try `chmod 600 '{}'`, or `defaultMode: 0440` for a secret of Kubernetes",
+                path.display()
+            )));
+        }
+    }
+    let mut text = Zeroizing::new(String::new());
+    file.by_ref()
+        .take(MAX_SECRET + 1)
+        .read_to_string(&mut text)
+        .map_err(|_| wrong("is not text".to_owned()))?;
+    let len = text.trim_end_matches(['\r', '\n']).len();
+    if text.len() as u64 > MAX_SECRET || len == 0 {
+        return Err(wrong("is empty, or too long for one".to_owned()));
+    }
+    text.truncate(len);
+    Ok(text)
+}
+
+const MAX_SECRET: u64 = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_secret_with_a_colon_stays_a_secret() {
+        let value = basic("a:b", "c d:é").unwrap();
+        assert!(value.is_sensitive());
+        let sent = STANDARD.decode(&value.as_bytes()[6..]).unwrap();
+        assert_eq!(sent, b"a%3Ab:c+d%3A%C3%A9");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_secret_that_everybody_can_read_is_none() {
+        use std::{fs, os::unix::fs::PermissionsExt as _};
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        let write = |text: &str, mode| {
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            secret_file(&path).map(|text| text.to_string())
+        };
+        assert_eq!(write("s3cret\n", 0o600).unwrap(), "s3cret");
+        assert_eq!(write("s3cret\r\n", 0o440).unwrap(), "s3cret");
+        assert_eq!(write(" s ", 0o600).unwrap(), " s ");
+        for (text, mode) in [
+            ("s3cret", 0o644),
+            ("s3cret", 0o602),
+            ("", 0o600),
+            ("\n", 0o600),
+        ] {
+            let error = write(text, mode).unwrap_err().to_string();
+            assert!(!error.contains("s3cret"), "{error}");
+        }
+        assert!(write(&"x".repeat(16 * 1024 + 1), 0o600).is_err());
+        assert!(secret_file(folder.path()).is_err());
+    }
+}

@@ -1,0 +1,43 @@
+//! An OAuth 2.1 resource server: access tokens of one issuer, checked here.
+//!
+//! [`ResourceServer`] is what an author declares; [`Verifier`] is what a transport asks. This
+//! room knows HTTP heads, tokens and issuers. It must never import a transport, a layer or a
+//! tool, and no token leaves it: not in an error, not in a log, not in a [`Principal`].
+//!
+//! ```text
+//! builder, resource   what the author declares    verifier    one request: token to principal
+//! jws, json, key      the form of signed tokens   claims, scopes   what they must say
+//! discovery, jwks     what is asked of an issuer  cache, clock     what is remembered
+//! introspect, client_auth   opaque tokens         dpop             proof of possession
+//! ```
+//!
+//! Sources: OAuth 2.1 section 5, RFC 6750, 7515 to 7519, 7662, 8414, 8705, 8707, 8725, 9068, 9449.
+//!
+//! [`Principal`]: super::Principal
+
+mod algorithm;
+mod builder;
+mod cache;
+mod claims;
+mod client_auth;
+mod clock;
+mod discovery;
+mod dpop;
+mod error;
+mod introspect;
+mod json;
+mod jwks;
+mod jws;
+mod key;
+mod resource;
+mod scopes;
+#[cfg(test)]
+mod tests;
+mod verifier;
+
+pub use algorithm::Algorithm;
+pub use builder::ResourceServer;
+pub use dpop::Dpop;
+pub(crate) use error::{TokenError, TokenErrorKind};
+pub use introspect::Introspection;
+pub(crate) use verifier::{Verdict, Verifier};

@@ -1,0 +1,139 @@
+// A real authorization server on loopback, for the tests of a resource server.
+//
+//   node issuer.mjs '{"port": 0, "keys": [{"pem": "…", "kid": "…", "alg": "ES256", "use": "sig"}], "resources": {"URL": "jwt" | "opaque"}, "scopes": "a b"}'
+//
+// Prints its issuer on one line, then serves until its standard input ends. Who logs in is said
+// by `login_hint`, and they agree to everything: the browser is a loop of redirects.
+
+import { createPrivateKey } from "node:crypto";
+import { createServer } from "node:http";
+
+import Provider, { errors } from "oidc-provider";
+
+const given = JSON.parse(process.argv[2]);
+const server = createServer();
+await new Promise((done) => server.listen(given.port ?? 0, "127.0.0.1", done));
+const issuer = `http://127.0.0.1:${server.address().port}`;
+
+const scopes = given.scopes;
+const known = (resource) => {
+  const format = given.resources[resource];
+  if (!format) throw new errors.InvalidTarget();
+  return {
+    scope: scopes,
+    audience: resource,
+    accessTokenFormat: format,
+    accessTokenTTL: given.lifetime ?? 300,
+    jwt: { sign: { alg: given.alg ?? "ES256" } },
+  };
+};
+
+const redirect_uris = ["http://127.0.0.1/callback", "http://localhost/callback"];
+const native = {
+  application_type: "native",
+  token_endpoint_auth_method: "none",
+  redirect_uris,
+  grant_types: ["authorization_code", "refresh_token"],
+  response_types: ["code"],
+};
+const machine = {
+  client_secret: "machine-secret",
+  grant_types: ["client_credentials"],
+  redirect_uris: [],
+  response_types: [],
+};
+
+const provider = new Provider(issuer, {
+  jwks: {
+    keys: given.keys.map(({ pem, ...rest }) => ({
+      ...createPrivateKey(pem).export({ format: "jwk" }),
+      ...rest,
+    })),
+  },
+  clientDefaults: { id_token_signed_response_alg: given.alg ?? "ES256" },
+  scopes: ["openid", "offline_access", ...scopes.split(" ")],
+  clients: [
+    { client_id: "native", ...native },
+    { client_id: "machine", ...machine },
+    { client_id: "other-machine", ...machine },
+    { client_id: "dpop-machine", ...machine, dpop_bound_access_tokens: true },
+    {
+      client_id: "television",
+      token_endpoint_auth_method: "none",
+      grant_types: ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"],
+      redirect_uris: [],
+      response_types: [],
+    },
+    // The resource server itself: it may ask about tokens and nothing else.
+    { client_id: "resource-server", ...machine, client_secret: "introspection-secret" },
+  ],
+  pkce: { required: () => true },
+  rotateRefreshToken: true,
+  findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+  interactions: { url: (_, interaction) => `/agree/${interaction.uid}` },
+  features: {
+    devInteractions: { enabled: false },
+    clientCredentials: { enabled: true },
+    deviceFlow: {
+      enabled: true,
+      // The pages are the provider's forms without their words.
+      userCodeInputSource: (ctx, form) => void (ctx.body = form),
+      userCodeConfirmSource: (ctx, form) => void (ctx.body = form),
+      successSource: (ctx) => void (ctx.body = "agreed"),
+    },
+    introspection: {
+      enabled: true,
+      allowedPolicy: (_, client) => client.clientId === "resource-server",
+    },
+    revocation: { enabled: true },
+    registration: { enabled: true },
+    dPoP: { enabled: true, nonceSecret: Buffer.alloc(32, 7), requireNonce: () => false },
+    resourceIndicators: {
+      enabled: true,
+      defaultResource: () => undefined,
+      useGrantedResource: () => true,
+      getResourceServerInfo: (_, resource) => known(resource),
+    },
+  },
+  loadExistingGrant: async (ctx) => {
+    const { client, session, provider: it } = ctx.oidc;
+    const grant = new it.Grant({ clientId: client.clientId, accountId: session.accountId });
+    grant.addOIDCScope(`openid offline_access ${scopes}`);
+    for (const resource of Object.keys(given.resources)) {
+      grant.addResourceScope(resource, scopes);
+    }
+    await grant.save();
+    return grant;
+  },
+});
+provider.on("server_error", (_, error) => console.error(error));
+
+const callback = provider.callback();
+let asked = 0;
+server.on("request", async (request, response) => {
+  const path = request.url.split("?")[0];
+  // What a test counts.
+  if (path === "/asked") return void response.end(String(asked));
+  if (path === "/jwks") {
+    asked += 1;
+    if (given.slow) await new Promise((done) => setTimeout(done, given.slow));
+  }
+  if (!path.startsWith("/agree/")) return void callback(request, response);
+  try {
+    const { prompt, params } = await provider.interactionDetails(request, response);
+    const result =
+      prompt.name === "login"
+        ? { login: { accountId: params.login_hint ?? "alice" } }
+        : { consent: {} };
+    await provider.interactionFinished(request, response, result, {
+      mergeWithLastSubmission: true,
+    });
+  } catch (error) {
+    response.statusCode = 500;
+    response.end(String(error));
+  }
+});
+
+console.log(issuer);
+process.stdin.resume();
+process.stdin.on("end", () => process.exit(0));

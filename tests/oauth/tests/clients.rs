@@ -1,0 +1,89 @@
+//! The official clients, told nothing but the URL of a server: they find the authorization
+//! server, register there, let a person log in with PKCE and resource indicator, and come back with
+//! more scopes when they are told to.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::world::{World, clients, tool};
+
+fn run(program: &str, script: &str, asked: &Value) -> Value {
+    let output = Command::new(tool(program))
+        .arg(clients().join(script))
+        .arg(asked.to_string())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    serde_json::from_str(&said).unwrap_or_else(|error| {
+        let told = String::from_utf8_lossy(&output.stderr);
+        panic!("{error}: {said} {told}")
+    })
+}
+
+fn typescript(world: &World, generation: &str, dpop: bool) -> Value {
+    let asked = json!({
+        "generation": generation,
+        "url": world.target.resource,
+        "person": "alice",
+        "client": if dpop { Value::Null } else { json!("native") },
+        "dpop": dpop,
+    });
+    run("MCP_SECURE_NODE", "oauth.mjs", &asked)
+}
+
+#[track_caller]
+fn logged_in_and_stepped_up(world: &World, seen: &Value) {
+    assert!(seen["error"].is_null(), "{seen}");
+    assert_eq!(seen["tools"], json!(["who", "read", "write"]), "{seen}");
+    let who = seen["who"].as_str().unwrap();
+    assert!(
+        who.starts_with(&format!("{} alice ", world.issuer.url)),
+        "{seen}"
+    );
+    assert_eq!(seen["read"], "a note");
+    assert_eq!(seen["write"], "written");
+    for asked in seen["asked"].as_array().unwrap() {
+        assert_eq!(asked["method"], "S256", "{seen}");
+        assert_eq!(asked["resource"], world.target.resource, "{seen}");
+    }
+}
+
+#[test]
+fn the_typescript_client_logs_in_and_steps_up_in_both_generations() {
+    for generation in ["2026-07-28", "2025-11-25"] {
+        let world = World::new(json!({ "baseline": ["notes:read"] }));
+        let seen = typescript(&world, generation, false);
+        logged_in_and_stepped_up(&world, &seen);
+        // First what the first challenge names, then all that the tool needs.
+        assert_eq!(seen["asked"].as_array().unwrap().len(), 2, "{seen}");
+        let last = seen["asked"][1]["scope"].as_str().unwrap();
+        assert!(
+            last.contains("notes:read") && last.contains("notes:write"),
+            "{seen}"
+        );
+    }
+}
+
+#[test]
+fn the_typescript_client_proves_possession() {
+    let world =
+        World::new(json!({ "dpop": "required", "baseline": ["notes:read", "notes:write"] }));
+    let seen = typescript(&world, "2026-07-28", true);
+    logged_in_and_stepped_up(&world, &seen);
+    assert_eq!(seen["token_type"], "DPoP");
+}
+
+#[test]
+fn the_python_client_logs_in_in_both_generations() {
+    for generation in ["2026-07-28", "2025-11-25"] {
+        let world = World::new(json!({ "baseline": ["notes:read", "notes:write"] }));
+        let asked = json!({
+            "generation": generation,
+            "url": world.target.resource,
+            "person": "alice",
+        });
+        let seen = run("MCP_SECURE_PYTHON", "oauth.py", &asked);
+        logged_in_and_stepped_up(&world, &seen);
+    }
+}

@@ -1,0 +1,21 @@
+//! A resource server under attack: real processes, real sockets, a real authorization server.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+
+mod clients;
+mod flows;
+mod http;
+mod metadata;
+mod opaque;
+mod proof;
+mod refused;
+mod sessions;
+mod step_up;
+mod tls;
+mod token;
+mod world;
