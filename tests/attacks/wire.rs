@@ -29,6 +29,8 @@ pub struct Server {
     input: Option<ChildStdin>,
     lines: Receiver<String>,
     errors: Arc<Mutex<String>>,
+    /// Ends with what the server has to say.
+    hears: std::thread::JoinHandle<()>,
     next_id: u64,
 }
 
@@ -65,7 +67,7 @@ impl Server {
         let errors = Arc::new(Mutex::new(String::new()));
         let written = Arc::clone(&errors);
         let stderr = BufReader::new(child.stderr.take().unwrap());
-        std::thread::spawn(move || {
+        let hears = std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
                 let mut written = written.lock().unwrap();
                 written.push_str(&line);
@@ -78,6 +80,7 @@ impl Server {
             input,
             lines,
             errors,
+            hears,
             next_id: 1,
         }
     }
@@ -113,8 +116,12 @@ impl Server {
 
     /// Waits for the process to end by itself; whether it succeeded.
     pub fn ended(&mut self) -> bool {
-        self.until("an end", |server| server.child.try_wait().unwrap())
-            .success()
+        let status = self.until("an end", |server| server.child.try_wait().unwrap());
+        // Its last words may still be on their way.
+        self.until("the end of its words", |server| {
+            server.hears.is_finished().then_some(())
+        });
+        status.success()
     }
 
     /// Resident memory in bytes.
