@@ -209,12 +209,14 @@ async fn a_slow_server_is_left() {
             ]
         };
         std::iter::once(head())
-            .chain((0..1000).flat_map(|_| drip()))
+            .chain((0..100_000).flat_map(|_| drip()))
             .collect()
     })
     .await;
+    let server = limited(&world, short(500, 300));
+    let dripped = tokio::time::timeout(Duration::from_secs(20), get(&server));
     assert!(is_timeout(
-        get(&limited(&world, short(500, 300))).await.unwrap_err()
+        dripped.await.expect("it is waited for").unwrap_err()
     ));
 }
 
