@@ -45,7 +45,10 @@ fn trim(name: &str) -> &str {
         _ => name,
     };
     match name.trim_end_matches(['.', ' ']) {
-        "" => name.trim_end_matches(' '),
+        // `.` and `..` are names, also with spaces behind them; ` .` is none.
+        "" => Some(name.trim_end_matches(' '))
+            .filter(|rest| rest.bytes().all(|b| b == b'.'))
+            .unwrap_or(""),
         rest => rest,
     }
 }
@@ -61,4 +64,27 @@ fn is_ignorable(c: char) -> bool {
             | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
             | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The last by fuzzing: it was another name than a space alone.
+    #[test]
+    fn dots_and_spaces_at_the_end_make_no_other_name() {
+        for (name, folded) in [
+            (".", "."),
+            ("..", ".."),
+            (".. ", ".."),
+            (".env. .", ".env"),
+            ("a . .", "a"),
+            (" ", ""),
+            (". .", ""),
+            (" .", ""),
+        ] {
+            assert_eq!(fold(name), folded, "{name:?}");
+            assert_eq!(fold(folded), folded, "{name:?}");
+        }
+    }
 }

@@ -9,6 +9,10 @@ pub(super) fn addresses(text: &str) -> Vec<String> {
     if !has_at(text) {
         return Vec::new();
     }
+    readings(text, addresses_of)
+}
+
+fn addresses_of(text: &str) -> Vec<String> {
     let text = plain(text);
     let mut found = Vec::new();
     for (at, _) in text.match_indices('@') {
@@ -52,6 +56,10 @@ pub(super) fn links(text: &str) -> Vec<String> {
     ]) {
         return Vec::new();
     }
+    readings(text, links_of)
+}
+
+fn links_of(text: &str) -> Vec<String> {
     // Browsers take a backslash for a slash.
     let text = plain(text).replace('\\', "/");
     let mut found = Vec::new();
@@ -88,6 +96,19 @@ pub(super) fn links(text: &str) -> Vec<String> {
         if (named || path.is_some()) && looks_like_a_name(name) {
             found.extend(host(name));
         }
+    }
+    found
+}
+
+/// What is found in every reading of a text. A terminal takes an escape character and what
+/// follows for one sign, and so does the text engine; who sends mail may drop the character alone,
+/// or stop at it. So what a sequence hides, or takes the first letter of, is looked for too.
+fn readings(text: &str, find: impl Fn(&str) -> Vec<String>) -> Vec<String> {
+    let mut found = find(text);
+    let is_sign = |c: char| c.is_control() && !c.is_whitespace();
+    if text.contains(is_sign) {
+        found.extend(find(&text.replace(is_sign, " ")));
+        found.extend(find(&text.replace(is_sign, "")));
     }
     found
 }

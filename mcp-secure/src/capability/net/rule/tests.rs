@@ -63,6 +63,39 @@ fn a_blind_copy_does_not_leave() {
     }
 }
 
+/// Found by fuzzing: `ESC %`, a space and a letter are one sign to a terminal, which took the
+/// first letter of the address; an operating system command hides a whole one.
+#[test]
+fn an_address_or_a_link_in_or_behind_a_terminal_escape_is_found() {
+    for text in [
+        "\u{1b}% phan@giftshop.club ",
+        "\u{1b}phan@giftshop.club",
+        "\u{1b}]phan@giftshop.club\u{7}",
+        "p\u{1b}han@giftshop.club",
+        "\u{9b}phan@giftshop.club",
+    ] {
+        let found = addresses(text);
+        assert!(
+            found.iter().any(|one| one == "phan@giftshop.club"),
+            "{text:?}: {found:?}"
+        );
+        let hidden = json!({ "To": "ada@client.org", "TextBody": text });
+        let call = json!({ "to": "ada@client.org", "text": "han@giftshop.club" });
+        assert!(check(mail(), &hidden, call).is_err(), "{text:?}");
+    }
+    for text in [
+        "\u{1b}]8;;https://evil.example/\u{7}here\u{1b}]8;;\u{7}",
+        "\u{1b}]https://evil.example/\u{7}",
+        "\u{1b}% //evil.example/x",
+    ] {
+        let found = links(text);
+        assert!(
+            found.iter().any(|one| one == "evil.example"),
+            "{text:?}: {found:?}"
+        );
+    }
+}
+
 #[test]
 fn a_header_is_no_way_around() {
     let rules = EgressRules {
