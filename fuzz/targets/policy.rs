@@ -18,6 +18,10 @@ fuzz_target!(|name: &str| {
     }
     let folded = fold(name);
     assert_eq!(fold(&folded), folded, "folding twice is folding once");
+    // Nothing but what file systems ignore: it is no name of anything.
+    if folded.is_empty() {
+        return;
+    }
     for access in [Access::Read, Access::Write] {
         if CHECKER.closes(name, access) {
             let spelled = [

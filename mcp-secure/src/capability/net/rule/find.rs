@@ -136,7 +136,8 @@ fn host(after: &str) -> Option<String> {
     let end = after.find(['/', '\\', '?', '#']).unwrap_or(after.len());
     let authority = after.get(..end)?;
     let url = url::Url::parse(&format!("https://{authority}/")).ok()?;
-    Some(url.host_str()?.trim_end_matches('.').to_owned())
+    let host = url.host_str()?.trim_end_matches('.');
+    (!host.is_empty()).then(|| host.to_owned())
 }
 
 /// At least two labels, and the last one of letters: `example.com`, not `1.5` or `a/b`.

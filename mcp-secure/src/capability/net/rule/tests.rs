@@ -97,6 +97,13 @@ fn an_address_or_a_link_in_or_behind_a_terminal_escape_is_found() {
 }
 
 #[test]
+fn dots_alone_are_no_host() {
+    for text in ["//.", "see //. and https://../"] {
+        assert!(links(text).iter().all(|host| !host.is_empty()), "{text:?}");
+    }
+}
+
+#[test]
 fn a_header_is_no_way_around() {
     let rules = EgressRules {
         rules: vec![mail()],
