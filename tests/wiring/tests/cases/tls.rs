@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read, Write},
-    net::SocketAddr,
+    net::{SocketAddr, TcpStream},
     os::unix::fs::PermissionsExt,
     time::Duration,
 };
@@ -172,12 +172,7 @@ fn one_network_does_not_take_all_handshakes() {
     // Of eight, one network has two; which of the three comes late is open.
     let mut silent: Vec<_> = (0..3).map(|_| connect(None, to(&server))).collect();
     server.refused("tls/handshakes");
-    let closed = silent.iter_mut().filter_map(|tcp| {
-        tcp.set_read_timeout(Some(Duration::from_millis(100)))
-            .unwrap();
-        tcp.read(&mut [0]).ok()
-    });
-    assert_eq!(closed.count(), 1);
+    assert_eq!(closed(&mut silent), 1);
     drop(silent);
     // A place comes back with the end of each.
     let caller = Caller::trusting(&authority);
@@ -186,6 +181,34 @@ fn one_network_does_not_take_all_handshakes() {
         caller.call(to(&server), "localhost").is_ok()
     });
     assert!(served);
+}
+
+#[test]
+fn many_networks_do_not_take_more_handshakes_than_there_are() {
+    let authority = Authority::new();
+    let server = setup(&authority.issue(&["localhost"]))
+        .limits("http.handshakes=2 http.handshake_time=600000")
+        .start();
+    // Each of the three is within the share of its own network.
+    let mut silent: Vec<_> = ["127.0.1.1", "127.0.2.1", "127.0.3.1"]
+        .map(|from| connect(Some(from.parse().unwrap()), to(&server)))
+        .into();
+    server.refused("tls/handshakes");
+    assert_eq!(closed(&mut silent), 1);
+}
+
+/// How many of these the server has closed.
+fn closed(silent: &mut [TcpStream]) -> usize {
+    let is_closed = |tcp: &mut TcpStream| {
+        tcp.set_read_timeout(Some(Duration::from_millis(100)))
+            .unwrap();
+        tcp.read(&mut [0]).is_ok()
+    };
+    silent
+        .iter_mut()
+        .map(is_closed)
+        .filter(|closed| *closed)
+        .count()
 }
 
 #[test]
