@@ -70,6 +70,8 @@ pub mod prelude;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 mod schema;
+#[cfg(feature = "http")]
+mod seen;
 pub mod server;
 pub mod state;
 #[cfg(feature = "testing")]

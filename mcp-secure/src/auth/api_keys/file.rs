@@ -7,14 +7,6 @@ use serde::{Deserialize, Serialize};
 use super::{ApiKey, entry::check_all};
 use crate::{Error, Result};
 
-/// Which file was seen: another one, or another content, is another value.
-#[cfg_attr(
-    not(feature = "http"),
-    allow(dead_code, reason = "only a server looks again")
-)]
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Seen([u64; 7]);
-
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
@@ -24,8 +16,6 @@ struct Document {
 
 #[cfg(unix)]
 pub(super) use unix::Folder;
-#[cfg(all(unix, feature = "http"))]
-pub(super) use unix::look;
 
 fn fail(path: &Path, what: impl std::fmt::Display) -> Error {
     Error::new(format!("the file of API keys `{}` {what}", path.display()))
@@ -104,11 +94,6 @@ impl Folder {
             "API keys need Unix file permissions in this version",
         ))
     }
-}
-
-#[cfg(all(not(unix), feature = "http"))]
-pub(super) fn look(_: &Path) -> Seen {
-    Seen::default()
 }
 
 #[cfg(unix)]
@@ -301,32 +286,7 @@ mod unix {
         }
     }
 
-    #[cfg(feature = "http")]
-    pub(in super::super) fn look(path: &Path) -> super::Seen {
-        rustix::fs::lstat(path)
-            .map(|stat| seen(&stat))
-            .unwrap_or_default()
-    }
-
     fn ours(stat: &Stat) -> bool {
         stat.st_uid == rustix::process::geteuid().as_raw()
-    }
-
-    #[cfg(feature = "http")]
-    #[allow(
-        clippy::unnecessary_cast,
-        clippy::cast_sign_loss,
-        reason = "the fields' types differ between systems, and are compared only"
-    )]
-    fn seen(stat: &Stat) -> super::Seen {
-        super::Seen([
-            stat.st_dev as u64,
-            stat.st_ino as u64,
-            stat.st_size as u64,
-            stat.st_mtime as u64,
-            stat.st_mtime_nsec as u64,
-            stat.st_ctime as u64,
-            stat.st_ctime_nsec as u64,
-        ])
     }
 }

@@ -30,8 +30,6 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 
 pub use entry::{ApiKey, KeyState};
-#[cfg_attr(not(feature = "http"), allow(unused_imports))]
-pub(crate) use file::Seen;
 #[cfg(feature = "http")]
 pub(crate) use key::{digest, id_of};
 
@@ -206,8 +204,8 @@ impl KeyFile {
 
     /// Which file it is now, without reading it.
     #[cfg(feature = "http")]
-    pub(crate) fn look(&self) -> Seen {
-        file::look(&self.path)
+    pub(crate) fn look(&self) -> crate::seen::Seen {
+        crate::seen::Seen::of_name(&self.path)
     }
 }
 

@@ -22,9 +22,10 @@ use crate::{
     Result,
     auth::{
         Assurance, Principal,
-        api_keys::{self, ApiKey, KeyFile, KeyState, Seen},
+        api_keys::{self, ApiKey, KeyFile, KeyState},
     },
     capability::{FileAccess, FileNeed},
+    seen::Seen,
 };
 
 /// Admits whoever shows a key that the file knows.

@@ -17,15 +17,12 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{
-    Dress, Place, Secured, Tls,
-    config::load,
-    files::{self, Seen},
-};
+use super::{Dress, Place, Secured, Tls, config::load, files};
 use crate::{
     Result,
     auth::PeerThumbprint,
     capability::{FileAccess, FileNeed},
+    seen::Seen,
     server::http::{
         HttpLimits,
         rate::network,
@@ -68,7 +65,7 @@ impl Acceptor {
                 crate::Error::new(format!("`{}` has no absolute path: {e}", path.display()))
             })?;
         }
-        let seen = tls.paths().map(files::look).collect();
+        let seen = tls.paths().map(Seen::of).collect();
         let loaded = load(&tls, &place)?;
         super::reload::warn_of_end(loaded.expires);
         let seconds = tls.hsts.as_secs();

@@ -18,10 +18,6 @@ pub(super) enum Kind {
     Authorities,
 }
 
-/// Which file was seen: another one, or another content, is another value.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Seen([u64; 6]);
-
 impl Kind {
     fn name(self) -> &'static str {
         match self {
@@ -50,23 +46,8 @@ pub(super) fn folders(path: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// What the file is now, without reading it. A file that is not there is a value, too.
-#[cfg(unix)]
-pub(super) fn look(path: &Path) -> Seen {
-    rustix::fs::stat(path)
-        .map(|stat| seen(&stat))
-        .unwrap_or_default()
-}
-
-#[cfg(not(unix))]
-pub(super) fn look(_: &Path) -> Seen {
-    Seen::default()
-}
-
 #[cfg(unix)]
 pub(super) use unix::read;
-#[cfg(unix)]
-use unix::seen;
 
 #[cfg(not(unix))]
 pub(super) fn read(path: &Path, kind: Kind) -> Result<Zeroizing<Vec<u8>>> {
@@ -86,7 +67,7 @@ mod unix {
     use rustix::fs::{FileType, Mode, OFlags, Stat};
     use zeroize::Zeroizing;
 
-    use super::{Kind, Seen, folders};
+    use super::{Kind, folders};
     use crate::{Error, Result};
 
     /// The content, if nobody but root and the user could have written it, and nobody else
@@ -173,22 +154,6 @@ mod unix {
 
     fn ours(stat: &Stat) -> bool {
         stat.st_uid == 0 || stat.st_uid == rustix::process::geteuid().as_raw()
-    }
-
-    #[allow(
-        clippy::unnecessary_cast,
-        clippy::cast_sign_loss,
-        reason = "the fields' types differ between systems, and are compared only"
-    )]
-    pub(super) fn seen(stat: &Stat) -> Seen {
-        Seen([
-            stat.st_dev as u64,
-            stat.st_ino as u64,
-            stat.st_size as u64,
-            stat.st_mtime as u64,
-            stat.st_mtime_nsec as u64,
-            stat.st_ctime as u64,
-        ])
     }
 
     const MAX: usize = 256 * 1024;

@@ -6,8 +6,11 @@ use chrono::{NaiveDateTime, Utc};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::{Acceptor, config::load, files};
-use crate::server::http::refusal::{RELOAD, Tally};
+use super::{Acceptor, config::load};
+use crate::{
+    seen::Seen,
+    server::http::refusal::{RELOAD, Tally},
+};
 
 /// Looks at the files until the server ends.
 pub(crate) async fn watch(acceptor: Arc<Acceptor>, tally: Tally, shutdown: CancellationToken) {
@@ -44,7 +47,7 @@ impl Acceptor {
 
 /// Reads the files if they are others than before, or if the operator says so.
 fn look(acceptor: &Acceptor, tally: &Tally, forced: bool) {
-    let now: Vec<_> = acceptor.tls.paths().map(files::look).collect();
+    let now: Vec<_> = acceptor.tls.paths().map(Seen::of).collect();
     {
         let mut seen = acceptor.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if *seen == now && !forced {
