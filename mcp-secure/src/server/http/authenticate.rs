@@ -99,30 +99,22 @@ pin_project! {
 impl Denied {
     /// There is no credential, or none that can be read.
     pub(crate) fn missing() -> Self {
-        Self {
-            refusal: &UNAUTHENTICATED,
-            control: UNAUTHENTICATED.control,
-            headers: Vec::new(),
-        }
+        Self::of(&UNAUTHENTICATED)
     }
 
     /// The connection showed no certificate, or one that nobody has here.
     #[cfg(feature = "tls")]
     fn certificate() -> Self {
-        Self {
-            refusal: &super::refusal::CERTIFICATE,
-            control: super::refusal::CERTIFICATE.control,
-            headers: Vec::new(),
-        }
+        Self::of(&super::refusal::CERTIFICATE)
     }
 
     /// There is one, and it is not good.
     pub(crate) fn invalid() -> Self {
-        Self {
-            refusal: &INVALID_TOKEN,
-            control: INVALID_TOKEN.control,
-            headers: Vec::new(),
-        }
+        Self::of(&INVALID_TOKEN)
+    }
+
+    fn of(refusal: &'static Refusal) -> Self {
+        Self::by(refusal.control, refusal, Vec::new())
     }
 
     /// Said by a check of its own.
@@ -275,10 +267,12 @@ where
                 } => {
                     let mut response = task_ready!(future.poll(cx))?;
                     if let Some(moment) = over.at.take() {
-                        response.body_mut().end_at(moment);
+                        let end = tokio::time::sleep_until(moment);
+                        response.body_mut().end_stream_with(end);
                     }
                     if let Some(revoked) = over.with.take() {
-                        response.body_mut().end_if(revoked.cancelled_owned());
+                        let end = revoked.cancelled_owned();
+                        response.body_mut().end_stream_with(end);
                     }
                     if let Some((name, value)) = nonce.take() {
                         response.headers_mut().insert(name, value);

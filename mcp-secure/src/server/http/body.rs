@@ -9,8 +9,6 @@ use std::{
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use http_body_util::combinators::BoxBody;
-use tokio::time::{Instant, Sleep, sleep_until};
-use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::activity::InFlight;
 
@@ -18,14 +16,12 @@ use super::activity::InFlight;
 pub(crate) struct Body {
     kind: Kind,
     in_flight: Option<InFlight>,
-    /// When this is ready the body ends: a stream without an end of its own must not
-    /// hold up a shutdown.
-    until: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
-    /// When this is ready the credential that opened it was taken back.
-    revoked: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
-    /// When the credential that opened it is over, so is what it opened.
-    deadline: Option<Pin<Box<Sleep>>>,
+    /// When one of these is ready the body ends: a stream without an end of its own must not
+    /// hold up a shutdown, nor go on when the credential that opened it is over.
+    ends: Vec<End>,
 }
+
+type End = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
 enum Kind {
     Constant(Option<Bytes>),
@@ -37,9 +33,7 @@ impl Body {
         Self {
             kind: Kind::Constant(Some(bytes)),
             in_flight: None,
-            until: None,
-            revoked: None,
-            deadline: None,
+            ends: Vec::new(),
         }
     }
 
@@ -47,9 +41,7 @@ impl Body {
         Self {
             kind: Kind::Stream(body),
             in_flight: None,
-            until: None,
-            revoked: None,
-            deadline: None,
+            ends: Vec::new(),
         }
     }
 
@@ -58,22 +50,18 @@ impl Body {
         self.in_flight = Some(in_flight);
     }
 
-    /// Ends the body when the token fires.
-    pub(crate) fn end_with(&mut self, until: WaitForCancellationFutureOwned) {
-        self.until = Some(Box::pin(until));
+    /// Ends the body when this is ready.
+    pub(crate) fn end_with(&mut self, end: impl Future<Output = ()> + Send + Sync + 'static) {
+        self.ends.push(Box::pin(end));
     }
 
-    /// As [`end_at`](Self::end_at), when the token fires.
-    pub(crate) fn end_if(&mut self, revoked: WaitForCancellationFutureOwned) {
+    /// Ends a stream when this is ready; an answer that is all there is not cut.
+    pub(crate) fn end_stream_with(
+        &mut self,
+        end: impl Future<Output = ()> + Send + Sync + 'static,
+    ) {
         if matches!(self.kind, Kind::Stream(_)) {
-            self.revoked = Some(Box::pin(revoked));
-        }
-    }
-
-    /// Ends a stream at this moment; an answer that is all there is not cut.
-    pub(crate) fn end_at(&mut self, moment: Instant) {
-        if matches!(self.kind, Kind::Stream(_)) {
-            self.deadline = Some(Box::pin(sleep_until(moment)));
+            self.end_with(end);
         }
     }
 }
@@ -86,22 +74,10 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if let Some(until) = &mut self.until
-            && until.as_mut().poll(cx).is_ready()
-        {
-            self.until = None;
-            self.kind = Kind::Constant(None);
-        }
-        if let Some(revoked) = &mut self.revoked
-            && revoked.as_mut().poll(cx).is_ready()
-        {
-            self.revoked = None;
-            self.kind = Kind::Constant(None);
-        }
-        if let Some(deadline) = &mut self.deadline
-            && deadline.as_mut().poll(cx).is_ready()
-        {
-            self.deadline = None;
+        let is_ready = |end: &mut End| end.as_mut().poll(cx).is_ready();
+        if self.ends.iter_mut().any(is_ready) {
+            // None of them is asked again.
+            self.ends.clear();
             self.kind = Kind::Constant(None);
         }
         match &mut self.kind {

@@ -115,10 +115,7 @@ async fn when_decided(
         first = body.frame() => first,
         () = tokio::time::sleep(PATIENCE) => return (Response::from_parts(head, body), None),
     };
-    if let Some(challenge) = decided.get() {
-        return (whole(head, first, body), challenge);
-    }
-    (whole(head, first, body), None)
+    (whole(head, first, body), decided.get().flatten())
 }
 
 type Frame = http_body::Frame<Bytes>;
