@@ -2,10 +2,11 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Lines, Read as _, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
+    ops::{Deref, DerefMut},
     path::{Path, PathBuf},
-    process::{Child, ChildStdout, Command, Stdio},
+    process::{Command, Stdio},
     sync::{Arc, Mutex},
     thread,
     time::Duration,
@@ -16,7 +17,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::{Value, json};
 
-use crate::scene::Scene;
+use crate::{scene::Scene, wire::Wire};
 
 /// Answers each `ping` with a `pong!`, and remembers what it heard.
 #[derive(Clone)]
@@ -115,10 +116,20 @@ pub fn command(scene: &Scene, program: &Path, port: u16, how: How) -> Command {
     command
 }
 
-pub struct Server {
-    child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-    pub audit: PathBuf,
+pub struct Server(Wire);
+
+impl Deref for Server {
+    type Target = Wire;
+
+    fn deref(&self) -> &Wire {
+        &self.0
+    }
+}
+
+impl DerefMut for Server {
+    fn deref_mut(&mut self) -> &mut Wire {
+        &mut self.0
+    }
 }
 
 impl Server {
@@ -127,50 +138,17 @@ impl Server {
     }
 
     pub fn start_program(scene: &Scene, program: &Path, port: u16, how: How) -> Self {
-        let mut child = command(scene, program, port, how).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut server = Self {
-            child,
-            lines,
-            audit: scene.path("state/audit.jsonl"),
-        };
-        let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {},
-            "clientInfo": { "name": "test", "version": "1" } });
-        server.send(1, "initialize", &params);
-        assert!(server.answer()["result"].is_object());
-        let done = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
-        writeln!(server.child.stdin.as_mut().unwrap(), "{done}").unwrap();
-        server
-    }
-
-    pub fn send(&mut self, id: u32, method: &str, params: &Value) {
-        let message = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
-        writeln!(self.child.stdin.as_mut().unwrap(), "{message}").unwrap();
-    }
-
-    pub fn answer(&mut self) -> Value {
-        serde_json::from_str(&self.lines.next().unwrap().unwrap()).unwrap()
+        let command = command(scene, program, port, how);
+        Self(Wire::start(command, scene.path("state/audit.jsonl")))
     }
 
     pub fn begin(&mut self, tool: &str, request: &str, value: &str) {
-        let arguments = match tool {
-            "stray" => json!({}),
-            "reach_twice" => json!({ "value": value }),
-            _ => json!({ "request": request, "value": value }),
-        };
-        self.send(
-            2,
-            "tools/call",
-            &json!({ "name": tool, "arguments": arguments }),
-        );
+        self.0.begin(tool, &arguments(tool, request, value));
     }
 
     pub fn call(&mut self, tool: &str, request: &str, value: &str) -> String {
-        self.begin(tool, request, value);
-        let answer = self.answer();
-        let text = answer["result"]["content"][0]["text"].as_str();
-        let text = text.unwrap_or_else(|| panic!("{answer}"));
-        text.trim_end().to_owned()
+        let said = self.0.call(tool, &arguments(tool, request, value));
+        said.trim_end().to_owned()
     }
 
     pub fn reach(&mut self, request: &str, value: &str) -> String {
@@ -187,25 +165,17 @@ impl Server {
 
     /// The last run's steps, without that of the program itself.
     pub fn steps(&self) -> Vec<Value> {
-        let log = fs::read_to_string(&self.audit).unwrap();
-        let mut records = log
-            .lines()
-            .map(|line| serde_json::from_str::<Value>(line).unwrap())
-            .filter(|record| record["steps"].is_array());
-        let last = records.next_back().unwrap();
+        let records = self.records();
+        let mut records = records.iter().rev();
+        let last = records.find(|record| record["steps"].is_array()).unwrap();
         last["steps"].as_array().unwrap()[1..].to_vec()
     }
 
     /// The row of the program's helper about its network.
     pub fn network(&self) -> Value {
-        let log = fs::read_to_string(&self.audit).unwrap();
-        let mut records = log
-            .lines()
-            .map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let record = records
-            .find(|record| record["event"] == "sandbox")
-            .unwrap_or_else(|| panic!("{log}"));
-        let helpers = find(&record, "helpers");
+        let records = self.records();
+        let record = records.iter().find(|record| record["event"] == "sandbox");
+        let helpers = find(record.unwrap_or_else(|| panic!("{records:?}")), "helpers");
         let helper = helpers.as_array().unwrap();
         let helper = helper
             .iter()
@@ -219,6 +189,14 @@ impl Server {
     }
 }
 
+fn arguments(tool: &str, request: &str, value: &str) -> Value {
+    match tool {
+        "stray" => json!({}),
+        "reach_twice" => json!({ "value": value }),
+        _ => json!({ "request": request, "value": value }),
+    }
+}
+
 /// A field, wherever it stands.
 pub fn find(value: &Value, name: &str) -> Value {
     match value {
@@ -227,13 +205,6 @@ pub fn find(value: &Value, name: &str) -> Value {
             found.into_iter().find(|v| !v.is_null()).unwrap_or_default()
         }),
         _ => Value::Null,
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -17,3 +17,4 @@ mod program;
 mod sandbox;
 mod scene;
 mod surroundings;
+mod wire;

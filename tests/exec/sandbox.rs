@@ -2,20 +2,33 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Lines, Write as _},
     net::TcpListener,
+    ops::{Deref, DerefMut},
     path::PathBuf,
-    process::{Child, ChildStdout, Command, Stdio},
+    process::Command,
 };
 
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, runs};
+use crate::{
+    scene::{Scene, runs},
+    wire::Wire,
+};
 
-struct Server {
-    child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-    audit: PathBuf,
+struct Server(Wire);
+
+impl Deref for Server {
+    type Target = Wire;
+
+    fn deref(&self) -> &Wire {
+        &self.0
+    }
+}
+
+impl DerefMut for Server {
+    fn deref_mut(&mut self) -> &mut Wire {
+        &mut self.0
+    }
 }
 
 impl Server {
@@ -32,50 +45,11 @@ impl Server {
             .args(["--grant", &grant("writer", scene.path("bin/probe"))])
             .args(["--audit".as_ref(), audit.as_os_str()])
             .env("HOME", &state)
-            .env("A_SECRET", "canary")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped());
+            .env("A_SECRET", "canary");
         if !sandboxed {
             command.env("WITHOUT_SANDBOX", "1");
         }
-        let mut child = command.spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut server = Self {
-            child,
-            lines,
-            audit,
-        };
-        let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {},
-            "clientInfo": { "name": "test", "version": "1" } });
-        server.send(1, "initialize", &params);
-        assert!(server.answer()["result"].is_object());
-        let done = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
-        writeln!(server.child.stdin.as_mut().unwrap(), "{done}").unwrap();
-        server
-    }
-
-    fn send(&mut self, id: u32, method: &str, params: &Value) {
-        let message = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
-        writeln!(self.child.stdin.as_mut().unwrap(), "{message}").unwrap();
-    }
-
-    fn answer(&mut self) -> Value {
-        serde_json::from_str(&self.lines.next().unwrap().unwrap()).unwrap()
-    }
-
-    fn begin(&mut self, tool: &str, arguments: &Value) {
-        self.send(
-            2,
-            "tools/call",
-            &json!({ "name": tool, "arguments": arguments }),
-        );
-    }
-
-    fn call(&mut self, tool: &str, arguments: &Value) -> String {
-        self.begin(tool, arguments);
-        let answer = self.answer();
-        let text = answer["result"]["content"][0]["text"].as_str();
-        text.unwrap_or_else(|| panic!("{answer}")).to_owned()
+        Self(Wire::start(command, audit))
     }
 
     fn look(&mut self, request: &str, value: &str) -> String {
@@ -87,20 +61,10 @@ impl Server {
     }
 
     fn refused_by(&self, control: &str) -> Value {
-        let log = fs::read_to_string(&self.audit).unwrap();
-        let mut records = log
-            .lines()
-            .map(|line| serde_json::from_str::<Value>(line).unwrap());
-        records
-            .find(|record| record["control"] == control && record["outcome"] != "ok")
-            .unwrap_or_else(|| panic!("no refusal by {control}: {log}"))
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let records = self.records();
+        let refusal = |record: &&Value| record["control"] == control && record["outcome"] != "ok";
+        let found = records.iter().find(refusal).cloned();
+        found.unwrap_or_else(|| panic!("no refusal by {control}: {records:?}"))
     }
 }
 
