@@ -27,7 +27,7 @@ pub struct Call {
     pub(crate) arguments: JsonObject,
     pub(crate) grants: Arc<Grants>,
     pub(crate) lease: Lease,
-    pub(crate) principal: Arc<Principal>,
+    pub(crate) principal: Principal,
     pub(crate) approved: bool,
     /// All arguments as they were checked, for rules that hold what leaves against them;
     /// `arguments` is emptied as the tool's parameters are filled.
@@ -57,7 +57,7 @@ pub(crate) struct ClientSide {
     pub(crate) sealer: Option<Sealer>,
     /// Binds sealed state to this operation and its arguments.
     pub(crate) purpose: Arc<str>,
-    pub(crate) principal: Arc<Principal>,
+    pub(crate) principal: Principal,
     /// The questions that this call has asked so far. A call that runs again asks them in the
     /// same order, so its number names a question that the author did not name.
     pub(crate) questions: Arc<Mutex<Vec<String>>>,
@@ -72,7 +72,7 @@ impl ClientSide {
         approved: bool,
         sealer: Sealer,
         purpose: String,
-        principal: Arc<Principal>,
+        principal: Principal,
         outlet: Outlet,
     ) -> Self {
         Self {
@@ -115,12 +115,11 @@ pub(crate) fn nonce() -> Option<String> {
 impl Call {
     /// For `#[init]` and for unit tests: there is no client.
     pub(crate) fn outside_of_requests(grants: Arc<Grants>, principal: Principal) -> Self {
-        let principal = Arc::new(principal);
         Self {
             arguments: JsonObject::new(),
             grants,
             lease: Lease::new(),
-            principal: Arc::clone(&principal),
+            principal: principal.clone(),
             approved: false,
             checked: Arc::default(),
             trail: Trail::default(),

@@ -233,7 +233,7 @@ impl<S: SecureService> Shared<S> {
         &self,
         arguments: rmcp::model::JsonObject,
         context: rmcp::service::RequestContext<rmcp::RoleServer>,
-        principal: &Arc<Principal>,
+        principal: &Principal,
         rounds: Rounds,
         approved: bool,
         purpose: String,
@@ -247,7 +247,7 @@ impl<S: SecureService> Shared<S> {
             arguments,
             grants: Arc::clone(&self.grants),
             lease: Lease::new(),
-            principal: Arc::clone(principal),
+            principal: principal.clone(),
             approved,
             checked,
             trail,
@@ -257,7 +257,7 @@ impl<S: SecureService> Shared<S> {
                 approved,
                 self.sealer.clone(),
                 purpose,
-                Arc::clone(principal),
+                principal.clone(),
                 outlet,
             ),
         }
@@ -274,7 +274,7 @@ impl<S: SecureService> Shared<S> {
         &self,
         op: McpOp,
         offset: usize,
-        principal: &Arc<Principal>,
+        principal: &Principal,
         context: &rmcp::service::RequestContext<rmcp::RoleServer>,
     ) -> Result<McpReply, Refusal> {
         let registry = &self.registry;

@@ -4,7 +4,7 @@
 use std::{
     fmt::Write as _,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Instant,
@@ -22,7 +22,7 @@ pub(crate) struct Journey {
     pub(crate) id: CorrelationId,
     pub(crate) started: Instant,
     pub(crate) method: &'static str,
-    pub(crate) principal: OnceLock<Arc<Principal>>,
+    pub(crate) principal: OnceLock<Principal>,
     pub(crate) subject: OnceLock<Subject>,
     pub(crate) arguments: OnceLock<String>,
     pub(crate) approval: OnceLock<&'static str>,

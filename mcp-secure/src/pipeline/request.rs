@@ -51,7 +51,7 @@ impl McpRequest {
     }
 
     /// Who asks. `None` only outside the identity layer.
-    pub fn principal(&self) -> Option<&Arc<Principal>> {
+    pub fn principal(&self) -> Option<&Principal> {
         self.0.journey.principal.get()
     }
 
@@ -91,7 +91,7 @@ struct CheckedInner {
     op: CheckedOp,
     context: RequestContext<RoleServer>,
     journey: Arc<Journey>,
-    principal: Arc<Principal>,
+    principal: Principal,
     rounds: Rounds,
     approved: bool,
     /// Why a person must agree, beyond what the tool's handles say.
@@ -147,7 +147,7 @@ impl Checked {
         op: CheckedOp,
         context: RequestContext<RoleServer>,
         journey: Arc<Journey>,
-        principal: Arc<Principal>,
+        principal: Principal,
         rounds: Rounds,
     ) -> Self {
         let inner = CheckedInner {
@@ -174,7 +174,7 @@ impl Checked {
         &self.0.journey
     }
 
-    pub(crate) fn principal(&self) -> &Arc<Principal> {
+    pub(crate) fn principal(&self) -> &Principal {
         &self.0.principal
     }
 
@@ -206,7 +206,7 @@ impl Checked {
         CheckedOp,
         RequestContext<RoleServer>,
         Arc<Journey>,
-        Arc<Principal>,
+        Principal,
         Rounds,
         bool,
     ) {

@@ -2,7 +2,7 @@
 
 #[cfg(feature = "http")]
 use std::io::Write as _;
-use std::{ffi::OsString, sync::Arc, time::SystemTime};
+use std::{ffi::OsString, time::SystemTime};
 
 use super::{
     Ready, SecureServer,
@@ -145,7 +145,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
         #[cfg(feature = "http")]
         let (name, scopes) = (definition.name, definition.scopes());
         let identity = match (&resolved.transport, self.stdio) {
-            (Transport::Stdio, Some(principal)) => IdentitySource::Declared(Arc::new(principal)),
+            (Transport::Stdio, Some(principal)) => IdentitySource::Declared(principal),
             (Transport::Stdio, None) => {
                 return Err(Error::new("this server does not declare `stdio`"));
             }

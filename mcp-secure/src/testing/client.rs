@@ -74,7 +74,7 @@ impl TestClient {
             server,
             &grants,
             AuditSink::memory(log.clone()),
-            IdentitySource::Declared(Arc::new(principal)),
+            IdentitySource::Declared(principal),
         )?;
         let assembled = plan.assemble().await?;
         let (ours, theirs) = tokio::io::duplex(64 * 1024);

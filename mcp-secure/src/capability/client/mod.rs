@@ -16,8 +16,6 @@ pub use elicit::{Answer, Elicit};
 pub use log::Log;
 pub use progress::Progress;
 
-use std::sync::Arc;
-
 use super::{Facts, Handle, sealed::Sealed};
 use crate::{auth::Principal, call::Call, error::ToolResult};
 
@@ -27,6 +25,6 @@ impl Handle for Principal {
     const FACTS: &'static [Facts] = &[Facts::inert("principal")];
 
     fn lend(call: &mut Call) -> ToolResult<Self> {
-        Ok(Principal::clone(&Arc::clone(&call.principal)))
+        Ok(call.principal.clone())
     }
 }

@@ -161,7 +161,7 @@ impl Shared {
 
     /// Opens what the client carried, and leaves only answers that were asked for.
     fn open(&self, request: &mut Checked, purpose: &str) -> Result<Option<Round>, Refusal> {
-        let principal = Arc::clone(request.principal());
+        let principal = request.principal().clone();
         let rounds = request.rounds_mut();
         let Some(carried) = rounds.carried.take() else {
             // Answers without a question.

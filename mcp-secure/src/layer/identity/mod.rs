@@ -1,8 +1,6 @@
 //! Who asks: exactly one principal for every request, from the transport, never from the
 //! message. A session belongs to the first principal that speaks in it.
 
-use std::sync::Arc;
-
 use rmcp::model::ErrorCode;
 use tower::Layer;
 
@@ -16,7 +14,7 @@ use crate::{
 #[derive(Clone)]
 pub(crate) enum IdentitySource {
     /// The operator declared it (stdio).
-    Declared(Arc<Principal>),
+    Declared(Principal),
     /// The HTTP ring put it into the request's parts.
     #[cfg(feature = "http")]
     HttpParts,
@@ -24,9 +22,9 @@ pub(crate) enum IdentitySource {
 
 impl IdentitySource {
     #[cfg_attr(not(feature = "http"), allow(unused_variables))]
-    fn of(&self, request: &McpRequest) -> Option<Arc<Principal>> {
+    fn of(&self, request: &McpRequest) -> Option<Principal> {
         match self {
-            Self::Declared(principal) => Some(Arc::clone(principal)),
+            Self::Declared(principal) => Some(principal.clone()),
             #[cfg(feature = "http")]
             Self::HttpParts => request
                 .context()
@@ -34,8 +32,7 @@ impl IdentitySource {
                 .get::<http::request::Parts>()?
                 .extensions
                 .get::<Principal>()
-                .cloned()
-                .map(Arc::new),
+                .cloned(),
         }
     }
 }
