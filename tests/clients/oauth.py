@@ -2,10 +2,11 @@
 authorization server, registers, and lets the person log in. Prints what happened as JSON and
 judges nothing.
 
-    python oauth.py '{"generation": "2026-07-28", "url": "…", "person": "alice"}'
+    python oauth.py '{"generation": "2026-07-28", "url": "…", "person": "alice", "authority": "ca.pem"}'
 """
 
 import json
+import ssl
 import sys
 from urllib.parse import parse_qs, urlsplit
 
@@ -88,7 +89,8 @@ async def main():
         redirect_handler=browser.go,
         callback_handler=browser.back,
     )
-    async with httpx2.AsyncClient(auth=provider, timeout=30, trust_env=False) as http:
+    trusted = ssl.create_default_context(cafile=TARGET["authority"])
+    async with httpx2.AsyncClient(auth=provider, timeout=30, trust_env=False, verify=trusted) as http:
         transport = streamable_http_client(TARGET["url"], http_client=http)
         mode = "auto" if TARGET["generation"] >= "2026-07-28" else "legacy"
         async with Client(transport, mode=mode) as client:

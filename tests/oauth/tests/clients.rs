@@ -6,10 +6,18 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::world::{World, clients, tool};
+use crate::{
+    wire::Authority,
+    world::{World, clients, private_file, tool},
+};
 
-fn run(program: &str, script: &str, asked: &Value) -> Value {
+fn run(program: &str, script: &str, mut asked: Value) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = private_file(folder.path(), "authority.pem", &Authority::get().pem());
+    asked["authority"] = json!(authority);
     let output = Command::new(tool(program))
+        // Node takes it from nowhere else.
+        .env("NODE_EXTRA_CA_CERTS", &authority)
         .arg(clients().join(script))
         .arg(asked.to_string())
         .output()
@@ -29,7 +37,7 @@ fn typescript(world: &World, generation: &str, dpop: bool) -> Value {
         "client": if dpop { Value::Null } else { json!("native") },
         "dpop": dpop,
     });
-    run("MCP_SECURE_NODE", "oauth.mjs", &asked)
+    run("MCP_SECURE_NODE", "oauth.mjs", asked)
 }
 
 #[track_caller]
@@ -83,7 +91,7 @@ fn the_python_client_logs_in_in_both_generations() {
             "url": world.target.resource,
             "person": "alice",
         });
-        let seen = run("MCP_SECURE_PYTHON", "oauth.py", &asked);
+        let seen = run("MCP_SECURE_PYTHON", "oauth.py", asked);
         logged_in_and_stepped_up(&world, &seen);
     }
 }

@@ -2,10 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    http::{parameter, send},
-    world::World,
-};
+use crate::{http::parameter, world::World};
 
 #[test]
 fn the_document_is_found_from_the_challenge_and_names_issuer_and_scopes() {
@@ -21,14 +18,14 @@ fn the_document_is_found_from_the_challenge_and_names_issuer_and_scopes() {
     );
     let url = parameter(challenge, "resource_metadata").unwrap();
     let at = url
-        .strip_prefix(&format!("http://{}", target.address))
+        .strip_prefix(&format!("https://{}", target.address))
         .unwrap();
     assert_eq!(at, "/.well-known/oauth-protected-resource/mcp");
 
     let mut documents = Vec::new();
     for path in [at, "/.well-known/oauth-protected-resource"] {
         let head = format!("GET {path} HTTP/1.1\r\nHost: {}", target.address);
-        let answer = send(target.address, &head, "");
+        let answer = target.send(&head, "");
         assert_eq!(answer.status, 200, "{path}");
         assert_eq!(answer.header("content-type"), Some("application/json"));
         assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
@@ -52,12 +49,9 @@ fn the_document_is_no_way_around_the_host_check_and_nothing_else_is_open() {
     let world = World::new(json!({}));
     let target = &world.target;
     let ask = |line: &str, host: &str| {
-        send(
-            target.address,
-            &format!("{line} HTTP/1.1\r\nHost: {host}"),
-            "",
-        )
-        .status
+        target
+            .send(&format!("{line} HTTP/1.1\r\nHost: {host}"), "")
+            .status
     };
     let here = target.address.to_string();
     let document = "/.well-known/oauth-protected-resource";

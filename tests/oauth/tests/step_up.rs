@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    http::{Answer, parameter, send},
+    http::{Answer, parameter},
     token::claims,
     world::{Target, World},
 };
@@ -27,7 +27,7 @@ fn is_challenged(answer: &Answer, target: &Target, scopes: &str) {
         parameter(challenge, "resource_metadata"),
         Some(
             format!(
-                "http://{}/.well-known/oauth-protected-resource/mcp",
+                "https://{}/.well-known/oauth-protected-resource/mcp",
                 target.address
             )
             .as_str()
@@ -186,7 +186,7 @@ impl<'a> Session<'a> {
              Mcp-Session-Id: {}\r\n{headers}",
             self.target.address, self.id
         );
-        send(self.target.address, &head, body)
+        self.target.send(&head, body)
     }
 
     fn post(target: &Target, token: &str, session: Option<&str>, message: &Value) -> Answer {
@@ -199,6 +199,6 @@ impl<'a> Session<'a> {
              Authorization: Bearer {token}",
             target.address
         );
-        send(target.address, &head, &message.to_string())
+        target.send(&head, &message.to_string())
     }
 }

@@ -11,8 +11,9 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    http::{Answer, send},
+    http::{Answer, exchange, send},
     token::Key,
+    wire::{Authority, Identity},
 };
 
 /// `oidc-provider` in a Node process; ends with its standard input.
@@ -124,7 +125,7 @@ impl Drop for Issuer {
     }
 }
 
-/// The server under attack.
+/// The server under attack, over HTTPS.
 pub(crate) struct Target {
     process: Child,
     _input: ChildStdin,
@@ -142,6 +143,7 @@ impl Target {
             "listen": address.to_string(),
             "issuer": issuer,
             "resource": resource,
+            "tls": Authority::get().server_files(folder.path()),
         });
         for (name, value) in more.as_object().unwrap() {
             asked[name] = value.clone();
@@ -226,7 +228,17 @@ impl Target {
     pub(crate) fn call_with(&self, tool: &str, headers: &str) -> Answer {
         let body = message("tools/call", json!({ "name": tool, "arguments": {} }));
         let head = self.head("tools/call", Some(tool), headers);
-        send(self.address, &head, &body)
+        self.send(&head, &body)
+    }
+
+    /// One request over one connection.
+    pub(crate) fn send(&self, head: &str, body: &str) -> Answer {
+        self.send_as(None, head, body)
+    }
+
+    /// As [`send`](Self::send), with a certificate of the client's.
+    pub(crate) fn send_as(&self, shown: Option<&Identity>, head: &str, body: &str) -> Answer {
+        exchange(Authority::get().connect(self.address, shown), head, body)
     }
 
     /// Calls a tool with a bearer token.
@@ -240,7 +252,7 @@ impl Target {
         let name = name.and_then(Value::as_str).map(str::to_owned);
         let headers = format!("Authorization: Bearer {token}");
         let head = self.head(method, name.as_deref(), &headers);
-        send(self.address, &head, &message(method, params))
+        self.send(&head, &message(method, params))
     }
 }
 
@@ -264,7 +276,7 @@ pub(crate) fn message(method: &str, mut params: Value) -> String {
 /// A resource on a port that nobody uses now.
 pub(crate) fn resource() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("http://{}/mcp", listener.local_addr().unwrap())
+    format!("https://{}/mcp", listener.local_addr().unwrap())
 }
 
 fn address_of(resource: &str) -> SocketAddr {
