@@ -44,9 +44,11 @@ attacks! {
 
     async fn a_folder_that_everyone_may_write_in_stops_the_start(tree: Tree) {
         let path = tree.root.join("sub");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
-        assert!(refused(tree.backend, &path).contains("chmod o-w"));
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o1777)).unwrap();
+        for mode in [0o777, 0o1777, 0o702] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            assert!(refused(tree.backend, &path).contains("chmod o-w"), "{mode:o}");
+        }
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         assert!(tree.backend.open(&path).is_ok());
     }
 

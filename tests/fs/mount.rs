@@ -14,7 +14,7 @@ fn in_a_namespace(backend: Backend) {
     }
     fs::write(tree.root.join("file"), "").unwrap();
     let script = r#"
-        mount -t tmpfs tmpfs "$ROOT/tmpfs" || exit 77
+        mount -t tmpfs -o mode=0755 tmpfs "$ROOT/tmpfs" || exit 77
         echo TOP-SECRET > "$ROOT/tmpfs/secret.txt"
         mount --bind "$OUTSIDE" "$ROOT/bound" || exit 77
         mount --bind "$OUTSIDE/secret.txt" "$ROOT/file" || exit 77
@@ -115,6 +115,5 @@ async fn attack(root: &Path, backend: Backend) {
         SECRET
     );
     let mounted = backend.open(&root.join("tmpfs"));
-    // A new tmpfs is writable by all and sticky.
     assert!(mounted.is_ok(), "{:?}", mounted.err());
 }

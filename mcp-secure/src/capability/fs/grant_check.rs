@@ -74,10 +74,10 @@ pub(super) fn folder(path: &Path, stat: &Stat) -> Result<()> {
                 .help("grant the folder that holds the file; tools name files in it"),
         );
     }
-    let open_to_all = |mode: u32| mode & 0o002 != 0 && mode & 0o1000 == 0;
-    if stat.mode.is_some_and(open_to_all) {
+    // A sticky one too: who cannot replace a file there can still put one of that name there first.
+    if stat.mode.is_some_and(|mode| mode & 0o002 != 0) {
         return Err(Error::new(format!(
-            "`{shown}` cannot be granted: every user of this machine may replace what is in it"
+            "`{shown}` cannot be granted: every user of this machine may write in it"
         ))
         .help(format!(
             "take that away with `chmod o-w {shown}`, or grant another folder"

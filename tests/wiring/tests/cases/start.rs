@@ -89,11 +89,14 @@ fn a_link_to_a_folder_that_is_too_wide_stops_the_start() {
 
 #[test]
 fn a_folder_that_every_user_may_change_stops_the_start() {
-    for transport in TRANSPORTS {
+    for (transport, mode) in TRANSPORTS
+        .into_iter()
+        .zip([0o777, 0o1777].into_iter().cycle())
+    {
         let setup = Setup::on(transport);
         let open = setup.folder().join("open");
         std::fs::create_dir(&open).unwrap();
-        std::fs::set_permissions(&open, PermissionsExt::from_mode(0o777)).unwrap();
+        std::fs::set_permissions(&open, PermissionsExt::from_mode(mode)).unwrap();
         let named = open.display().to_string();
         refuses(
             setup.files(&named),
