@@ -1,4 +1,5 @@
-//! Starting a program through the handle beside `Command` and a shell.
+//! Starting a program through the handle beside `Command` and a shell: in a process of its own, and
+//! in a server under its sandbox, where the handle asks a helper.
 //!
 //! The machine is noisy, so each round times all contestants one after the other, in turning
 //! order, and the printed ratio is the median of the rounds' own ratios.
@@ -8,6 +9,8 @@
     clippy::indexing_slicing,
     reason = "a benchmark may fail loudly, and prints"
 )]
+
+mod server;
 
 use std::{
     path::Path,
@@ -21,7 +24,7 @@ use mcp_secure::capability::{
     fs::__lease,
 };
 
-struct Echo;
+pub(crate) struct Echo;
 
 impl Capability for Echo {
     const NAME: &'static str = "echo";
@@ -33,22 +36,28 @@ impl Program for Echo {
     const PATH: Option<&'static str> = None;
 }
 
-const PROGRAM: &str = "/usr/bin/echo";
+pub(crate) const PROGRAM: &str = "/usr/bin/echo";
 const ROUNDS: usize = 151;
 const RUNS: u32 = 10;
-const NAMES: [&str; 3] = [
+const NAMES: [&str; 4] = [
     "std::process::Command",
     "sh -c",
     "Exec, spawner in the process",
+    "Exec, helper under the sandbox",
 ];
 
-fn main() {
+fn main() -> mcp_secure::Result<()> {
+    // The benchmark starts itself as the server.
+    if std::env::args().nth(1).as_deref() == Some("serve") {
+        return server::serve();
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .unwrap();
     runtime.block_on(async { tokio::spawn(compare()).await.unwrap() });
+    Ok(())
 }
 
 async fn compare() {
@@ -56,9 +65,14 @@ async fn compare() {
     let exec = Exec::__for_tests(grant, Some(Path::new(PROGRAM)), &[], __lease::new()).unwrap();
     let text = Text::parse("hello").unwrap();
     let mut times = [const { Vec::new() }; NAMES.len()];
-    let mut order = [0, 1, 2];
+    let mut order = [0, 1, 2, 3];
+    let mut server = server::Child::start();
     for _ in 0..ROUNDS {
         for at in order {
+            if at == 3 {
+                times[at].push(server.run(RUNS) / RUNS);
+                continue;
+            }
             let start = Instant::now();
             for _ in 0..RUNS {
                 let written = match at {
