@@ -4,6 +4,8 @@
 //! reads what they print. `scan` reads what any server shows, whoever wrote it.
 
 mod init;
+#[cfg(feature = "dev-issuer")]
+mod issuer;
 mod keys;
 mod scan;
 mod verify;
@@ -57,6 +59,10 @@ enum Verb {
     /// Have clippy refuse ambient authority in a server's own code
     #[command(long_about = init::ABOUT)]
     Init(init::Init),
+    /// Run an authorization server on loopback, for trying things
+    #[cfg(feature = "dev-issuer")]
+    #[command(long_about = issuer::ABOUT)]
+    Issuer(issuer::Issuer),
     /// Make, list, replace and take back the API keys of a server
     #[command(long_about = keys::ABOUT)]
     Keys(keys::Keys),
@@ -113,6 +119,8 @@ fn run(verb: &Verb) -> Result<ExitCode> {
         }
         Verb::Scan(scan) => return Ok(scan.run()),
         Verb::Init(init) => return Ok(init.run()),
+        #[cfg(feature = "dev-issuer")]
+        Verb::Issuer(issuer) => return issuer.run(),
         Verb::Keys(keys) => return keys.run(),
         Verb::Verify(verify) => return Ok(verify.run()),
     }

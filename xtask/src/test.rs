@@ -5,6 +5,9 @@ use std::process::Command;
 use crate::install;
 use crate::workspace::{self, Result, Workspace, succeeds};
 
+/// What no package needs by itself.
+const FEATURES: &str = "--features=mcp-secure-cli/dev-issuer";
+
 /// Runs every test. Arguments go to nextest and mean a selection, so the documentation tests,
 /// which nextest cannot run, are then left out.
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
@@ -18,7 +21,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
 
     let mut tests = workspace.cargo();
     if succeeds(workspace.cargo().args(["nextest", "--version"])) {
-        tests.args(["nextest", "run", "--workspace"]);
+        tests.args(["nextest", "run", "--workspace", FEATURES]);
         if std::env::var_os("CI").is_some() {
             tests.env("NEXTEST_PROFILE", "ci");
         }
@@ -31,6 +34,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
             "--bins",
             "--tests",
             "--examples",
+            FEATURES,
         ]);
     }
     with_tools(tests.args(arguments))?;

@@ -3,11 +3,12 @@
 //!
 //! Speaks the benchmark's command line:
 //! `--transport stdio|http --port P --mode stateless|session --root DIR --tools N`
-//! and its own `--audit FILE` and `--token-file FILE`.
+//! and its own `--audit FILE` and `--token-file FILE`, or `--issuer URL`: access tokens of an issuer on
+//! loopback for `http://127.0.0.1/mcp`, verified once each, or with `--remember 0` each time.
 
 mod many;
 
-use mcp_secure::{prelude::*, server::http::HttpLimits};
+use mcp_secure::{auth::ResourceServer, prelude::*, server::http::HttpLimits};
 
 /// The folder that is served.
 #[capability(fs)]
@@ -53,7 +54,9 @@ fn main() -> mcp_secure::Result<()> {
     let address = format!("127.0.0.1:{}", get("port", "0"));
     if get("transport", "stdio") == "http" {
         options.extend(["--http".into(), address.clone()]);
-        options.extend(["--token-file".into(), get("token-file", "tmp/bench.token")]);
+        if get("issuer", "").is_empty() {
+            options.extend(["--token-file".into(), get("token-file", "tmp/bench.token")]);
+        }
     } else {
         options.push("--stdio".into());
     }
@@ -71,9 +74,21 @@ fn main() -> mcp_secure::Result<()> {
         body_bytes: 16 << 20,
         ..HttpLimits::default()
     };
-    let http = Http::on(address)
-        .local_token(["bench:call"])
-        .limits(http_limits);
+    let http = Http::on(&address).limits(http_limits);
+    let issuer = get("issuer", "");
+    let http = if issuer.is_empty() {
+        http.local_token(["bench:call"])
+    } else {
+        let remembered = get("remember", "10000").parse().unwrap_or(10_000);
+        http.resource_server(
+            ResourceServer::new(issuer, format!("http://{address}/mcp"))
+                .allow_private_issuer()
+                .audience("http://127.0.0.1/mcp")
+                .token_type("JWT")
+                .implies("tools:call", ["bench:call"])
+                .remember_tokens(remembered),
+        )
+    };
     if get("tools", "2") == "100" {
         let server = SecureServer::new(many::Many)
             .grant(Root::from_operator())

@@ -2,6 +2,8 @@
 //! this crate mints one.
 
 pub mod api_keys;
+#[cfg(feature = "dev-issuer")]
+mod dev_issuer;
 #[cfg(feature = "oauth")]
 pub(crate) mod oauth;
 
@@ -14,6 +16,8 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
+#[cfg(feature = "dev-issuer")]
+pub use dev_issuer::{DevIssuer, RunningIssuer};
 #[cfg(feature = "oauth")]
 pub use oauth::{Algorithm, Dpop, Introspection, ResourceServer};
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     wire::Authority,
-    world::{World, clients, private_file, tool},
+    world::{Target, World, clients, private_file, resource, tool},
 };
 
 fn run(program: &str, script: &str, mut asked: Value) -> Value {
@@ -29,31 +29,37 @@ fn run(program: &str, script: &str, mut asked: Value) -> Value {
     })
 }
 
-fn typescript(world: &World, generation: &str, dpop: bool) -> Value {
+fn typescript(target: &Target, generation: &str, client: Option<&str>, dpop: bool) -> Value {
     let asked = json!({
         "generation": generation,
-        "url": world.target.resource,
+        "url": target.resource,
         "person": "alice",
-        "client": if dpop { Value::Null } else { json!("native") },
+        "client": client,
         "dpop": dpop,
     });
     run("MCP_SECURE_NODE", "oauth.mjs", asked)
 }
 
+fn python(target: &Target, generation: &str) -> Value {
+    let asked = json!({
+        "generation": generation,
+        "url": target.resource,
+        "person": "alice",
+    });
+    run("MCP_SECURE_PYTHON", "oauth.py", asked)
+}
+
 #[track_caller]
-fn logged_in_and_stepped_up(world: &World, seen: &Value) {
+fn logged_in_and_stepped_up(issuer: &str, target: &Target, seen: &Value) {
     assert!(seen["error"].is_null(), "{seen}");
     assert_eq!(seen["tools"], json!(["who", "read", "write"]), "{seen}");
     let who = seen["who"].as_str().unwrap();
-    assert!(
-        who.starts_with(&format!("{} alice ", world.issuer.url)),
-        "{seen}"
-    );
+    assert!(who.starts_with(&format!("{issuer} alice ")), "{seen}");
     assert_eq!(seen["read"], "a note");
     assert_eq!(seen["write"], "written");
     for asked in seen["asked"].as_array().unwrap() {
         assert_eq!(asked["method"], "S256", "{seen}");
-        assert_eq!(asked["resource"], world.target.resource, "{seen}");
+        assert_eq!(asked["resource"], target.resource, "{seen}");
     }
 }
 
@@ -61,8 +67,8 @@ fn logged_in_and_stepped_up(world: &World, seen: &Value) {
 fn the_typescript_client_logs_in_and_steps_up_in_both_generations() {
     for generation in ["2026-07-28", "2025-11-25"] {
         let world = World::new(json!({ "baseline": ["notes:read"] }));
-        let seen = typescript(&world, generation, false);
-        logged_in_and_stepped_up(&world, &seen);
+        let seen = typescript(&world.target, generation, Some("native"), false);
+        logged_in_and_stepped_up(&world.issuer.url, &world.target, &seen);
         // First what the first challenge names, then all that the tool needs.
         assert_eq!(seen["asked"].as_array().unwrap().len(), 2, "{seen}");
         let last = seen["asked"][1]["scope"].as_str().unwrap();
@@ -77,8 +83,8 @@ fn the_typescript_client_logs_in_and_steps_up_in_both_generations() {
 fn the_typescript_client_proves_possession() {
     let world =
         World::new(json!({ "dpop": "required", "baseline": ["notes:read", "notes:write"] }));
-    let seen = typescript(&world, "2026-07-28", true);
-    logged_in_and_stepped_up(&world, &seen);
+    let seen = typescript(&world.target, "2026-07-28", None, true);
+    logged_in_and_stepped_up(&world.issuer.url, &world.target, &seen);
     assert_eq!(seen["token_type"], "DPoP");
 }
 
@@ -86,12 +92,26 @@ fn the_typescript_client_proves_possession() {
 fn the_python_client_logs_in_in_both_generations() {
     for generation in ["2026-07-28", "2025-11-25"] {
         let world = World::new(json!({ "baseline": ["notes:read", "notes:write"] }));
-        let asked = json!({
-            "generation": generation,
-            "url": world.target.resource,
-            "person": "alice",
-        });
-        let seen = run("MCP_SECURE_PYTHON", "oauth.py", asked);
-        logged_in_and_stepped_up(&world, &seen);
+        let seen = python(&world.target, generation);
+        logged_in_and_stepped_up(&world.issuer.url, &world.target, &seen);
     }
+}
+
+/// The issuer that comes with the SDK, for trying things, is one that the official clients find.
+#[test]
+fn both_clients_log_in_at_the_development_issuer() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let resource = resource();
+    let issuer = mcp_secure::auth::DevIssuer::new()
+        .resource(&resource)
+        .agrees();
+    let issuer = runtime.block_on(issuer.start()).unwrap();
+    let more = json!({ "baseline": ["notes:read", "notes:write"] });
+    let target = Target::start(issuer.url(), &resource, more);
+    for generation in ["2026-07-28", "2025-11-25"] {
+        let seen = typescript(&target, generation, None, false);
+        logged_in_and_stepped_up(issuer.url(), &target, &seen);
+    }
+    let seen = python(&target, "2026-07-28");
+    logged_in_and_stepped_up(issuer.url(), &target, &seen);
 }

@@ -116,7 +116,7 @@ pub(super) fn decode_digest(text: &str) -> Option<[u8; 32]> {
     decode(text)?.try_into().ok()
 }
 
-pub(super) fn encode(bytes: &[u8]) -> String {
+pub(in crate::auth) fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 

@@ -40,4 +40,6 @@ pub use builder::ResourceServer;
 pub use dpop::Dpop;
 pub(crate) use error::{TokenError, TokenErrorKind};
 pub use introspect::Introspection;
+#[cfg(feature = "dev-issuer")]
+pub(in crate::auth) use jws::encode;
 pub(crate) use verifier::{Verdict, Verifier};
