@@ -101,7 +101,7 @@ impl Attack {
 pub fn stage(control: &str) -> &'static str {
     match control.split('/').next().unwrap_or_default() {
         "stdio" => "transport: stdio",
-        "http" | "unix" => "transport: HTTP ring",
+        "http" | "unix" | "oauth" => "transport: HTTP ring",
         "identity" => "identity",
         "authorize" => "authorize",
         "validate" => "validate",
