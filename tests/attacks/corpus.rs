@@ -1,7 +1,10 @@
 //! The rows of `data/cve-dev.json` and `data/reports.json`, and the promise that none of the
 //! classes is left out without a word.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde::Deserialize;
 
@@ -82,7 +85,8 @@ pub fn advisory(key: &str) -> Advisory {
     row
 }
 
-/// That every row is played or explained, and that the README says so in numbers.
+/// That every row is played or explained, that the README says so in numbers, and that the book
+/// names no attack that is not there.
 pub fn trials(attacks: &[Attack]) -> Vec<Trial> {
     let mut played: BTreeMap<String, String> = BTreeMap::new();
     for attack in attacks {
@@ -91,7 +95,27 @@ pub fn trials(attacks: &[Attack]) -> Vec<Trial> {
             attack.advisory.cls.clone(),
         );
     }
-    vec![Trial {
+    let names: Vec<String> = attacks.iter().map(Attack::name).collect();
+    let book = Trial {
+        name: "corpus::the_book_names_attacks_that_there_are".to_owned(),
+        run: Box::new(move || {
+            let mut looked_at = 0;
+            for (page, text) in pages(&book()) {
+                for named in named(&text) {
+                    looked_at += 1;
+                    // A name stands for the variants below it, too.
+                    let below = format!("{named}::");
+                    let is_it = |name: &String| *name == named || name.starts_with(&below);
+                    assert!(
+                        names.iter().any(is_it),
+                        "`{page}` names `{named}`, which is no attack"
+                    );
+                }
+            }
+            assert!(looked_at > 100, "only {looked_at} names were found");
+        }),
+    };
+    let rows = Trial {
         name: "corpus::every_advisory_of_the_classes_is_played_or_explained".to_owned(),
         run: Box::new(move || {
             let mut lines = Vec::new();
@@ -126,7 +150,55 @@ pub fn trials(attacks: &[Attack]) -> Vec<Trial> {
                 );
             }
         }),
-    }]
+    };
+    vec![rows, book]
+}
+
+fn book() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../book/src")
+}
+
+/// The pages in a folder and below it.
+fn pages(folder: &Path) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(pages(&path));
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            all.push((path.display().to_string(), text));
+        }
+    }
+    all
+}
+
+/// The attacks that a page names between backticks: `attacks/path::x`, `path::x`,
+/// `mcp-secure-tests-attacks::path::x`, and `::y` behind one of them.
+fn named(text: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    for line in text.lines() {
+        let mut class = None;
+        for span in line.split('`').skip(1).step_by(2) {
+            let bare = ["attacks/", "mcp-secure-tests-attacks::"]
+                .into_iter()
+                .find_map(|prefix| span.strip_prefix(prefix))
+                .unwrap_or(span);
+            if let Some(rest) = bare.strip_prefix("::") {
+                all.extend(class.map(|class| format!("{class}::{rest}")));
+                continue;
+            }
+            let first = bare.split("::").next().unwrap_or_default();
+            let is_class = CLASSES
+                .iter()
+                .any(|class| class.to_ascii_lowercase() == first);
+            class = is_class.then_some(first);
+            if is_class && bare.contains("::") {
+                all.push(bare.to_owned());
+            }
+        }
+    }
+    all
 }
 
 fn line(class: &str, [all, played, not_yet]: [usize; 3]) -> String {

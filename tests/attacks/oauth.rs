@@ -101,6 +101,7 @@ struct World {
     issuer: Issuer,
     resource: String,
     scene: Scene,
+    service: Service,
 }
 
 impl World {
@@ -114,6 +115,7 @@ impl World {
             issuer,
             resource,
             scene,
+            service,
         }
     }
 
@@ -133,6 +135,10 @@ impl World {
             .token(ALICE, Some(&self.resource), &SCOPES.join(" "));
         let has = guarded::works(ours, &token, "get_task", json!({ "id": TASK }));
         assert_eq!(has, self.scene.canary);
+        // Her token is for this server, and goes no further; what asks behind it is the operator's.
+        guarded::works(ours, &token, "list_licenses", json!({}));
+        assert_eq!(self.service.asked_as(&token), 0);
+        assert_eq!(self.service.asked_as(&self.scene.canary), 1);
     }
 }
 

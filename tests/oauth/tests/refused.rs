@@ -315,6 +315,10 @@ fn headers(key: &Key, good: &Value) -> Vec<Row> {
         row("no typ", signed(json!({ "typ": null }))),
         row("typ of a proof", signed(json!({ "typ": "dpop+jwt" }))),
         row(
+            "typ of an assertion that is exchanged for tokens (ID-JAG)",
+            signed(json!({ "typ": "oauth-id-jag+jwt" })),
+        ),
+        row(
             "typ of a logout token",
             signed(json!({ "typ": "logout+jwt" })),
         ),
