@@ -100,18 +100,23 @@ pub fn trials(attacks: &[Attack]) -> Vec<Trial> {
         name: "corpus::the_book_names_attacks_that_there_are".to_owned(),
         run: Box::new(move || {
             let mut looked_at = 0;
+            let mut absent = Vec::new();
             for (page, text) in pages(&book()) {
                 for named in named(&text) {
                     looked_at += 1;
                     // A name stands for the variants below it, too.
-                    let below = format!("{named}::");
-                    let is_it = |name: &String| *name == named || name.starts_with(&below);
-                    assert!(
-                        names.iter().any(is_it),
-                        "`{page}` names `{named}`, which is no attack"
-                    );
+                    let is_it = |name: &String| {
+                        named.iter().any(|named| {
+                            let rest = name.strip_prefix(named.as_str());
+                            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+                        })
+                    };
+                    if !names.iter().any(is_it) {
+                        absent.push(format!("{page}: {named:?}"));
+                    }
                 }
             }
+            assert_eq!(absent, [""; 0], "the book names what is no attack");
             assert!(looked_at > 100, "only {looked_at} names were found");
         }),
     };
@@ -173,32 +178,57 @@ fn pages(folder: &Path) -> Vec<(String, String)> {
     all
 }
 
-/// The attacks that a page names between backticks: `attacks/path::x`, `path::x`,
-/// `mcp-secure-tests-attacks::path::x`, and `::y` behind one of them.
-fn named(text: &str) -> Vec<String> {
+/// The attacks that a page names between backticks: `attacks/path::x`, `path::x` or
+/// `mcp-secure-tests-attacks::path::x`. Behind one of them `::y` is another of its class, or of
+/// its advisory; both are given.
+fn named(text: &str) -> Vec<Vec<String>> {
     let mut all = Vec::new();
     for line in text.lines() {
-        let mut class = None;
+        let mut before: Option<&str> = None;
         for span in line.split('`').skip(1).step_by(2) {
             let bare = ["attacks/", "mcp-secure-tests-attacks::"]
                 .into_iter()
                 .find_map(|prefix| span.strip_prefix(prefix))
-                .unwrap_or(span);
-            if let Some(rest) = bare.strip_prefix("::") {
-                all.extend(class.map(|class| format!("{class}::{rest}")));
+                .unwrap_or(span)
+                .trim_end_matches("::*");
+            if !bare.chars().all(is_of_a_name) {
                 continue;
             }
-            let first = bare.split("::").next().unwrap_or_default();
+            if let Some(rest) = bare.strip_prefix("::") {
+                let Some(before) = before else { continue };
+                let class = before.split("::").next().unwrap_or_default();
+                let advisory = before.rsplit_once("::").map_or(before, |(head, _)| head);
+                for rest in each(rest) {
+                    let of = |head: &str| format!("{head}::{rest}");
+                    all.push(vec![of(class), of(advisory)]);
+                }
+                continue;
+            }
+            let class = bare.split("::").next().unwrap_or_default();
             let is_class = CLASSES
                 .iter()
-                .any(|class| class.to_ascii_lowercase() == first);
-            class = is_class.then_some(first);
-            if is_class && bare.contains("::") {
-                all.push(bare.to_owned());
+                .any(|known| known.to_ascii_lowercase() == class);
+            before = is_class.then_some(bare);
+            if is_class && bare.len() > class.len() + 2 {
+                all.extend(each(bare).into_iter().map(|name| vec![name]));
             }
         }
     }
     all
+}
+
+fn is_of_a_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "_-:{},* ".contains(c)
+}
+
+/// `a::{b,c}` is `a::b` and `a::c`.
+fn each(name: &str) -> Vec<String> {
+    let Some((head, rest)) = name.split_once('{') else {
+        return vec![name.to_owned()];
+    };
+    let (inner, tail) = rest.split_once('}').unwrap_or((rest, ""));
+    let whole = |one: &str| format!("{head}{}{tail}", one.trim());
+    inner.split(',').flat_map(|one| each(&whole(one))).collect()
 }
 
 fn line(class: &str, [all, played, not_yet]: [usize; 3]) -> String {
