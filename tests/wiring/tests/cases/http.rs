@@ -463,6 +463,7 @@ fn a_request_of_the_older_revision_needs_its_session() {
         let mut answer = Exchange::tcp(server.port(), head.as_bytes());
         assert_eq!(answer.status(), 400, "{method}");
     }
+    server.refused("http/protocol");
     assert!(!server.reached("echo"));
 }
 
