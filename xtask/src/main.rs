@@ -10,6 +10,8 @@ mod deps;
 mod install;
 mod lints;
 mod msrv;
+mod shorthand;
+mod sources;
 mod spec;
 mod test;
 mod workspace;
