@@ -1,7 +1,10 @@
 //! The rows of `data/cve-dev.json` and `data/reports.json`, and the promise that none of the
 //! classes is left out without a word.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde::Deserialize;
 
@@ -18,9 +21,9 @@ pub struct Advisory {
 }
 
 /// What is played here. The other classes come with the part that stops them.
-const CLASSES: [&str; 13] = [
+const CLASSES: [&str; 16] = [
     "PATH", "LINK", "REBIND", "DOS", "SESS", "PARSER", "POISON", "SHELL", "ARGV", "QUERY", "SSRF",
-    "URLAUTH", "SUPPLY",
+    "URLAUTH", "SUPPLY", "NOAUTH", "AUTHZ", "OAUTH",
 ];
 
 /// Rows of these classes that nothing of today can play, and why.
@@ -33,6 +36,11 @@ pub const NOT_YET: &[(&str, &str)] = &[
         "CVE-2025-64340",
         "the hole is in `cmd.exe` of Windows, which the tests do not run on; that a `.cmd` or \
          `.bat` file is no program is a unit test of `capability/exec/interpreters.rs`",
+    ),
+    (
+        "CVE-2025-4143",
+        "the hole is in an authorization server, which this library is not: it sends nobody \
+         anywhere, and knows no `redirect_uri`",
     ),
     ("CVE-2026-87911", ON_POSTGRESQL),
     ("CVE-2026-85787", ON_POSTGRESQL),
@@ -77,7 +85,8 @@ pub fn advisory(key: &str) -> Advisory {
     row
 }
 
-/// That every row is played or explained, and that the README says so in numbers.
+/// That every row is played or explained, that the README says so in numbers, and that the book
+/// names no attack that is not there.
 pub fn trials(attacks: &[Attack]) -> Vec<Trial> {
     let mut played: BTreeMap<String, String> = BTreeMap::new();
     for attack in attacks {
@@ -86,7 +95,32 @@ pub fn trials(attacks: &[Attack]) -> Vec<Trial> {
             attack.advisory.cls.clone(),
         );
     }
-    vec![Trial {
+    let names: Vec<String> = attacks.iter().map(Attack::name).collect();
+    let book = Trial {
+        name: "corpus::the_book_names_attacks_that_there_are".to_owned(),
+        run: Box::new(move || {
+            let mut looked_at = 0;
+            let mut absent = Vec::new();
+            for (page, text) in pages(&book()) {
+                for named in named(&text) {
+                    looked_at += 1;
+                    // A name stands for the variants below it, too.
+                    let is_it = |name: &String| {
+                        named.iter().any(|named| {
+                            let rest = name.strip_prefix(named.as_str());
+                            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+                        })
+                    };
+                    if !names.iter().any(is_it) {
+                        absent.push(format!("{page}: {named:?}"));
+                    }
+                }
+            }
+            assert_eq!(absent, [""; 0], "the book names what is no attack");
+            assert!(looked_at > 100, "only {looked_at} names were found");
+        }),
+    };
+    let rows = Trial {
         name: "corpus::every_advisory_of_the_classes_is_played_or_explained".to_owned(),
         run: Box::new(move || {
             let mut lines = Vec::new();
@@ -121,7 +155,80 @@ pub fn trials(attacks: &[Attack]) -> Vec<Trial> {
                 );
             }
         }),
-    }]
+    };
+    vec![rows, book]
+}
+
+fn book() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../book/src")
+}
+
+/// The pages in a folder and below it.
+fn pages(folder: &Path) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(pages(&path));
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            all.push((path.display().to_string(), text));
+        }
+    }
+    all
+}
+
+/// The attacks that a page names between backticks: `attacks/path::x`, `path::x` or
+/// `mcp-secure-tests-attacks::path::x`. Behind one of them `::y` is another of its class, or of
+/// its advisory; both are given.
+fn named(text: &str) -> Vec<Vec<String>> {
+    let mut all = Vec::new();
+    for line in text.lines() {
+        let mut before: Option<&str> = None;
+        for span in line.split('`').skip(1).step_by(2) {
+            let bare = ["attacks/", "mcp-secure-tests-attacks::"]
+                .into_iter()
+                .find_map(|prefix| span.strip_prefix(prefix))
+                .unwrap_or(span)
+                .trim_end_matches("::*");
+            if !bare.chars().all(is_of_a_name) {
+                continue;
+            }
+            if let Some(rest) = bare.strip_prefix("::") {
+                let Some(before) = before else { continue };
+                let class = before.split("::").next().unwrap_or_default();
+                let advisory = before.rsplit_once("::").map_or(before, |(head, _)| head);
+                for rest in each(rest) {
+                    let of = |head: &str| format!("{head}::{rest}");
+                    all.push(vec![of(class), of(advisory)]);
+                }
+                continue;
+            }
+            let class = bare.split("::").next().unwrap_or_default();
+            let is_class = CLASSES
+                .iter()
+                .any(|known| known.to_ascii_lowercase() == class);
+            before = is_class.then_some(bare);
+            if is_class && bare.len() > class.len() + 2 {
+                all.extend(each(bare).into_iter().map(|name| vec![name]));
+            }
+        }
+    }
+    all
+}
+
+fn is_of_a_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "_-:{},* ".contains(c)
+}
+
+/// `a::{b,c}` is `a::b` and `a::c`.
+fn each(name: &str) -> Vec<String> {
+    let Some((head, rest)) = name.split_once('{') else {
+        return vec![name.to_owned()];
+    };
+    let (inner, tail) = rest.split_once('}').unwrap_or((rest, ""));
+    let whole = |one: &str| format!("{head}{}{tail}", one.trim());
+    inner.split(',').flat_map(|one| each(&whole(one))).collect()
 }
 
 fn line(class: &str, [all, played, not_yet]: [usize; 3]) -> String {

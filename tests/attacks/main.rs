@@ -21,8 +21,10 @@
 )]
 
 mod corpus;
+mod guarded;
 mod harness;
 mod internet;
+mod issuer;
 mod ours;
 mod report;
 mod scene;
@@ -30,8 +32,11 @@ mod twin;
 mod wire;
 
 mod argv;
+mod authz;
 mod dos;
 mod link;
+mod noauth;
+mod oauth;
 mod parser;
 mod path;
 mod poison;
@@ -59,6 +64,10 @@ fn main() -> ExitCode {
         Ok("ours poison, described") => {
             return ended(poison::ours::serve_described_at_run_time());
         }
+        Ok("ours guarded") => return ended(guarded::serve_one_user()),
+        Ok("ours guarded, everywhere") => return ended(guarded::serve_everywhere()),
+        Ok("ours guarded, keys") => return ended(guarded::serve_keys()),
+        Ok("ours guarded, issuer") => return ended(guarded::serve_issuer()),
         Ok("ours query") => return ended(query::serve()),
         Ok("twin path") => path::twin(),
         Ok("twin link") => link::twin(),
@@ -73,6 +82,9 @@ fn main() -> ExitCode {
         Ok("twin ssrf") => ssrf::twin(),
         Ok("twin ssrf http") => ssrf::twin_http(),
         Ok("twin urlauth") => urlauth::twin(),
+        Ok("twin noauth") => noauth::twin(),
+        Ok("twin authz") => authz::twin(),
+        Ok("twin oauth") => oauth::twin(),
         Ok("twin supply") => supply::twin(),
         Ok("twin poison") => poison::twin::over_stdio(),
         Ok("twin poison http") => poison::twin::over_http(),
@@ -92,6 +104,9 @@ fn main() -> ExitCode {
                 ssrf::attacks(),
                 urlauth::attacks(),
                 supply::attacks(),
+                noauth::attacks(),
+                authz::attacks(),
+                oauth::attacks(),
             ];
             let attacks: Vec<_> = classes.into_iter().flatten().collect();
             let mut trials = corpus::trials(&attacks);

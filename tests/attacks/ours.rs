@@ -195,7 +195,12 @@ impl Running {
 
     /// A server for [`ALICE`] and [`MALLORY`].
     pub fn start_for_several(scene: &Scene) -> Self {
-        Self::launch("ours, several users", Over::Http, scene, &json!({}))
+        Self::start_for_others("ours, several users", scene)
+    }
+
+    /// A server of this role over HTTP, whose tokens are not in a file of the user's.
+    pub fn start_for_others(role: &str, scene: &Scene) -> Self {
+        Self::launch(role, Over::Http, scene, &json!({}))
     }
 
     fn launch(role: &str, over: Over, scene: &Scene, client: &Value) -> Self {

@@ -1,7 +1,7 @@
 //! QUERY: a text becomes a statement.
 //!
 //! The twin is a server on SQLite that does what the servers of the advisories did: it looks
-//! whether a query begins with `select` and runs all of it; it puts the name of a table into a
+//! whether a query begins with `select` or `with` and runs all of it; it puts the name of a table into a
 //! query; it puts a label between backticks. Ours has the same tools on a handle, whose
 //! statements are texts of the program.
 
@@ -28,8 +28,9 @@ pub fn twin() {
             let sql = match tool {
                 "run_query" => {
                     let sql = argument("sql");
-                    if !sql.trim_start().to_lowercase().starts_with("select") {
-                        return Err(io::Error::other("only SELECT is allowed"));
+                    let begin = sql.trim_start().to_lowercase();
+                    if !begin.starts_with("select") && !begin.starts_with("with") {
+                        return Err(io::Error::other("only reading is allowed"));
                     }
                     sql
                 }
@@ -239,6 +240,15 @@ fn database(scene: &Scene) -> PathBuf {
 }
 
 const CALLS: &[Call] = &[
+    Call {
+        advisory: "CVE-2025-58337",
+        variant: "",
+        words: "a server that only reads is given a statement that begins with `WITH` and writes",
+        tool: "run_query",
+        arguments: r#"{ "sql": "WITH all_of AS (SELECT 1) DELETE FROM nodes" }"#,
+        harm: Harm::Lost,
+        control: Some("validate/schema"),
+    },
     Call {
         advisory: "CVE-2025-59333",
         variant: "stacked",

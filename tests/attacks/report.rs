@@ -60,8 +60,8 @@ impl Attack {
         }
     }
 
-    /// The test, named by class, advisory and variant.
-    pub fn into_trial(self) -> Trial {
+    /// The test's name: class, advisory and variant.
+    pub fn name(&self) -> String {
         let plain = |text: &str| -> String {
             let plain = |c: char| {
                 if c.is_ascii_alphanumeric() {
@@ -78,10 +78,16 @@ impl Attack {
                 .collect()
         };
         let class = self.advisory.cls.to_ascii_lowercase();
-        let mut name = format!("{class}::{}", plain(self.advisory.key()));
-        if !self.variant.is_empty() {
-            name = format!("{name}::{}", plain(self.variant));
+        let name = format!("{class}::{}", plain(self.advisory.key()));
+        if self.variant.is_empty() {
+            return name;
         }
+        format!("{name}::{}", plain(self.variant))
+    }
+
+    /// The test.
+    pub fn into_trial(self) -> Trial {
+        let name = self.name();
         Trial {
             name,
             run: Box::new(move || {
@@ -101,7 +107,7 @@ impl Attack {
 pub fn stage(control: &str) -> &'static str {
     match control.split('/').next().unwrap_or_default() {
         "stdio" => "transport: stdio",
-        "http" | "unix" => "transport: HTTP ring",
+        "http" | "unix" | "oauth" => "transport: HTTP ring",
         "identity" => "identity",
         "authorize" => "authorize",
         "validate" => "validate",

@@ -24,6 +24,7 @@ pub fn over_stdio(mut answer: impl FnMut(&str) -> Option<Value>) {
 /// A request as the naive HTTP servers see it.
 pub struct Request {
     pub method: String,
+    pub path: String,
     /// Names in lower case; of a repeated one, the last.
     pub headers: HashMap<String, String>,
     pub body: String,
@@ -76,7 +77,8 @@ fn read(stream: &TcpStream) -> io::Result<Request> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line)?;
-    let method = line.split(' ').next().unwrap_or_default().to_owned();
+    let mut words = line.split(' ').map(str::to_owned);
+    let [method, path] = [words.next(), words.next()].map(Option::unwrap_or_default);
     let mut headers = HashMap::new();
     loop {
         line.clear();
@@ -109,6 +111,7 @@ fn read(stream: &TcpStream) -> io::Result<Request> {
     let body = String::from_utf8_lossy(&body).into_owned();
     Ok(Request {
         method,
+        path,
         headers,
         body,
     })

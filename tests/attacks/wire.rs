@@ -103,7 +103,8 @@ impl Server {
     pub fn address(&mut self) -> SocketAddr {
         self.until("an address", |server| {
             let errors = server.errors();
-            let (_, rest) = errors.split_once("127.0.0.1:")?;
+            let (_, rest) = errors.split_once("listening on")?;
+            let (_, rest) = rest.split_once("127.0.0.1:")?;
             let (port, _) = rest.split_once(|c: char| !c.is_ascii_digit())?;
             Some(SocketAddr::from(([127, 0, 0, 1], port.parse().ok()?)))
         })
@@ -242,6 +243,7 @@ pub fn text(answer: &Value) -> String {
 /// One HTTP request, as raw as its headers.
 pub struct Http {
     method: &'static str,
+    path: &'static str,
     headers: Vec<(&'static str, String)>,
     body: String,
 }
@@ -258,6 +260,7 @@ impl Http {
     pub fn new(method: &'static str, body: impl ToString) -> Self {
         Self {
             method,
+            path: "/mcp",
             headers: Vec::new(),
             body: body.to_string(),
         }
@@ -301,6 +304,13 @@ impl Http {
         http.with("Mcp-Name", name)
     }
 
+    /// The same to another place than `/mcp`.
+    #[must_use]
+    pub fn at(mut self, path: &'static str) -> Self {
+        self.path = path;
+        self
+    }
+
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
@@ -327,7 +337,7 @@ impl Http {
 
     /// Sends the head alone, with a header that says how the body will come.
     pub fn head(&self, to: SocketAddr, framing: (&str, &str)) -> io::Result<TcpStream> {
-        let mut head = format!("{} /mcp HTTP/1.1\r\n", self.method);
+        let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
         if !self.headers.iter().any(|(name, _)| *name == "Host") {
             head += &format!("Host: {to}\r\n");
         }

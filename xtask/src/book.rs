@@ -8,13 +8,15 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
+use crate::spec;
 use crate::workspace::{self, Result, Workspace, output, read};
 
 const MDBOOK_VERSION: &str = "0.5.4";
 
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let book = workspace.root.join("book");
-    let faults = faults(&book.join("src"))?;
+    let mut faults = faults(&book.join("src"))?;
+    faults.extend(spec::faults(&workspace.root)?);
     if !faults.is_empty() {
         return Err(faults.join("\n       ").into());
     }

@@ -413,6 +413,20 @@ fn lost_scopes_are_wider_and_new_ones_narrower() {
     );
 }
 
+/// Who agreed to `notes:read` has agreed to reading: more of it needs another look.
+#[test]
+fn a_tool_that_can_do_more_under_its_old_scope_is_wider() {
+    let changes = changes(|d| {
+        d.tools[1].about.handles = vec![
+            Approved::<Fs<Notes, ReadWrite>>::FACTS,
+            Fs::<Notes, ReadOnly>::FACTS,
+            Progress::FACTS,
+        ];
+    });
+    let new = wider("tool `read_note`: handle `fs notes read-write (approved)` is new");
+    assert!(changes.contains(&new), "{changes:?}");
+}
+
 #[test]
 fn a_lost_approval_is_wider_and_says_so() {
     assert_eq!(

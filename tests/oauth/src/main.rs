@@ -72,6 +72,15 @@ impl Target {
         Ok("erased".to_owned())
     }
 
+    /// Agree to the terms, which a program cannot.
+    #[tool(scope = "notes:admin", hidden)]
+    async fn agree(&self, who: Principal) -> ToolResult<String> {
+        if who.is_client() {
+            return Err(ToolError::new("a person has to agree"));
+        }
+        Ok("agreed".to_owned())
+    }
+
     /// The note of the day.
     #[resource(uri = "note://today", scope = "notes:write")]
     async fn today(&self) -> ToolResult<String> {

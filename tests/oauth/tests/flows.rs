@@ -27,6 +27,20 @@ fn a_token_of_the_issuer_works_here_and_one_for_another_server_does_not() {
 }
 
 #[test]
+fn a_program_that_asks_for_nobody_is_told_from_a_person() {
+    let world = World::new(json!({}));
+    let (issuer, target) = (&world.issuer, &world.target);
+    let machine = issuer.token_for("machine", "notes:admin", &target.resource);
+    assert_eq!(target.call("erase", &machine).status, 200);
+    let answer = target.call("agree", &machine).json();
+    assert_eq!(answer["result"]["isError"], true, "{answer}");
+    let claims = crate::token::claims(&issuer.url, &target.resource, "notes:admin");
+    let person = world.key.sign(&world.key.header(), &claims);
+    let answer = target.call("agree", &person).json();
+    assert_eq!(answer["result"]["content"][0]["text"], "agreed");
+}
+
+#[test]
 fn a_new_key_is_found_and_an_old_one_forgotten_with_few_questions() {
     let mut world = World::new(json!({}));
     let resource = world.target.resource.clone();

@@ -2,7 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::{http::parameter, world::World};
+use crate::{
+    http::parameter,
+    token::Key,
+    world::{Issuer, Target, World, resource},
+};
 
 #[test]
 fn the_document_is_found_from_the_challenge_and_names_issuer_and_scopes() {
@@ -66,5 +70,37 @@ fn the_document_is_no_way_around_the_host_check_and_nothing_else_is_open() {
         "/",
     ] {
         assert_eq!(ask(&format!("GET {path}"), &here), 404, "{path}");
+    }
+}
+
+#[test]
+fn the_challenge_names_what_to_ask_for_first_and_no_more() {
+    let world = World::new(json!({ "baseline": ["notes:read"] }));
+    let target = &world.target;
+    for headers in ["X: y", "Authorization: Bearer x.y.z"] {
+        let answer = target.call_with("write", headers);
+        assert_eq!(answer.status, 401);
+        let challenge = answer.header("www-authenticate").unwrap();
+        assert_eq!(parameter(challenge, "scope"), Some("notes:read"));
+    }
+    let world = World::new(json!({}));
+    let answer = world.target.call_with("write", "X: y");
+    let challenge = answer.header("www-authenticate").unwrap();
+    assert_eq!(parameter(challenge, "scope"), None);
+}
+
+#[test]
+fn a_scope_for_everything_is_never_asked_for_first() {
+    let key = Key::new("k1");
+    let resource = resource();
+    let issuer = Issuer::start(&[&key], &resource, "jwt", json!({}));
+    for scope in ["*", "all", "full-access", "offline_access", "notes:nothing"] {
+        let baseline = json!({ "baseline": ["notes:read", scope] });
+        let refused = std::panic::catch_unwind(|| Target::start(&issuer.url, &resource, baseline));
+        let said = *refused.err().unwrap().downcast::<String>().unwrap();
+        assert!(
+            said.contains(&format!("`{scope}`")) && said.contains("help:"),
+            "{said}"
+        );
     }
 }

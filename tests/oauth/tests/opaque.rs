@@ -44,6 +44,13 @@ fn an_opaque_token_is_asked_about_and_no_answer_is_a_no() {
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(target.call("who", &revoked).status, 401);
 
+    // Neither what was shown nor what it was asked about with is written anywhere.
+    target.audited(|record| record["target"] == "write");
+    let logs = std::fs::read_to_string(target.audit_log()).unwrap() + &target.said();
+    for secret in [&ours, &theirs, &revoked, "introspection-secret"] {
+        assert!(!logs.contains(secret), "{logs}");
+    }
+
     let unasked = issuer.token_for("machine", "notes:read", &resource);
     issuer.stop();
     let answer = target.call("who", &unasked);

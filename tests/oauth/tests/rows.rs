@@ -496,6 +496,11 @@ fn headers(key: &Key, good: &Value) -> Vec<Row> {
         ),
         row(
             "oauth/type",
+            "typ of an assertion that is exchanged for tokens (ID-JAG)",
+            signed(json!({ "typ": "oauth-id-jag+jwt" })),
+        ),
+        row(
+            "oauth/type",
             "typ of a logout token",
             signed(json!({ "typ": "logout+jwt" })),
         ),

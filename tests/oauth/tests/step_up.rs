@@ -138,6 +138,47 @@ fn a_broader_scope_is_never_challenged_for_a_narrower_one() {
     assert_eq!(erased["result"]["content"][0]["text"], "erased");
 }
 
+#[test]
+fn a_scope_is_a_name_and_no_pattern() {
+    let world = World::new(json!({}));
+    let target = &world.target;
+    for scope in [
+        "*",
+        "all",
+        "full-access",
+        "notes:*",
+        "notes",
+        "NOTES:READ",
+        "notes:read:",
+    ] {
+        let answer = target.call("read", &token(&world, scope));
+        is_challenged(&answer, target, "notes:read");
+    }
+}
+
+#[test]
+fn an_elevation_is_in_the_log_from_the_challenge_to_the_call() {
+    let world = World::new(json!({}));
+    let target = &world.target;
+    let reader = token(&world, "notes:read");
+    assert_eq!(target.call("write", &reader).status, 403);
+    let writer = token(&world, "notes:read notes:write");
+    assert_eq!(target.call("write", &writer).status, 200);
+    let is_write =
+        |record: &Value, outcome: &str| record["target"] == "write" && record["outcome"] == outcome;
+    let denied = target.audited(|record| is_write(record, "denied"));
+    assert_eq!(denied["challenged"], json!(["notes:read", "notes:write"]));
+    let done = target.audited(|record| is_write(record, "ok"));
+    assert_eq!(done["challenged"], Value::Null);
+    // Who it was is in both, and each has an id of its own.
+    for name in ["issuer", "subject", "client"] {
+        assert!(denied["principal"][name].is_string(), "{denied}");
+        assert_eq!(denied["principal"][name], done["principal"][name]);
+    }
+    assert!(denied["id"].is_string() && done["id"].is_string());
+    assert_ne!(denied["id"], done["id"]);
+}
+
 /// A session of the 2025-11-25 generation.
 pub(crate) struct Session<'a> {
     target: &'a Target,

@@ -59,10 +59,6 @@ impl Challenges {
         let _ = write!(challenges.metadata, "resource_metadata=\"{metadata}\"");
         for scope in baseline {
             quotable(scope)?;
-            if scope == "offline_access" {
-                return Err(Error::new("`offline_access` is no scope of this server")
-                    .help("it asks the authorization server for a refresh token; remove it"));
-            }
         }
         if !baseline.is_empty() {
             let _ = write!(challenges.baseline, ", scope=\"{}\"", baseline.join(" "));
@@ -200,7 +196,5 @@ mod tests {
         for bad in ["a\"b", "a\\b", "a b", "a\r\nb", "ä", "\u{0}"] {
             assert!(Challenges::new(METADATA, &[bad.into()]).is_err(), "{bad:?}");
         }
-        let offline = Challenges::new(METADATA, &["offline_access".into()]);
-        assert!(offline.is_err(), "AUTHZ-09");
     }
 }

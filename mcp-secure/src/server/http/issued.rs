@@ -45,12 +45,7 @@ pub(super) fn open(
 ) -> Result<(Tokens, Issued)> {
     let baseline = declared.asked_first().to_vec();
     let certificate_bound = declared.is_certificate_bound();
-    if let Some(unknown) = baseline.iter().find(|scope| !served.scopes.contains(scope)) {
-        return Err(Error::new(format!(
-            "`{unknown}` is to be asked for first, and nothing here needs it"
-        ))
-        .help("name scopes that a tool, prompt or resource of this server has"));
-    }
+    are_few(&baseline, &served.scopes)?;
     let verifier = declared.open(served.opening)?;
     let resource = verifier.resource();
     is_here(resource.url(), resource.path(), endpoint)?;
@@ -87,6 +82,36 @@ pub(super) fn open(
         issued,
     ))
 }
+
+/// What clients are told to ask for is no more than somebody needs (the specification's best
+/// practices, "Scope Minimization"), and nothing that is the issuer's alone.
+fn are_few(baseline: &[String], served: &[String]) -> Result<()> {
+    let named = || baseline.iter().chain(served);
+    if named().any(|scope| scope == "offline_access") {
+        return Err(
+            Error::new("`offline_access` is no scope of this server").help(
+                "it asks the authorization server for a refresh token, and clients add it \
+                 themselves; remove it",
+            ),
+        );
+    }
+    if let Some(all) = named().find(|scope| OMNIBUS.contains(&scope.as_str())) {
+        return Err(Error::new(format!(
+            "`{all}` is a scope for everything, and says nothing"
+        ))
+        .help("name what a tool does, such as `notes:read`"));
+    }
+    if let Some(unknown) = baseline.iter().find(|scope| !served.contains(scope)) {
+        return Err(Error::new(format!(
+            "`{unknown}` is to be asked for first, and nothing here needs it"
+        ))
+        .help("name scopes that a tool, prompt or resource of this server has"));
+    }
+    Ok(())
+}
+
+/// The examples of the specification of what not to do.
+const OMNIBUS: [&str; 3] = ["*", "all", "full-access"];
 
 /// The resource is what a client calls: its path is the endpoint's.
 fn is_here(resource: &str, path: &str, endpoint: &Endpoint) -> Result<()> {
@@ -175,3 +200,25 @@ fn denied(error: &TokenError, challenges: &Challenges) -> Denied {
 }
 
 static DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_scope_for_everything_and_one_of_the_issuers_stop_the_start() {
+        let scopes = |all: &[&str]| -> Vec<String> { all.iter().map(|s| (*s).into()).collect() };
+        let served = scopes(&["notes:read", "notes:write"]);
+        assert!(are_few(&scopes(&["notes:read"]), &served).is_ok());
+        assert!(are_few(&[], &served).is_ok());
+        for bad in ["*", "all", "full-access", "offline_access"] {
+            // Of the baseline, and of a tool: both are told to clients.
+            let error = are_few(&scopes(&[bad]), &served).unwrap_err().to_string();
+            assert!(error.contains(&format!("`{bad}`")), "{error}");
+            let error = are_few(&[], &scopes(&[bad])).unwrap_err().to_string();
+            assert!(error.contains(&format!("`{bad}`")) && error.contains("help"));
+        }
+        assert!(are_few(&scopes(&["notes:admin"]), &served).is_err());
+    }
+}

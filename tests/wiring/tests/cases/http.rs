@@ -451,6 +451,23 @@ fn sessions_are_bounded() {
 
 /// `rmcp`'s event store would answer with events of other sessions.
 #[test]
+fn a_request_of_the_older_revision_needs_its_session() {
+    let server = HTTP_2025.start();
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+        "params": { "name": "echo", "arguments": { "text": "x" } } });
+    let headers = "MCP-Protocol-Version: 2025-11-25\r\n";
+    let mut answer = server.post(headers, call.to_string().as_bytes());
+    assert_eq!(answer.status(), 400);
+    for method in ["GET", "DELETE"] {
+        let head = server.head(method, headers, 0);
+        let mut answer = Exchange::tcp(server.port(), head.as_bytes());
+        assert_eq!(answer.status(), 400, "{method}");
+    }
+    server.refused("http/protocol");
+    assert!(!server.reached("echo"));
+}
+
+#[test]
 fn events_are_not_replayed() {
     let server = HTTP_2025.start();
     let client = server.client(HTTP_2025);
