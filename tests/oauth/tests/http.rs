@@ -92,12 +92,17 @@ pub(crate) fn send(to: SocketAddr, head: &str, body: &str) -> Answer {
 }
 
 /// As [`send`], over a stream of any kind.
-pub(crate) fn exchange(mut stream: impl Read + Write, head: &str, body: &str) -> Answer {
+pub(crate) fn exchange(stream: impl Read + Write, head: &str, body: &str) -> Answer {
     let request = format!(
         "{}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
         head.trim_end(),
         body.len()
     );
+    raw(stream, &request)
+}
+
+/// Sends these bytes and reads to the end.
+pub(crate) fn raw(mut stream: impl Read + Write, request: &str) -> Answer {
     stream.write_all(request.as_bytes()).unwrap();
     let mut bytes = Vec::new();
     // A peer that closes without the goodbye of TLS has said all it wanted to say.

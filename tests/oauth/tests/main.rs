@@ -10,6 +10,7 @@
 mod clients;
 mod flows;
 mod http;
+mod layer;
 mod metadata;
 mod opaque;
 mod proof;

@@ -85,13 +85,18 @@ impl Authority {
         from: Ipv4Addr,
         to: SocketAddr,
     ) -> StreamOwned<ClientConnection, TcpStream> {
-        use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
-        let from = SocketAddr::from((from, 0));
-        let open = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
-        bind(&open, &from).unwrap();
-        connect(&open, &to).unwrap();
-        over(TcpStream::from(open), Arc::clone(&self.anonymous))
+        over(plain_from(from, to), Arc::clone(&self.anonymous))
     }
+}
+
+/// A connection without TLS from this address of loopback.
+pub(crate) fn plain_from(from: Ipv4Addr, to: SocketAddr) -> TcpStream {
+    use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+    let from = SocketAddr::from((from, 0));
+    let open = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    bind(&open, &from).unwrap();
+    connect(&open, &to).unwrap();
+    TcpStream::from(open)
 }
 
 fn over(stream: TcpStream, config: Arc<ClientConfig>) -> StreamOwned<ClientConnection, TcpStream> {

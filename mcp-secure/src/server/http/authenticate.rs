@@ -335,7 +335,7 @@ where
 
 /// When the stream that a request opens has to end: one without an end of its own would go on
 /// after the token that opened it (spec AUTHZ-26). An answer ends by itself, and in time.
-fn end_of_stream(head: &Parts, principal: &Principal) -> End {
+pub(super) fn end_of_stream(head: &Parts, principal: &Principal) -> End {
     if head.method != Method::GET {
         return End::default();
     }
@@ -354,6 +354,31 @@ fn end_of_stream(head: &Parts, principal: &Principal) -> End {
 pub(crate) struct End {
     at: Option<Instant>,
     with: Option<CancellationToken>,
+}
+
+impl End {
+    /// Ready when the first of its reasons is there; `None` if there is none.
+    pub(super) fn into_future(self) -> Option<futures::future::BoxFuture<'static, ()>> {
+        let Self { at, with } = self;
+        if at.is_none() && with.is_none() {
+            return None;
+        }
+        Some(Box::pin(async move {
+            let at = async {
+                match at {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let with = async {
+                match with {
+                    Some(with) => with.cancelled().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! { () = at => {}, () = with => {} }
+        }))
+    }
 }
 
 impl<A, S: Clone> Clone for Authenticate<A, S> {

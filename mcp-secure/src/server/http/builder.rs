@@ -12,6 +12,7 @@ use super::{
     listener::{Bound, Listener},
     local_token::{LocalToken, default_token_path},
     origin::Origins,
+    proxy::Proxies,
     rate::Limiter,
     ring::Issued,
 };
@@ -255,6 +256,13 @@ impl<A> Http<A> {
         self
     }
 
+    /// The application that this stands in ends TLS itself: for [`layer`](Self::layer) alone.
+    #[must_use]
+    pub fn tls_of_the_application(mut self) -> Self {
+        self.exposure.elsewhere = true;
+        self
+    }
+
     /// Only these addresses may connect, and they are trusted to say for whom they ask:
     /// `10.0.0.7` or `10.0.0.0/24`. The proxy ends TLS and sets `X-Forwarded-For` or
     /// `Forwarded`; a request without, or with both, is refused.
@@ -398,6 +406,7 @@ impl Http<Authenticated> {
         if let Some(unfit) = unfit.filter(|_| public) {
             return Err(Error::new(unfit.at(&on)).help(unfit.help));
         }
+        exposure.has_a_listener()?;
         #[cfg(feature = "tls")]
         if let Declared::Certificates(_) = &auth.0 {
             exposure.shows_certificates()?;
@@ -417,31 +426,11 @@ impl Http<Authenticated> {
             .set_nonblocking(true)
             .and_then(|()| socket.local_addr());
         let local = prepared.map_err(|e| Error::new(format!("cannot listen on `{on}`: {e}")))?;
-        #[cfg_attr(not(feature = "oauth"), allow(unused_mut))]
-        let mut issued = Issued::default();
-        let (auth, token) = match auth.0 {
-            #[cfg(feature = "oauth")]
-            Declared::ResourceServer(declared) => {
-                let (tokens, said) = super::issued::open(*declared, &endpoint, served)?;
-                issued = said;
-                (Auth::Tokens(Box::new(tokens)), None)
-            }
-            Declared::LocalToken { path, scopes } => {
-                let path = path.map_or_else(|| default_token_path(served.name), Ok)?;
-                (
-                    Auth::LocalToken(LocalToken::open(&path, scopes)?),
-                    Some(path),
-                )
-            }
-            Declared::ApiKeys(file) => {
-                let keys = ApiKeys::open(&file, &served.scopes)?;
-                (Auth::ApiKeys(Arc::new(keys)), None)
-            }
-            #[cfg(feature = "tls")]
-            Declared::Certificates(people) => (Auth::Certificates(thumbprints(people)?), None),
-            #[cfg(any(test, feature = "testing"))]
-            Declared::Table(people) => (Auth::Table(people), None),
-        };
+        let Opened {
+            auth,
+            token,
+            issued,
+        } = auth.0.open(&endpoint, served)?;
         Ok(Bound {
             hosts: match public {
                 true => Hosts::declared(local.port(), &hosts)?,
@@ -464,6 +453,118 @@ impl Http<Authenticated> {
                 limiter: rate.map(|rate| Arc::new(Limiter::new(rate))),
             },
             issued,
+        })
+    }
+}
+
+impl Http<Authenticated> {
+    /// What stands at the door of an application with a listener of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind), and when the port or TLS is to come from here.
+    pub(super) fn door(self, served: &mut Served<'_>) -> Result<Door> {
+        let unfit = self.unfit();
+        let Self {
+            on,
+            path,
+            hosts,
+            origins,
+            limits,
+            exposure,
+            auth,
+            ..
+        } = self;
+        limits.check()?;
+        let endpoint = Endpoint::new(&path)?;
+        let address = address(&on)?;
+        let public = exposure.is_public(address);
+        if let Some(unfit) = unfit.filter(|_| public) {
+            return Err(Error::new(unfit.at(&on)).help(unfit.help));
+        }
+        if address.port() == 0 {
+            return Err(
+                Error::new(format!("`{on}` does not say at which port callers are"))
+                    .help("write the port that the application listens on"),
+            );
+        }
+        let (schemes, scheme) = exposure.outside()?;
+        let rate = limits.rate.or(public.then(Default::default));
+        let proxies = exposure.open(address, &hosts, &limits)?.proxies;
+        let Opened { auth, issued, .. } = auth.0.open(&endpoint, served)?;
+        Ok(Door {
+            hosts: Arc::new(
+                match public {
+                    true => Hosts::declared(address.port(), &hosts)?,
+                    false => Hosts::new(address, &hosts)?,
+                }
+                .with_schemes(schemes),
+            ),
+            origins: Arc::new(match public {
+                true => Origins::declared(&origins)?,
+                false => Origins::new(scheme, address.port(), &origins)?,
+            }),
+            auth: Arc::new(auth),
+            issued,
+            limiter: rate.map(|rate| Arc::new(Limiter::new(rate))),
+            proxies,
+            most_bytes: limits.body_bytes as u64,
+        })
+    }
+}
+
+/// The checks on a request head, for a ring that is not this crate's.
+pub(super) struct Door {
+    pub(super) hosts: Arc<Hosts>,
+    pub(super) origins: Arc<Origins>,
+    pub(super) auth: Arc<Auth>,
+    pub(super) issued: Issued,
+    pub(super) limiter: Option<Arc<Limiter>>,
+    pub(super) proxies: Option<Arc<Proxies>>,
+    pub(super) most_bytes: u64,
+}
+
+/// Who may come, read from where it was declared to be.
+struct Opened {
+    auth: Auth,
+    token: Option<PathBuf>,
+    issued: Issued,
+}
+
+impl Declared {
+    fn open(self, endpoint: &Endpoint, served: &mut Served<'_>) -> Result<Opened> {
+        let known = |auth| Opened {
+            auth,
+            token: None,
+            issued: Issued::default(),
+        };
+        #[cfg(not(feature = "oauth"))]
+        let _ = endpoint;
+        Ok(match self {
+            #[cfg(feature = "oauth")]
+            Self::ResourceServer(declared) => {
+                let (tokens, issued) = super::issued::open(*declared, endpoint, served)?;
+                Opened {
+                    issued,
+                    ..known(Auth::Tokens(Box::new(tokens)))
+                }
+            }
+            Self::LocalToken { path, scopes } => {
+                let path = path.map_or_else(|| default_token_path(served.name), Ok)?;
+                let token = LocalToken::open(&path, scopes)?;
+                Opened {
+                    token: Some(path),
+                    ..known(Auth::LocalToken(token))
+                }
+            }
+            Self::ApiKeys(file) => {
+                let keys = ApiKeys::open(&file, &served.scopes)?;
+                known(Auth::ApiKeys(Arc::new(keys)))
+            }
+            #[cfg(feature = "tls")]
+            Self::Certificates(people) => known(Auth::Certificates(thumbprints(people)?)),
+            #[cfg(any(test, feature = "testing"))]
+            Self::Table(people) => known(Auth::Table(people)),
         })
     }
 }

@@ -3,6 +3,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use http::uri::Scheme;
 use rmcp::ServerHandler;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
@@ -13,13 +14,12 @@ use super::tls::{Acceptor, Dressed, Secured, Tls};
 use super::{
     authenticate::Auth,
     connection::drive,
+    host,
     proxy::{Proxied, Proxies},
     refusal::Tally,
     ring::{Shared, ring},
 };
-#[cfg(feature = "tls")]
-use crate::Error;
-use crate::{Result, server::resolve::Unfit};
+use crate::{Error, Result, server::resolve::Unfit};
 
 /// What an author declares of it.
 #[derive(Default)]
@@ -27,6 +27,8 @@ pub(super) struct Exposure {
     #[cfg(feature = "tls")]
     pub(super) tls: Option<Tls>,
     pub(super) proxies: Option<Vec<String>>,
+    /// An application with a listener of its own ends TLS.
+    pub(super) elsewhere: bool,
 }
 
 /// The same, checked and read.
@@ -53,7 +55,7 @@ impl Exposure {
 
     /// What clients write before the name: a declared proxy ends TLS.
     pub(super) fn outer_scheme(&self) -> &'static str {
-        match self.has_tls() || self.proxies.is_some() {
+        match self.has_tls() || self.elsewhere || self.proxies.is_some() {
             true => "https",
             false => "http",
         }
@@ -61,7 +63,7 @@ impl Exposure {
 
     /// Why this must not be reached by others, if so, and what to change.
     pub(super) fn unfit(&self, hosts: &[String], local_token: bool) -> Option<Unfit> {
-        if !self.has_tls() && self.proxies.is_none() {
+        if !self.has_tls() && !self.elsewhere && self.proxies.is_none() {
             return Some(Unfit {
                 why: "the server has no TLS",
                 help: "add `.tls(Tls::files(…))` (feature `tls`), or `.behind_proxy([…])` where \
@@ -83,6 +85,33 @@ impl Exposure {
             });
         }
         None
+    }
+
+    /// That nobody else listens.
+    pub(super) fn has_a_listener(&self) -> Result<()> {
+        match self.elsewhere {
+            false => Ok(()),
+            true => Err(
+                Error::new("this server has a listener of its own, and no TLS").help(
+                    "`.tls_of_the_application()` is for `.layer(…)`; use `.tls(Tls::files(…))`",
+                ),
+            ),
+        }
+    }
+
+    /// What clients of an application with a listener of its own write before its name.
+    pub(super) fn outside(&self) -> Result<(&'static [Scheme], &'static str)> {
+        if self.has_tls() {
+            return Err(Error::new("a layer has no listener that could end TLS").help(
+                "end it in the application and say `.tls_of_the_application()`, or name the proxy \
+                 that does: `.behind_proxy([…])`",
+            ));
+        }
+        Ok(match (&self.proxies, self.elsewhere) {
+            (Some(_), _) => (host::PROXIED, "https"),
+            (None, true) => (host::TLS, "https"),
+            (None, false) => (host::PLAIN, "http"),
+        })
     }
 
     /// That clients show certificates, and to this server.

@@ -24,6 +24,7 @@ mod host;
 mod hygiene;
 #[cfg(feature = "oauth")]
 mod issued;
+mod layer;
 mod limits;
 mod linger;
 mod listener;
@@ -54,6 +55,7 @@ mod unrecorded;
 
 pub(crate) use builder::Served;
 pub use builder::{Authenticated, Http, NoAuth};
+pub use layer::{HttpLayer, HttpService, LayerBody, ScopeLayer, ScopeService};
 pub use limits::HttpLimits;
 pub use rate::PeerRate;
 #[cfg(feature = "tls")]

@@ -81,7 +81,7 @@ impl Proxies {
     }
 
     /// Where a request comes from, as the declared hops tell it.
-    fn client(&self, headers: &HeaderMap) -> Result<IpAddr, &'static Refusal> {
+    pub(super) fn client(&self, headers: &HeaderMap) -> Result<IpAddr, &'static Refusal> {
         let proto = headers.get_all(X_FORWARDED_PROTO);
         if proto
             .iter()
