@@ -90,6 +90,9 @@ pub(crate) struct Outcome<'a> {
     /// Why the flow of data had to be put before a person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) flow: Option<&'static str>,
+    /// The ids of the policies that decided.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub(crate) policies: &'a [String],
     pub(crate) bytes_out: u64,
     /// What was found in text that left, by rule and kind: never the text.
     #[serde(skip_serializing_if = "Option::is_none")]
