@@ -46,7 +46,7 @@ impl Policed {
 
 #[secure_server(name = "policed")]
 impl Policed {
-    /// Send money.
+    /// Book a transfer between two accounts.
     #[tool(public)]
     async fn transfer(&self, Args(transfer): Args<Transfer>) -> String {
         self.traces.leave("transfer");

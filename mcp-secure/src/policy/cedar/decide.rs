@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use cedar_policy::{
-    AuthorizationError, Authorizer, Context, Decision, Entities, PolicyId, PolicySet, Request,
-    RestrictedExpression,
+    AuthorizationError, Authorizer, Context, Decision, Entities, PartialResponse, PolicyId,
+    PolicySet, Request, RestrictedExpression,
 };
 use chrono::{DateTime, Datelike as _, Utc};
 
@@ -105,23 +105,37 @@ impl Decider for Cedar {
         let response = self
             .authorizer
             .is_authorized_partial(&request, &slice.policies, &entities);
-        // What fails before any argument is looked at fails for all of them.
-        let failed = ids(response.definitely_errored());
-        if !failed.is_empty() {
-            return Some(Ruling::error(failed, FAILED));
+        if let Some(decided) = foreseen(&response) {
+            return decided.err();
         }
-        match response.decision() {
-            Some(Decision::Deny) => {
-                let must = response.must_be_determining().map(|p| p.id().to_string());
-                let mut deciding: Vec<String> = must.collect();
-                deciding.sort();
-                let reason = match deciding.is_empty() {
-                    true => NOT_PERMITTED,
-                    false => FORBIDDEN,
-                };
-                Some(Ruling::deny(deciding, reason))
-            }
-            Some(Decision::Allow) | None => None,
+        // The time is left out at first: beside a call of a function Cedar does not look into
+        // what else is known.
+        let now = now(question);
+        let response = response
+            .reauthorize_with_bindings([(NOW, &now)], &self.authorizer, &entities)
+            .ok()?;
+        foreseen(&response)?.err()
+    }
+}
+
+/// What is decided already, if something is: permitted, or denied by this ruling.
+fn foreseen(response: &PartialResponse) -> Option<Result<(), Ruling>> {
+    // What fails before any argument is looked at fails for all of them.
+    let failed = ids(response.definitely_errored());
+    if !failed.is_empty() {
+        return Some(Err(Ruling::error(failed, FAILED)));
+    }
+    match response.decision()? {
+        Decision::Allow => Some(Ok(())),
+        Decision::Deny => {
+            let must = response.must_be_determining();
+            let mut deciding: Vec<String> = must.map(|policy| policy.id().to_string()).collect();
+            deciding.sort();
+            let reason = match deciding.is_empty() {
+                true => NOT_PERMITTED,
+                false => FORBIDDEN,
+            };
+            Some(Err(Ruling::deny(deciding, reason)))
         }
     }
 }
@@ -143,7 +157,7 @@ fn context(
 ) -> Result<Context, Unfit> {
     let unknown = RestrictedExpression::new_unknown;
     let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
-    let now: DateTime<Utc> = question.now.into();
+    let time: DateTime<Utc> = question.now.into();
     let taint = [
         ("untrusted_text", question.taint.has_untrusted_text()),
         ("secret", question.taint.has_met_secrets()),
@@ -151,13 +165,10 @@ fn context(
     ];
     let taint = taint.map(|(name, is)| (name.to_owned(), RestrictedExpression::new_bool(is)));
     let mut context = vec![
-        (
-            "now",
-            RestrictedExpression::new_datetime(now.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()),
-        ),
+        (NOW, if whole { now(question) } else { unknown(NOW) }),
         (
             "weekday",
-            RestrictedExpression::new_long(i64::from(now.weekday().number_from_monday())),
+            RestrictedExpression::new_long(i64::from(time.weekday().number_from_monday())),
         ),
         (
             "taint",
@@ -190,12 +201,18 @@ fn context(
     Context::from_pairs(context).map_err(|_| Unfit("the arguments".to_owned()))
 }
 
+fn now(question: &Question<'_>) -> RestrictedExpression {
+    let time: DateTime<Utc> = question.now.into();
+    RestrictedExpression::new_datetime(time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
+}
+
 fn ids<'a>(ids: impl Iterator<Item = &'a PolicyId>) -> Vec<String> {
     let mut ids: Vec<String> = ids.map(ToString::to_string).collect();
     ids.sort();
     ids
 }
 
+const NOW: &str = "now";
 const FAILED: &str = "a policy could not be evaluated";
 const FORBIDDEN: &str = "a policy forbids it";
 const NOT_PERMITTED: &str = "no policy permits it";

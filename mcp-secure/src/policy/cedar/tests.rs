@@ -279,6 +279,26 @@ fn only_what_is_denied_for_all_arguments_is_foreseen() {
             format!("{all} forbid({every}) when {{ context.taint.private }};"),
             false,
         ),
+        (
+            when(r#"context.now < datetime("2020-01-01T00:00:00Z")"#),
+            true,
+        ),
+        (
+            when(r#"context.now > datetime("2020-01-01T00:00:00Z")"#),
+            false,
+        ),
+        (
+            when(r#"context.args.long > 3 && context.now > datetime("2020-01-01T00:00:00Z")"#),
+            false,
+        ),
+        (
+            when(r#"context.now.toTime() < duration("1h") && context.args.long > 3"#),
+            true,
+        ),
+        (
+            format!("{all} forbid({every}) when {{ context.now > datetime(\"2020-01-01\") }};"),
+            true,
+        ),
         // It fails whatever the arguments are, and so denies.
         (
             format!("{all} forbid({every}) when {{ context.weekday * 9223372036854775807 > 1 }};"),

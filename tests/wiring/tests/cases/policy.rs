@@ -314,7 +314,8 @@ fn of_a_name_that_is_there_twice_what_is_decided_on_is_what_runs() {
             r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"transfer","arguments":{{"to":"bob",{twice}}}}}}}"#
         );
         server.write_line(line.as_bytes());
-        let answer = server.read_for(&json!(id));
+        // The transport refuses such a message, and cannot say which it was.
+        let answer = server.read_line();
         let went = !is_refusal(&answer);
         assert!(!went || text(&answer).starts_with("sent 1 to"), "{answer}");
     }
