@@ -297,27 +297,40 @@ on_every_way! {
 }
 
 #[test]
-fn of_a_name_that_is_there_twice_what_is_decided_on_is_what_runs() {
-    let server = all_but(
-        STDIO_2025,
-        r#"forbid(principal, action == Action::"call:transfer", resource)
-           when { context.args.amount >= 1000 };"#,
-    )
-    .start();
-    let _client = server.client(STDIO_2025);
-    for (id, twice) in [
-        (901, r#""amount":1,"amount":5000"#),
-        (902, r#""amount":5000,"amount":1"#),
-        (903, r#""amount":1,"\u0061mount":5000"#),
-    ] {
-        let line = format!(
-            r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"transfer","arguments":{{"to":"bob",{twice}}}}}}}"#
-        );
-        server.write_line(line.as_bytes());
-        // The transport refuses such a message, and cannot say which it was.
-        let answer = server.read_line();
-        let went = !is_refusal(&answer);
-        assert!(!went || text(&answer).starts_with("sent 1 to"), "{answer}");
+fn a_name_that_is_there_twice_reaches_no_policy() {
+    // The policy would see one of the two, and another parser of the same message the other.
+    for way in [STDIO_2025, HTTP_2025] {
+        let server = all_but(
+            way,
+            r#"forbid(principal, action == Action::"call:transfer", resource)
+               when { context.args.amount >= 1000 };"#,
+        )
+        .start();
+        let client = server.client(way);
+        for twice in [
+            r#""amount":1,"amount":5000"#,
+            r#""amount":5000,"amount":1"#,
+            r#""amount":1,"\u0061mount":5000"#,
+        ] {
+            let message = format!(
+                r#"{{"jsonrpc":"2.0","id":901,"method":"tools/call","params":{{"name":"transfer","arguments":{{"to":"bob",{twice}}}}}}}"#
+            );
+            let answer = match client.session() {
+                None => {
+                    server.write_line(message.as_bytes());
+                    server.read_line()
+                }
+                Some(session) => {
+                    let headers = format!(
+                        "MCP-Protocol-Version: 2025-11-25\r\nMcp-Session-Id: {session}\r\n"
+                    );
+                    let mut exchange = server.post(&headers, message.as_bytes());
+                    exchange.message().unwrap()
+                }
+            };
+            assert_eq!(code(&answer), -32700, "{answer}");
+        }
+        assert!(!server.reached("transfer"));
     }
 }
 
