@@ -420,7 +420,7 @@ pub(crate) fn round_purpose(request: &Checked) -> String {
         } => ("resource", *index, Some(arguments)),
         _ => return String::new(),
     };
-    // Maps of `serde_json` are sorted here, so equal objects have equal text.
+    // By the canonical form: the order of a map depends on the features of the build.
     let mut hash = Sha256::new();
     if let Some(arguments) = arguments
         && let Ok(canonical) = serde_json_canonicalizer::to_vec(arguments)

@@ -12,6 +12,7 @@ mod flows;
 mod http;
 mod metadata;
 mod opaque;
+mod policies;
 mod proof;
 mod refused;
 mod sessions;

@@ -27,6 +27,8 @@ pub(super) struct Slice {
     /// The arguments that a policy may look at. Others are not converted: they cost nothing, and
     /// cannot deny by having no form in Cedar.
     pub(super) reads: BTreeSet<String>,
+    /// A policy may look at the time.
+    pub(super) timed: bool,
 }
 
 impl Cedar {
@@ -107,6 +109,9 @@ impl Decider for Cedar {
             .is_authorized_partial(&request, &slice.policies, &entities);
         if let Some(decided) = foreseen(&response) {
             return decided.err();
+        }
+        if !slice.timed {
+            return None;
         }
         // The time is left out at first: beside a call of a function Cedar does not look into
         // what else is known.

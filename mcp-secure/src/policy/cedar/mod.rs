@@ -216,6 +216,7 @@ fn slices(world: &World, placed: &[Placed], named: &[Named]) -> Result<Vec<(Stri
             Slice {
                 policies: set_of(about().map(|(one, _)| one))?,
                 reads: read.collect(),
+                timed: about().any(|(_, named)| named.asks_time()),
             },
         ));
     }

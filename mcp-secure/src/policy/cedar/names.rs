@@ -47,6 +47,13 @@ impl Named {
         })
     }
 
+    /// Whether the time may be looked at.
+    pub(super) fn asks_time(&self) -> bool {
+        self.paths.iter().any(|(root, path)| {
+            root == "context" && path.first().is_none_or(|first| first == "now")
+        })
+    }
+
     /// Holds the names against what is served. `slice` are the actions that the policy is about.
     ///
     /// # Errors

@@ -258,6 +258,31 @@ fn only_what_is_denied_for_all_arguments_is_foreseen() {
         (all.to_owned(), false),
         (when("context.args.long == 3"), false),
         (when("context.args has may"), false),
+        (
+            when(r#"context.args.price.lessThan(decimal("1.0"))"#),
+            false,
+        ),
+        (when(r#"context.args.text like "a*""#), false),
+        (
+            when(r#"context.args.set.containsAny(["a"]) && !context.args.set.isEmpty()"#),
+            false,
+        ),
+        (
+            when("if context.args.truth then resource.writes else resource.private"),
+            false,
+        ),
+        (
+            when("context.args has may && context.args.may > 3 && context.args.deep.n < 0"),
+            false,
+        ),
+        (
+            when(r#"principal.scopes.contains(context.args.text)"#),
+            false,
+        ),
+        (
+            when(r#"principal.scopes.contains("no") && context.args.truth"#),
+            true,
+        ),
         (when("context.args == context.args"), false),
         (when("resource.writes"), true),
         (when("resource.writes && context.args.long == 3"), true),
@@ -365,4 +390,26 @@ fn the_digest_is_of_the_text_and_of_how_it_is_cut() {
     assert_ne!(row("a"), row("b"));
     assert_eq!(row("a"), row("a"));
     assert!(row("a").starts_with("cedar, in the code, sha256:"));
+}
+
+#[test]
+fn the_policies_of_the_book_hold_against_a_server() {
+    let book = include_str!("../../../../book/src/policies.md");
+    let blocks: Vec<&str> = book
+        .split("```text")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    assert_eq!(blocks.len(), 2);
+    let pay = json!({
+        "properties": { "to": { "type": "string" }, "amount": { "type": "integer" } },
+        "required": ["to", "amount"],
+    });
+    let surface = Surface {
+        offers: vec![offer(Kind::Tool, "pay", pay)],
+    };
+    for block in blocks {
+        let prepared = CedarPolicies::from_str(block).prepare(&surface);
+        assert!(prepared.is_ok(), "{block}: {}", prepared.err().unwrap());
+    }
 }

@@ -583,3 +583,26 @@ fn policies_that_a_tool_or_another_user_could_write_stop_the_start() {
         "{said}"
     );
 }
+
+#[test]
+fn policies_that_lie_where_a_tool_writes_stop_the_start() {
+    let setup = Setup::on(Transport::Stdio);
+    let folder = setup.folder();
+    std::fs::create_dir(folder.join("files/rules")).unwrap();
+    let file = folder.join("files/rules/a.cedar");
+    std::fs::write(&file, ALL).unwrap();
+    let config = folder.join("config.toml");
+    std::fs::write(&config, "[policies]\npath = \"files/rules\"\n").unwrap();
+    for (path, mode) in [
+        (&file, 0o600),
+        (&folder.join("files/rules"), 0o700),
+        (&config, 0o600),
+    ] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let config = config.display().to_string();
+    let said = setup.argument("--config").argument(&config).start_fails();
+    for words in ["the policies", "lies in", "can write", "help:"] {
+        assert!(said.contains(words), "{said}");
+    }
+}
