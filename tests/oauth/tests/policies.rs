@@ -62,7 +62,7 @@ fn an_agent_in_the_chain_is_seen_wherever_it_stands() {
         @id("nobody-acts") forbid(principal, action == Action::"call:write", resource)
         unless { principal.actors.isEmpty() };
         @id("bearer") forbid(principal, action == Action::"call:who", resource)
-        unless { principal.assurance == Assurance::"access_token" && principal.client == "native" };
+        unless { principal.assurance == Assurance::"access_token" && principal has client && principal.client == "native" };
     "# }));
     let scopes = "notes:read notes:write";
     let alone = token(&world, scopes, json!({}));
