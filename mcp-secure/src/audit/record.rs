@@ -154,7 +154,10 @@ pub(crate) struct Sandbox<'a> {
 pub(crate) fn shape(arguments: &JsonObject) -> String {
     use std::fmt::Write as _;
     let mut out = String::with_capacity(32);
-    for (name, value) in arguments.iter().take(32) {
+    // Sorted: whether a map is depends on the features of the build.
+    let mut sorted: Vec<_> = arguments.iter().collect();
+    sorted.sort_unstable_by_key(|(name, _)| *name);
+    for (name, value) in sorted.into_iter().take(32) {
         if !out.is_empty() {
             out.push(' ');
         }
