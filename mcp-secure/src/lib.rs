@@ -40,6 +40,7 @@
 //! | [`mod@capability`] | the handles: what a tool may reach |
 //! | [`pipeline`] | the one stack that every request passes; your own layers see its types |
 //! | [`auth`] | who is asking |
+//! | [`policy`] | rules over who asks, for what, with which arguments |
 //! | [`audit`] | what happened |
 //! | [`manifest`] | what the server can do, for an auditor |
 //! | [`state`] | what is remembered between requests |
@@ -66,6 +67,7 @@ mod limits;
 pub mod manifest;
 mod output;
 pub mod pipeline;
+pub mod policy;
 pub mod prelude;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;

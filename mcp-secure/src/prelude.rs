@@ -12,6 +12,8 @@ pub use crate::capability::net::{
 pub use crate::capability::sql::{Sql, Statement};
 #[cfg(feature = "tcp")]
 pub use crate::capability::tcp::Tcp;
+#[cfg(feature = "cedar")]
+pub use crate::policy::CedarPolicies;
 #[cfg(feature = "tls")]
 pub use crate::server::http::Tls;
 #[cfg(feature = "http")]

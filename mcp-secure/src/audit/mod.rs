@@ -75,6 +75,7 @@ impl Audit {
             approval: journey.approval.get().copied(),
             challenged: journey.challenged.get().copied(),
             flow: journey.flow.get().copied(),
+            policies: journey.policies.get().map_or(&[], Vec::as_slice),
             bytes_out: journey.bytes_out.load(Ordering::Relaxed),
             text: journey.text_tally(),
             taint: journey.taint.names(),

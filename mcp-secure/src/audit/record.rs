@@ -90,6 +90,9 @@ pub(crate) struct Outcome<'a> {
     /// Why the flow of data had to be put before a person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) flow: Option<&'static str>,
+    /// The ids of the policies that decided.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub(crate) policies: &'a [String],
     pub(crate) bytes_out: u64,
     /// What was found in text that left, by rule and kind: never the text.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -151,7 +154,10 @@ pub(crate) struct Sandbox<'a> {
 pub(crate) fn shape(arguments: &JsonObject) -> String {
     use std::fmt::Write as _;
     let mut out = String::with_capacity(32);
-    for (name, value) in arguments.iter().take(32) {
+    // Sorted: whether a map is depends on the features of the build.
+    let mut sorted: Vec<_> = arguments.iter().collect();
+    sorted.sort_unstable_by_key(|(name, _)| *name);
+    for (name, value) in sorted.into_iter().take(32) {
         if !out.is_empty() {
             out.push(' ');
         }

@@ -13,6 +13,7 @@ pub(crate) mod genuine;
 pub(crate) mod guard;
 pub(crate) mod identity;
 pub(crate) mod load_shed;
+pub(crate) mod policy;
 pub(crate) mod timeout;
 pub(crate) mod validate;
 

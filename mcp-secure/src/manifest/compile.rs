@@ -64,6 +64,7 @@ impl Manifest {
             limits,
             sandbox: Vec::new(),
             callers: Vec::new(),
+            policies: Vec::new(),
             effective: None,
         };
         manifest.capabilities = grants
@@ -114,6 +115,13 @@ impl Manifest {
     #[must_use]
     pub(crate) fn with_callers(mut self, terms: Vec<String>) -> Self {
         self.callers = terms;
+        self
+    }
+
+    /// Adds that policies must permit each call, too.
+    #[must_use]
+    pub(crate) fn with_policies(mut self, rows: impl IntoIterator<Item = String>) -> Self {
+        self.policies.extend(rows);
         self
     }
 

@@ -66,6 +66,10 @@ pub struct Manifest {
     /// `tokens of https://auth.example`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub callers: Vec<String>,
+    /// That policies must permit each call, too, a line for each engine: which language, and the
+    /// digest of what is known of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<String>,
     /// What the operator made of it. Absent from the compiled form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective: Option<Effective>,

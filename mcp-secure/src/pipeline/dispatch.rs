@@ -15,9 +15,9 @@ use rmcp::model::{
 
 use super::{
     BoxError, Checked, CheckedOp, McpOp, McpReply, Refusal, Registry, ReplyFuture, Rounds, Shape,
-    Verdict,
+    Taint, Verdict,
     hardened::{HANDSHAKE, VERSIONS},
-    registry::{ResourceKind, decide},
+    registry::ResourceKind,
 };
 use crate::{
     auth::Principal,
@@ -27,6 +27,7 @@ use crate::{
     error::{ToolError, ToolErrorKind, ToolResult},
     layer::guard::{Outlet, TextPolicy},
     output::{Completions, PromptReply, ResourceBody, ToolReply},
+    policy::Kind,
     state::Sealer,
 };
 
@@ -118,9 +119,12 @@ impl<S: SecureService> Shared<S> {
         };
         let (op, context, journey, principal, rounds, approved) = request.into_parts();
         let trail = journey.trail.clone();
+        let taint = journey.taint.clone();
         let outlet = Outlet::new(self.text, Some(journey));
         match op {
-            CheckedOp::Builtin { op, offset } => self.builtin(op, offset, &principal, &context),
+            CheckedOp::Builtin { op, offset } => {
+                self.builtin(op, offset, &principal, &taint, &context)
+            }
             CheckedOp::Tool { index, arguments } => {
                 let handler = self.handlers.tools.get(index).ok_or_else(missing)?;
                 let made = self.lend(
@@ -275,6 +279,7 @@ impl<S: SecureService> Shared<S> {
         op: McpOp,
         offset: usize,
         principal: &Principal,
+        taint: &Taint,
         context: &rmcp::service::RequestContext<rmcp::RoleServer>,
     ) -> Result<McpReply, Refusal> {
         let registry = &self.registry;
@@ -301,7 +306,7 @@ impl<S: SecureService> Shared<S> {
                 let visible = registry
                     .tools
                     .iter()
-                    .filter(|t| decide(&t.about, principal).is_listed());
+                    .filter(|t| registry.shows(Kind::Tool, &t.about, principal, taint));
                 let (page, more) = page(visible.map(|t| t.model.clone()), offset, page_size);
                 let mut result = ListToolsResult::with_all_items(page);
                 result.ttl_ms = Some(0);
@@ -313,7 +318,7 @@ impl<S: SecureService> Shared<S> {
                 let visible = registry
                     .prompts
                     .iter()
-                    .filter(|p| decide(&p.about, principal).is_listed());
+                    .filter(|p| registry.shows(Kind::Prompt, &p.about, principal, taint));
                 let (page, more) = page(visible.map(|p| p.model.clone()), offset, page_size);
                 let mut result = ListPromptsResult::with_all_items(page);
                 result.ttl_ms = Some(0);
@@ -325,7 +330,7 @@ impl<S: SecureService> Shared<S> {
                 let visible = registry
                     .resources
                     .iter()
-                    .filter(|r| decide(&r.about, principal).is_listed());
+                    .filter(|r| registry.shows(Kind::Resource, &r.about, principal, taint));
                 let ones = visible.filter_map(|r| match &r.kind {
                     ResourceKind::One(model) => Some(model.clone()),
                     ResourceKind::Template(..) => None,
@@ -341,7 +346,7 @@ impl<S: SecureService> Shared<S> {
                 let visible = registry
                     .resources
                     .iter()
-                    .filter(|r| decide(&r.about, principal).is_listed());
+                    .filter(|r| registry.shows(Kind::Resource, &r.about, principal, taint));
                 let templates = visible.filter_map(|r| match &r.kind {
                     ResourceKind::Template(model, _) => Some(model.clone()),
                     ResourceKind::One(_) => None,
@@ -415,7 +420,7 @@ pub(crate) fn round_purpose(request: &Checked) -> String {
         } => ("resource", *index, Some(arguments)),
         _ => return String::new(),
     };
-    // Maps of `serde_json` are sorted here, so equal objects have equal text.
+    // By the canonical form: the order of a map depends on the features of the build.
     let mut hash = Sha256::new();
     if let Some(arguments) = arguments
         && let Ok(canonical) = serde_json_canonicalizer::to_vec(arguments)

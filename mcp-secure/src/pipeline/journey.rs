@@ -30,6 +30,8 @@ pub(crate) struct Journey {
     pub(crate) challenged: OnceLock<&'static [&'static str]>,
     /// Why the flow of data had to be put before a person.
     pub(crate) flow: OnceLock<&'static str>,
+    /// The policies that decided.
+    pub(crate) policies: OnceLock<Vec<String>>,
     pub(crate) committed: AtomicBool,
     pub(crate) bytes_out: AtomicU64,
     pub(crate) taint: Taint,
@@ -94,6 +96,7 @@ impl Journey {
             approval: OnceLock::new(),
             challenged: OnceLock::new(),
             flow: OnceLock::new(),
+            policies: OnceLock::new(),
             committed: AtomicBool::new(false),
             bytes_out: AtomicU64::new(0),
             taint,

@@ -12,8 +12,11 @@ use tokio::sync::Semaphore;
 
 use crate::{
     Error, Result,
+    auth::Principal,
     definition::{About, Access, Definition, Target},
     limits::Limits,
+    pipeline::Taint,
+    policy::{Kind, Policies, Question, Ruling},
 };
 
 pub(crate) struct Registry {
@@ -23,6 +26,8 @@ pub(crate) struct Registry {
     pub(crate) prompts: Vec<PromptEntry>,
     pub(crate) resources: Vec<ResourceEntry>,
     pub(crate) completions: Vec<CompletionEntry>,
+    /// What must permit as well, where there is any.
+    pub(crate) policies: Policies,
     tool_names: HashMap<&'static str, usize>,
     prompt_names: HashMap<&'static str, usize>,
     resource_uris: HashMap<&'static str, usize>,
@@ -84,6 +89,7 @@ impl Registry {
             prompts: Vec::new(),
             resources: Vec::new(),
             completions: Vec::new(),
+            policies: Policies::default(),
             tool_names: HashMap::new(),
             prompt_names: HashMap::new(),
             resource_uris: HashMap::new(),
@@ -149,6 +155,56 @@ impl Registry {
         self.completions
             .iter()
             .position(|c| c.target == *target && c.argument == argument)
+    }
+
+    /// Whether a list shows it to this principal: exactly what a call is not refused for as
+    /// unknown.
+    pub(crate) fn shows(
+        &self,
+        kind: Kind,
+        about: &About,
+        principal: &Principal,
+        taint: &Taint,
+    ) -> bool {
+        let decision = decide(about, principal);
+        decision.is_listed()
+            && self
+                .foresee(kind, about, principal, taint, decision)
+                .is_none()
+    }
+
+    /// Why the policies permit this principal nothing here whatever the arguments are, if so. It
+    /// does not exist for this principal then. Who may still ask for a scope is looked at as who
+    /// has it: a policy that asks for the same scope must not hide the way to it.
+    pub(crate) fn foresee(
+        &self,
+        kind: Kind,
+        about: &About,
+        principal: &Principal,
+        taint: &Taint,
+        decision: Decision,
+    ) -> Option<Ruling> {
+        if self.policies.is_empty() {
+            return None;
+        }
+        let stepped_up;
+        let principal = match decision {
+            Decision::StepUp(scopes) => {
+                stepped_up = principal.clone().scopes(scopes.iter().copied());
+                &stepped_up
+            }
+            Decision::Allowed | Decision::Unknown => principal,
+        };
+        self.policies.foresee(&Question {
+            principal,
+            kind,
+            name: about.name,
+            completes: None,
+            arguments: None,
+            uri: None,
+            taint,
+            now: std::time::SystemTime::now(),
+        })
     }
 
     fn add_tool<S>(&mut self, tool: &crate::definition::Tool<S>, limits: &Limits) -> Result<()> {
@@ -287,7 +343,7 @@ fn rights(about: &About) -> String {
 }
 
 /// Who may use what: the one decision, for calls and for lists.
-pub(crate) fn decide(about: &About, principal: &crate::auth::Principal) -> Decision {
+pub(crate) fn decide(about: &About, principal: &Principal) -> Decision {
     match about.policy.access {
         Access::Public => Decision::Allowed,
         Access::Scopes(scopes) if scopes.iter().all(|scope| principal.has_scope(scope)) => {

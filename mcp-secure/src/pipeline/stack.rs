@@ -17,11 +17,12 @@ use crate::{
         catch_panic::CatchPanicLayer,
         commit::CommitLayer,
         concurrency::ConcurrencyLayer,
-        flow::FlowLayer,
+        flow::{FlowLayer, TaintBook},
         genuine::GenuineLayer,
         guard::{GuardLayer, TextPolicy, last_look::LastLookLayer},
         identity::{IdentityLayer, IdentitySource},
         load_shed::LoadShedLayer,
+        policy::PolicyLayer,
         timeout::TimeoutLayer,
         validate::ValidateLayer,
     },
@@ -75,15 +76,22 @@ pub(crate) fn build<S: SecureService>(parts: Parts<S>) -> Inner {
         text,
     );
 
+    // Policies ask before the flow layer does, and of lists as well.
+    let book = Arc::new(TaintBook::default());
     let checked = ServiceBuilder::new()
-        .layer(AuthorizeLayer::new(Arc::clone(&registry)))
+        .layer(AuthorizeLayer::new(
+            Arc::clone(&registry),
+            Arc::clone(&book),
+        ))
         .layer(ValidateLayer::new(
             Arc::clone(&registry),
             Arc::clone(&limits),
             sealer.clone(),
         ))
+        // Behind validation: a policy is asked about arguments that have their shape.
+        .layer(PolicyLayer::new(Arc::clone(&registry)))
         // Before approval, which is what it may demand; after the checks, which are cheaper.
-        .layer(FlowLayer::new(Arc::clone(&registry)))
+        .layer(FlowLayer::new(Arc::clone(&registry), book))
         .layer(ApproveLayer::new(Arc::clone(&registry), &limits, sealer))
         .layer(LoadShedLayer::new(limits.concurrency))
         .layer(ConcurrencyLayer::new(Arc::clone(&registry)))

@@ -17,6 +17,7 @@ use crate::{
         Handlers, Hardened, Registry,
         stack::{self, UserLayers},
     },
+    policy::Policies,
     server::Source,
     state::{MemoryStore, Sealer},
 };
@@ -43,6 +44,8 @@ pub(crate) struct Plan<S> {
     pub(crate) limits: Limits,
     pub(crate) text: TextPolicy,
     pub(crate) layers: Vec<UserLayers>,
+    /// Held against the definition before the operator's file took tools away.
+    pub(crate) policies: Policies,
     pub(crate) sink: AuditSink,
     pub(crate) transport: &'static str,
     pub(crate) identity: IdentitySource,
@@ -55,7 +58,9 @@ pub(crate) struct Plan<S> {
 impl<S: SecureService> Plan<S> {
     /// Runs `#[init]`, builds the stack. Runs inside the runtime.
     pub(crate) async fn assemble(self) -> Result<Assembled> {
-        let registry = Arc::new(Registry::new(&self.definition, &self.limits)?);
+        let mut registry = Registry::new(&self.definition, &self.limits)?;
+        registry.policies = self.policies;
+        let registry = Arc::new(registry);
         self.effective.check_served(&registry)?;
         futures::future::try_join_all(self.ready).await?;
         let grants = Arc::new(self.grants);
@@ -191,6 +196,7 @@ pub(crate) fn plan_for_tests<S: SecureService>(
     sink: AuditSink,
     identity: IdentitySource,
 ) -> Result<Plan<S>> {
+    use super::engines::Engines;
     use crate::capability::Asked;
 
     let definition = S::definition();
@@ -210,6 +216,7 @@ pub(crate) fn plan_for_tests<S: SecureService>(
     }
     let mut opening = Opening::default();
     let grants = open(&definition, &init, &server.grants, &bindings, &mut opening)?;
+    let policies = Engines::of_code(&server.policies).prepare(&definition)?;
     Ok(Plan {
         source: server.source,
         definition,
@@ -218,6 +225,7 @@ pub(crate) fn plan_for_tests<S: SecureService>(
         limits: server.limits,
         text: server.text,
         layers: server.layers,
+        policies,
         sink,
         transport: "memory",
         identity,

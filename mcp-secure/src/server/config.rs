@@ -32,6 +32,9 @@
 //! require = "full"              # or "partial": refuses to start below it
 //! env = ["NOTES_THEME"]         # variables to keep; most are dropped at start
 //!
+//! [policies]                    # each call must pass these, too; needs the feature `cedar`
+//! path = "policies"             # a file, or a folder with files `*.cedar`
+//!
 //! [tools]
 //! deny = ["delete_note"]        # gone as if they did not exist
 //! ```
@@ -79,6 +82,8 @@ pub struct Config {
     pub(super) hidden: Option<Placed<Hidden>>,
     pub(super) notes: Option<Placed<()>>,
     pub(super) deny: Vec<Placed<String>>,
+    #[cfg(feature = "cedar")]
+    pub(super) policies: Option<Placed<PathBuf>>,
     #[cfg(feature = "sandbox")]
     pub(super) require: Option<Placed<crate::sandbox::Level>>,
     #[cfg(feature = "sandbox")]
@@ -244,6 +249,22 @@ impl Config {
     /// The Unix-domain socket.
     pub fn unix_path(&self) -> Option<&Path> {
         self.unix_path.as_ref().map(|placed| placed.value.as_path())
+    }
+
+    /// The operator's own policies, and the digest of what they are now.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be read.
+    #[cfg(feature = "cedar")]
+    pub(super) fn policies(&self) -> Result<Option<(PathBuf, String)>> {
+        let Some(placed) = &self.policies else {
+            return Ok(None);
+        };
+        let digest = crate::policy::CedarPolicies::at(&placed.value)
+            .digest()
+            .map_err(|e| e.before(&format!("{}: `policies.path`: ", placed.place(&self.file))))?;
+        Ok(Some((placed.value.clone(), digest)))
     }
 
     /// How much of a sandbox there must be at least.

@@ -152,6 +152,19 @@ pub(super) fn parse(file: &str, folder: &Path, text: &str) -> Result<Config> {
                     .error(&key.span(), "this server is built without a sandbox".into())
                     .help("build it with the feature `sandbox`, or leave the section out"));
             }
+            #[cfg(feature = "cedar")]
+            "policies" => {
+                for entry in section(&["path"])? {
+                    config.policies = Some(reader.path(&entry)?);
+                }
+            }
+            // As above.
+            #[cfg(not(feature = "cedar"))]
+            "policies" => {
+                return Err(reader
+                    .error(&key.span(), "this server is built without policies".into())
+                    .help("build it with the feature `cedar`, or leave the section out"));
+            }
             "tools" => {
                 for entry in section(&["deny"])? {
                     config.deny = reader.texts(&entry)?;
@@ -163,7 +176,7 @@ pub(super) fn parse(file: &str, folder: &Path, text: &str) -> Result<Config> {
     Ok(config)
 }
 
-const SECTIONS: [&str; 9] = [
+const SECTIONS: [&str; 10] = [
     "grants",
     "limits",
     "transport",
@@ -172,6 +185,7 @@ const SECTIONS: [&str; 9] = [
     "audit",
     "text",
     "sandbox",
+    "policies",
     "tools",
 ];
 

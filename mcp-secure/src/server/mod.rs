@@ -6,6 +6,7 @@ pub(crate) mod cli;
 mod client_config;
 pub mod config;
 mod config_file;
+pub(crate) mod engines;
 pub(crate) mod grants;
 #[cfg(feature = "http")]
 pub mod http;
@@ -19,7 +20,7 @@ mod ring;
 mod run;
 mod serve;
 pub(crate) mod stdio;
-mod suggest;
+pub(crate) mod suggest;
 pub(crate) mod verbs;
 
 use std::{marker::PhantomData, path::PathBuf, time::Duration};
@@ -37,6 +38,7 @@ use crate::{
         BoxError, McpReply, McpRequest,
         stack::{self, Inner, UserLayers},
     },
+    policy::PolicyEngine,
 };
 
 #[cfg(feature = "sandbox")]
@@ -118,6 +120,7 @@ pub struct SecureServer<S, T = NoTransport> {
     pub(crate) limits: Limits,
     pub(crate) text: TextPolicy,
     pub(crate) layers: Vec<UserLayers>,
+    pub(crate) policies: Vec<Box<dyn PolicyEngine>>,
     pub(crate) stdio: Option<Principal>,
     #[cfg(feature = "http")]
     pub(crate) http: Option<Http<Authenticated>>,
@@ -173,6 +176,7 @@ impl<S: SecureService> SecureServer<S, NoTransport> {
             limits: Limits::default(),
             text: TextPolicy::default(),
             layers: Vec::new(),
+            policies: Vec::new(),
             stdio: None,
             #[cfg(feature = "http")]
             http: None,
@@ -206,6 +210,15 @@ impl<S: SecureService, T> SecureServer<S, T> {
     #[must_use]
     pub fn text(mut self, policy: TextPolicy) -> Self {
         self.text = policy;
+        self
+    }
+
+    /// Adds policies over who asks, for what, with which arguments. They are asked of every call,
+    /// after its scopes and its schema, and lists show what they may permit. Of several engines,
+    /// the operator's among them, each must permit.
+    #[must_use]
+    pub fn policies(mut self, engine: impl PolicyEngine) -> Self {
+        self.policies.push(Box::new(engine));
         self
     }
 
@@ -270,6 +283,7 @@ impl<S: SecureService, T> SecureServer<S, T> {
             limits: self.limits,
             text: self.text,
             layers: self.layers,
+            policies: self.policies,
             stdio: self.stdio,
             #[cfg(feature = "http")]
             http: self.http,

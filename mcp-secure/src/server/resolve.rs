@@ -76,6 +76,9 @@ pub(crate) struct Resolved {
     pub(crate) audit: Option<AuditTarget>,
     pub(crate) token_file: Option<PathBuf>,
     pub(crate) denied_tools: Vec<String>,
+    /// The operator's own policies.
+    #[cfg(feature = "cedar")]
+    pub(crate) policies: Option<PathBuf>,
     /// The effective form.
     pub(crate) manifest: Manifest,
     /// How much of a sandbox the operator wants at least.
@@ -177,11 +180,23 @@ impl Declared<'_> {
             (Some(AuditTarget::Stderr), _) => Some(AuditTarget::Stderr),
             (None, target) => target.cloned(),
         };
+        #[cfg(feature = "cedar")]
+        let policies = match &config {
+            Some(config) => config.policies()?,
+            None => None,
+        };
         let manifest = self
             .manifest
             .effective(&grants, &limits)
             .denying(&denied_tools)
             .serving(serving);
+        #[cfg(feature = "cedar")]
+        let manifest = match &policies {
+            Some((_, digest)) => {
+                manifest.with_policies([format!("cedar, of the operator, {digest}")])
+            }
+            None => manifest,
+        };
         Ok(Resolved {
             transport,
             serving,
@@ -191,6 +206,8 @@ impl Declared<'_> {
             audit,
             token_file,
             denied_tools,
+            #[cfg(feature = "cedar")]
+            policies: policies.map(|(path, _)| path),
             manifest,
             #[cfg(feature = "sandbox")]
             require: config.as_ref().and_then(Config::require),

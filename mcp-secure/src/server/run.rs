@@ -20,7 +20,8 @@ use crate::{
     layer::identity::IdentitySource,
     manifest::{Manifest, Texts},
     pipeline::Registry,
-    server::config::AuditTarget,
+    policy::PolicyEngine,
+    server::{config::AuditTarget, engines::Engines},
 };
 
 impl<S: SecureService> SecureServer<S, Ready> {
@@ -78,6 +79,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 .map(super::http::Http::callers)
                 .unwrap_or_default(),
         );
+        let manifest = manifest.with_policies(self.policies.iter().map(|engine| engine.row()));
         let texts = manifest.texts_with(&definition);
         let declared = self.declared(manifest, texts);
 
@@ -89,7 +91,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
             args,
             (definition.name, definition.version),
             &declared,
-            |resolved| probe(&definition, &init, &declared, resolved),
+            |resolved| probe(&definition, &init, &declared, &self.policies, resolved),
             &mut Surroundings {
                 exe: &exe,
                 cwd: &cwd,
@@ -125,6 +127,9 @@ impl<S: SecureService> SecureServer<S, Ready> {
     ) -> Result<()> {
         #[cfg(feature = "sandbox")]
         let mut ring = super::ring::Ring::begin(self.sandbox, &resolved, rows);
+        // Before: a policy may go on naming a tool that the operator takes away.
+        let engines = Engines::of(&self.policies, &resolved);
+        let policies = engines.prepare(&definition)?;
         // A tool that the operator denies is not served at all: it cannot be listed, called
         // or guessed.
         definition.tools.retain(|tool| {
@@ -219,6 +224,9 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 }
             }
         }
+        for file in engines.files() {
+            own.add("the policies", Some(&file));
+        }
         own.outside_of(&opening.needs)?;
         // After: what the server keeps for itself is not what a tool reaches.
         #[cfg(feature = "http")]
@@ -242,6 +250,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
             limits: resolved.limits,
             text: resolved.text,
             layers: self.layers,
+            policies,
             sink,
             transport,
             identity,
@@ -268,6 +277,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
         json: bool,
         rows: Vec<crate::sandbox::Row>,
     ) -> Result<()> {
+        Engines::of(&self.policies, resolved).prepare(definition)?;
         let mut ring = super::ring::Ring::begin(self.sandbox, resolved, rows);
         let mut opening = Opening::default();
         // Held until the end: a server has them open as well.
@@ -341,8 +351,10 @@ fn probe<S: SecureService>(
     definition: &Definition<S>,
     init: &[&'static [Facts]],
     declared: &Declared<'_>,
+    policies: &[Box<dyn PolicyEngine>],
     resolved: &Resolved,
 ) -> Result<()> {
+    Engines::of(policies, resolved).prepare(definition)?;
     let registry = Registry::new(definition, &resolved.limits)?;
     declared.manifest.check_served(&registry)?;
     assemble::open(

@@ -35,6 +35,8 @@ struct Asked {
     /// What a client is told to ask for first.
     #[serde(default)]
     baseline: Vec<String>,
+    #[serde(default)]
+    policies: Option<String>,
 }
 
 struct Target;
@@ -126,7 +128,11 @@ fn main() -> mcp_secure::Result<()> {
         }
         http = http.tls(tls);
     }
-    SecureServer::new(Target)
+    let mut server = SecureServer::new(Target);
+    if let Some(policies) = asked.policies {
+        server = server.policies(CedarPolicies::from_str(policies));
+    }
+    server
         .sandbox(Sandbox::new().keep_env("OAUTH_TARGET"))
         .http(http.resource_server(issued))
         .run()

@@ -13,6 +13,7 @@ mod http;
 mod layer;
 mod metadata;
 mod opaque;
+mod policies;
 mod proof;
 mod refused;
 mod rows;

@@ -9,6 +9,7 @@ mod flow;
 mod layers;
 mod leaky;
 mod others;
+mod policed;
 mod secured;
 mod target;
 mod traces;
@@ -27,6 +28,7 @@ use crate::{
     layers::{Count, Meddle, Meddler, Watch},
     leaky::Leaky,
     others::{Late, Quadratic},
+    policed::Policed,
     target::{Files, Spare, Target},
     traces::Traces,
 };
@@ -44,6 +46,7 @@ fn main() -> mcp_secure::Result<()> {
         }
         Some("leaky") => leaky(),
         Some("flow") => flow(),
+        Some("policed") => policed(),
         Some("secured") => secured::serve(),
         Some("quadratic") => finish(SecureServer::new(Quadratic)),
         Some("hidden") => finish(SecureServer::new(others::Hidden)),
@@ -99,6 +102,26 @@ fn flow() -> mcp_secure::Result<()> {
         .grant(Anywhere::declared())
         .grant(Elsewhere::from_operator())
         .grant(Fixed::declared());
+    if setting("USERS").is_none() {
+        return finish(server);
+    }
+    let users = [("alice-token", "alice"), ("bob-token", "bob")];
+    let users = users.map(|(token, subject)| (token, subject, &["files:read"][..]));
+    server
+        .sandbox(with_settings())
+        .http(Http::on("127.0.0.1:0").test_users(users))
+        .run()
+}
+
+fn policed() -> mcp_secure::Result<()> {
+    let mut server =
+        SecureServer::new(Policed::new(Traces::from_env())).grant(Files::from_operator());
+    if let Some(text) = setting("POLICIES") {
+        server = server.policies(CedarPolicies::from_str(text));
+    }
+    if let Some(folder) = setting("POLICY_DIR") {
+        server = server.policies(CedarPolicies::from_dir(folder));
+    }
     if setting("USERS").is_none() {
         return finish(server);
     }

@@ -285,7 +285,9 @@ fn describe(
     held: Option<&str>,
     arguments: &rmcp::model::JsonObject,
 ) -> Result<String, Refusal> {
-    let arguments = serde_json::to_string_pretty(arguments)
+    // In one order, whatever the caller's was.
+    let arguments: std::collections::BTreeMap<_, _> = arguments.iter().collect();
+    let arguments = serde_json::to_string_pretty(&arguments)
         .map_err(|e| Refusal::failed("approve/arguments", e.to_string()))?;
     let shown = mcp_secure_text::sanitize(arguments, mcp_secure_text::Policy::Escape).into_string();
     if shown.len() > MAX_SHOWN {

@@ -7,21 +7,25 @@ use std::sync::Arc;
 use rmcp::model::{ErrorCode, ErrorData, Reference};
 use tower::Layer;
 
-use super::{Enclosed, forward_ready, refuse};
+use super::{Enclosed, flow::TaintBook, forward_ready, refuse};
 use crate::{
     call::is_modern,
     definition::{About, Target},
     pipeline::{
         Decision, McpOp, McpRequest, Refusal, Registry, ReplyFuture, Subject, code, decide,
     },
+    policy::Kind,
 };
 
 #[derive(Clone)]
-pub(crate) struct AuthorizeLayer(Arc<Registry>);
+pub(crate) struct AuthorizeLayer {
+    registry: Arc<Registry>,
+    book: Arc<TaintBook>,
+}
 
 impl AuthorizeLayer {
-    pub(crate) fn new(registry: Arc<Registry>) -> Self {
-        Self(registry)
+    pub(crate) fn new(registry: Arc<Registry>, book: Arc<TaintBook>) -> Self {
+        Self { registry, book }
     }
 }
 
@@ -31,7 +35,8 @@ impl<S> Layer<S> for AuthorizeLayer {
     fn layer(&self, inner: S) -> AuthorizeService<S> {
         AuthorizeService {
             inner,
-            registry: Arc::clone(&self.0),
+            registry: Arc::clone(&self.registry),
+            book: Arc::clone(&self.book),
         }
     }
 }
@@ -40,12 +45,14 @@ impl<S> Layer<S> for AuthorizeLayer {
 pub(crate) struct AuthorizeService<S> {
     inner: S,
     registry: Arc<Registry>,
+    book: Arc<TaintBook>,
 }
 
 impl<S: Enclosed<McpRequest>> tower::Service<McpRequest> for AuthorizeService<S> {
     forward_ready!();
 
     fn call(&mut self, request: McpRequest) -> ReplyFuture {
+        self.recall(&request);
         let decided = self.decide(&request);
         // The HTTP ring waits for this before it says a status.
         #[cfg(feature = "http")]
@@ -60,6 +67,16 @@ impl<S: Enclosed<McpRequest>> tower::Service<McpRequest> for AuthorizeService<S>
 }
 
 impl<S> AuthorizeService<S> {
+    /// What policies may ask for, of a principal whose requests stand alone.
+    fn recall(&self, request: &McpRequest) {
+        if self.registry.policies.is_empty() || !is_modern(request.context()) {
+            return;
+        }
+        if let Some(principal) = request.principal() {
+            self.book.recall(&principal.key(), &request.journey().taint);
+        }
+    }
+
     fn decide(&self, request: &McpRequest) -> Result<(), Refusal> {
         match request.op() {
             // Answered from the registry, or refused by Validate; nothing of the user's runs.
@@ -76,21 +93,21 @@ impl<S> AuthorizeService<S> {
                 let found = self
                     .registry
                     .tool(&params.name)
-                    .map(|(_, entry)| &entry.about);
+                    .map(|(_, entry)| (Kind::Tool, &entry.about));
                 self.about(request, found, &params.name, || unknown("unknown tool"))
             }
             McpOp::GetPrompt(params) => {
                 let found = self
                     .registry
                     .prompt(&params.name)
-                    .map(|(_, entry)| &entry.about);
+                    .map(|(_, entry)| (Kind::Prompt, &entry.about));
                 self.about(request, found, &params.name, || unknown("unknown prompt"))
             }
             McpOp::ReadResource(params) => {
                 let found = self
                     .registry
                     .resource(&params.uri)
-                    .map(|(_, entry, _)| &entry.about);
+                    .map(|(_, entry, _)| (Kind::Resource, &entry.about));
                 self.about(request, found, &params.uri, || {
                     ErrorData::resource_not_found("unknown resource", None)
                 })
@@ -100,13 +117,13 @@ impl<S> AuthorizeService<S> {
                     Reference::Prompt(reference) => (
                         self.registry
                             .prompt(&reference.name)
-                            .map(|(_, entry)| &entry.about),
+                            .map(|(_, entry)| (Kind::Prompt, &entry.about)),
                         reference.name.as_str(),
                     ),
                     Reference::Resource(reference) => (
                         self.registry
                             .template(&reference.uri)
-                            .map(|(_, entry)| &entry.about),
+                            .map(|(_, entry)| (Kind::Resource, &entry.about)),
                         reference.uri.as_str(),
                     ),
                     _ => (None, ""),
@@ -149,12 +166,12 @@ impl<S> AuthorizeService<S> {
     fn about(
         &self,
         request: &McpRequest,
-        found: Option<&About>,
+        found: Option<(Kind, &About)>,
         claimed: &str,
         unknown: impl FnOnce() -> ErrorData,
     ) -> Result<(), Refusal> {
         let journey = request.journey();
-        let Some(about) = found else {
+        let Some((kind, about)) = found else {
             let _ = journey.subject.set(Subject::claimed(claimed));
             return Err(refusal(
                 "authorize/unknown",
@@ -169,7 +186,19 @@ impl<S> AuthorizeService<S> {
                 "no principal to decide on",
             ));
         };
-        match decide(about, principal) {
+        let decision = decide(about, principal);
+        // Before a scope is asked for: what no scope opens is not worth one.
+        if decision.is_listed()
+            && let Some(ruling) =
+                self.registry
+                    .foresee(kind, about, principal, &journey.taint, decision)
+        {
+            let control = ruling.control();
+            let _ = journey.policies.set(ruling.policies);
+            let reason = ruling.reason;
+            return Err(refusal(control, unknown(), reason));
+        }
+        match decision {
             Decision::Allowed => Ok(()),
             Decision::StepUp(scopes) => {
                 let _ = journey.challenged.set(scopes);
@@ -216,7 +245,11 @@ fn not_served() -> Refusal {
     )
 }
 
-fn refusal(control: &'static str, error: ErrorData, reason: &'static str) -> Refusal {
+fn refusal(
+    control: &'static str,
+    error: ErrorData,
+    reason: impl Into<std::borrow::Cow<'static, str>>,
+) -> Refusal {
     Refusal {
         error,
         ..Refusal::denied(control, ErrorCode::INVALID_PARAMS, "", reason)

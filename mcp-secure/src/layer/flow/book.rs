@@ -13,7 +13,7 @@ use crate::pipeline::Taint;
 /// Bounded: [`MOST`] principals, each for [`AN_HOUR`] after its last request. A principal for
 /// whom there is no room is taken for one that has read everything.
 #[derive(Default)]
-pub(super) struct TaintBook(Mutex<HashMap<String, Entry>>);
+pub(crate) struct TaintBook(Mutex<HashMap<String, Entry>>);
 
 struct Entry {
     taint: Taint,
@@ -22,7 +22,7 @@ struct Entry {
 
 impl TaintBook {
     /// Adds to `taint` what this principal has read before.
-    pub(super) fn recall(&self, principal: &str, taint: &Taint) {
+    pub(crate) fn recall(&self, principal: &str, taint: &Taint) {
         let book = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match book.get(principal) {
             Some(entry) if entry.last.elapsed() < AN_HOUR => taint.add_all_of(&entry.taint),

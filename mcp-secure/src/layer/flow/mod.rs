@@ -13,7 +13,7 @@ use std::sync::Arc;
 use rmcp::model::ErrorCode;
 use tower::Layer;
 
-use self::book::TaintBook;
+pub(crate) use self::book::TaintBook;
 use super::{Enclosed, forward_ready, refuse, take_ready};
 use crate::{
     call::is_modern,
@@ -25,12 +25,13 @@ use crate::{
 pub(crate) struct FlowLayer {
     registry: Arc<Registry>,
     book: Arc<TaintBook>,
-    /// Something here reaches an open sink: only then is anything worth remembering.
+    /// Something here reaches an open sink, or there are policies, which may ask for it: only then
+    /// is anything worth remembering.
     open: bool,
 }
 
 impl FlowLayer {
-    pub(crate) fn new(registry: Arc<Registry>) -> Self {
+    pub(crate) fn new(registry: Arc<Registry>, book: Arc<TaintBook>) -> Self {
         let tools = registry.tools.iter().map(|t| &t.about);
         let prompts = registry.prompts.iter().map(|p| &p.about);
         let resources = registry.resources.iter().map(|r| &r.about);
@@ -39,9 +40,9 @@ impl FlowLayer {
             .chain(resources)
             .any(|about| about.facts().any(|facts| facts.open_sink));
         Self {
-            open,
+            open: open || !registry.policies.is_empty(),
             registry,
-            book: Arc::default(),
+            book,
         }
     }
 }

@@ -121,7 +121,8 @@ fn unknown_keys_name_file_line_column_and_key() {
     assert_eq!(
         refused("grant = {notes = \"n\"}"),
         "notes.toml:1:1: unknown key `grant`\n  help: did you mean `grants`? the keys here are \
-         `grants`, `limits`, `transport`, `http`, `unix`, `audit`, `text`, `sandbox`, `tools`"
+         `grants`, `limits`, `transport`, `http`, `unix`, `audit`, `text`, `sandbox`, \
+         `policies`, `tools`"
     );
     assert_eq!(
         refused("[http]\nhost = \"a\"\n"),
@@ -130,6 +131,32 @@ fn unknown_keys_name_file_line_column_and_key() {
     assert_eq!(
         refused("http.tls.cert = \"a\"\n"),
         "notes.toml:1:6: unknown key `http.tls`\n  help: the keys here are `addr`, `token_file`"
+    );
+}
+
+#[cfg(feature = "cedar")]
+#[test]
+fn policies_are_a_path_and_what_cannot_be_read_is_said_with_its_place() {
+    let config = parse("[policies]\npath = \"none-there\"\n").unwrap();
+    let error = config.policies().unwrap_err().to_string();
+    assert!(
+        error.starts_with(
+            "notes.toml:2:1: `policies.path`: the policy file `/etc/notes/none-there`"
+        ),
+        "{error}"
+    );
+    assert!(parse("").unwrap().policies().unwrap().is_none());
+    assert!(refused("[policies]\nfile = \"a\"\n").contains("the keys here are `path`"));
+}
+
+#[cfg(not(feature = "cedar"))]
+#[test]
+fn without_policies_in_the_build_an_operator_who_asks_for_them_is_told() {
+    let said = refused("[policies]\npath = \"rules\"\n");
+    assert!(said.contains("built without policies"), "{said}");
+    assert!(
+        said.contains("help: build it with the feature `cedar`"),
+        "{said}"
     );
 }
 

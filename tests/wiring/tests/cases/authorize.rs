@@ -7,7 +7,7 @@ use crate::harness::*;
 /// The same answer, but for the ids of the two requests, and the URI of a resource, which is
 /// the asker's own word (SEP-2164).
 #[track_caller]
-fn assert_alike(mut one: Value, mut other: Value) {
+pub(super) fn assert_alike(mut one: Value, mut other: Value) {
     for answer in [&mut one, &mut other] {
         answer["id"] = Value::Null;
         let id = answer["error"]["data"]["correlationId"].take();

@@ -19,6 +19,7 @@ mod layers;
 mod masking;
 mod overload;
 mod paging;
+mod policy;
 mod rate;
 mod start;
 mod stdio;
