@@ -21,6 +21,7 @@ use crate::{
     manifest::{Manifest, Texts},
     pipeline::Registry,
     server::config::AuditTarget,
+    state::{SealingKey, Starting, Store},
 };
 
 impl<S: SecureService> SecureServer<S, Ready> {
@@ -164,6 +165,17 @@ impl<S: SecureService> SecureServer<S, Ready> {
             &bindings(&resolved),
             &mut opening,
         )?;
+        if let Some(store) = &self.store {
+            store.start(&mut Starting::of(&mut opening))?;
+        }
+        let manifest_digest = compiled.digest();
+        let sealing_key = self.sealing_key.as_ref();
+        let sealer = assemble::sealer(
+            sealing_key,
+            self.store.is_some(),
+            &definition,
+            &manifest_digest,
+        )?;
         let transport = resolved.serving;
         let bound = match resolved.transport {
             // Before the runtime exists: no thread may hold the old descriptor.
@@ -188,6 +200,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
                     name,
                     scopes,
                     opening: &mut opening,
+                    store: self.store.as_ref(),
                 })?))
             }
             #[cfg(feature = "http")]
@@ -219,6 +232,19 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 }
             }
         }
+        let secrets = [
+            ("the sealing key", sealing_key.and_then(SealingKey::path)),
+            (
+                "the password of the store",
+                self.store.as_deref().and_then(Store::secret_path),
+            ),
+        ];
+        for (what, path) in secrets {
+            if let Some(path) = path {
+                own.add(what, Some(path));
+                own.keep_secret(what, path);
+            }
+        }
         own.outside_of(&opening.needs)?;
         // After: what the server keeps for itself is not what a tool reaches.
         #[cfg(feature = "http")]
@@ -227,7 +253,6 @@ impl<S: SecureService> SecureServer<S, Ready> {
         }
         let ready = std::mem::take(&mut opening.ready);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let manifest_digest = compiled.digest();
         #[cfg(feature = "sandbox")]
         {
             let report = ring.close(opening)?;
@@ -247,6 +272,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
             identity,
             effective: resolved.manifest,
             manifest_digest,
+            store: self.store.unwrap_or_else(assemble::store_of_this_process),
+            sealer,
         };
         let runtime = runtime(threads)?;
         let done = match bound {
@@ -278,6 +305,9 @@ impl<S: SecureService> SecureServer<S, Ready> {
             &bindings(resolved),
             &mut opening,
         )?;
+        if let Some(store) = &self.store {
+            store.start(&mut Starting::of(&mut opening))?;
+        }
         let report = ring.close(opening)?;
         verbs::say(&mut std::io::stdout(), &report.shown(json)?)?;
         ring.suffices(&report)

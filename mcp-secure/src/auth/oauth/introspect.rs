@@ -17,12 +17,14 @@ use serde_json::{Map, Value};
 use super::{
     Algorithm,
     cache::{Cache, Digest},
-    client_auth::{ClientKey, basic, secret_file},
+    client_auth::{ClientKey, basic},
     discovery::said,
     error::{Checked, TokenError, TokenErrorKind, invalid, unavailable},
     json,
 };
-use crate::{auth::Principal, capability::net::fetch::Client, error::Result};
+use crate::{
+    auth::Principal, capability::net::fetch::Client, error::Result, secret_file::secret_file,
+};
 
 /// How opaque tokens are checked: by asking the issuer (RFC 7662), as a client of its.
 ///

@@ -17,7 +17,7 @@ use super::{
 };
 #[cfg(feature = "oauth")]
 use crate::auth::ResourceServer;
-use crate::{Error, Result, capability::Opening, server::resolve::Unfit};
+use crate::{Error, Result, capability::Opening, server::resolve::Unfit, state::Store};
 
 /// Streamable HTTP: on a loopback address, or for others with TLS.
 ///
@@ -63,6 +63,9 @@ pub(crate) struct Served<'a> {
     /// Where it says what it still has to reach.
     #[cfg_attr(not(feature = "oauth"), allow(dead_code))]
     pub(crate) opening: &'a mut Opening,
+    /// What the server remembers with, if it was told.
+    #[cfg_attr(not(feature = "oauth"), allow(dead_code))]
+    pub(crate) store: Option<&'a Arc<dyn Store>>,
 }
 
 enum Declared {
@@ -476,6 +479,7 @@ impl Http<Authenticated> {
             name,
             scopes: Vec::new(),
             opening: &mut Opening::default(),
+            store: None,
         })
     }
 }

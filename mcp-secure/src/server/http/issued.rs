@@ -51,6 +51,10 @@ pub(super) fn open(
         ))
         .help("name scopes that a tool, prompt or resource of this server has"));
     }
+    let declared = match served.store {
+        Some(store) => declared.or_store(store),
+        None => declared,
+    };
     let verifier = declared.open(served.opening)?;
     let resource = verifier.resource();
     is_here(resource.url(), resource.path(), endpoint)?;
