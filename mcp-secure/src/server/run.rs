@@ -176,6 +176,20 @@ impl<S: SecureService> SecureServer<S, Ready> {
             &definition,
             &manifest_digest,
         )?;
+        #[cfg(feature = "oauth")]
+        if let Some(capability) = crate::auth::oauth::wanted_inbound(&mut opening) {
+            let takes_tokens = match resolved.transport {
+                Transport::Http(_) => self.http.as_ref().is_some_and(|http| http.takes_tokens()),
+                _ => false,
+            };
+            if !takes_tokens {
+                return Err(Error::new(format!(
+                    "the grant `{capability}` exchanges the caller's token, and here nobody \
+                     comes with one"
+                ))
+                .help("serve HTTP with `.resource_server(…)`, or take `.exchange(…)` away"));
+            }
+        }
         let transport = resolved.serving;
         let bound = match resolved.transport {
             // Before the runtime exists: no thread may hold the old descriptor.

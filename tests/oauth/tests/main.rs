@@ -8,6 +8,7 @@
 )]
 
 mod clients;
+mod exchange;
 mod flows;
 mod http;
 mod metadata;
@@ -20,4 +21,5 @@ mod sessions;
 mod step_up;
 mod tls;
 mod token;
+mod upstream;
 mod world;

@@ -120,6 +120,14 @@ impl Redis {
         line.map_or(0, |rest| rest.split(',').next().unwrap().parse().unwrap())
     }
 
+    /// How often it was connected to.
+    pub(crate) fn connections(&self) -> u64 {
+        let answer = self.run("INFO stats");
+        let prefix = "total_connections_received:";
+        let line = answer.lines().find_map(|line| line.strip_prefix(prefix));
+        line.unwrap().parse().unwrap()
+    }
+
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -86,6 +86,12 @@ impl Issuer {
         send(self.address(), &head, "").body.trim().parse().unwrap()
     }
 
+    /// How often a token was asked for by who calls others.
+    pub(crate) fn exchanged(&self) -> u32 {
+        let head = format!("GET /exchanged HTTP/1.1\r\nHost: {}", self.address());
+        send(self.address(), &head, "").body.trim().parse().unwrap()
+    }
+
     /// A form to one of its endpoints.
     pub(crate) fn post(&self, path: &str, headers: &str, form: &[(&str, &str)]) -> Answer {
         let body: Vec<String> = form
@@ -146,9 +152,23 @@ impl Target {
         replica.until_it_listens()
     }
 
+    /// One that calls another server.
+    pub(crate) fn with_upstream(issuer: &str, resource: &str, more: Value) -> Self {
+        let target = Self::begin(env!("CARGO_BIN_EXE_oauth-upstream"), issuer, resource, more);
+        target.until_it_listens()
+    }
+
+    /// What one of those says that does not start.
+    pub(crate) fn with_upstream_fails(issuer: &str, resource: &str, more: Value) -> String {
+        Self::fails(env!("CARGO_BIN_EXE_oauth-upstream"), issuer, resource, more)
+    }
+
     /// What a replica says that does not start.
     pub(crate) fn replica_that_fails(issuer: &str, resource: &str, more: Value) -> String {
-        let program = env!("CARGO_BIN_EXE_oauth-replica");
+        Self::fails(env!("CARGO_BIN_EXE_oauth-replica"), issuer, resource, more)
+    }
+
+    fn fails(program: &str, issuer: &str, resource: &str, more: Value) -> String {
         let mut replica = Self::begin(program, issuer, resource, more);
         let begun = Instant::now();
         while replica.process.try_wait().unwrap().is_none() {

@@ -1,6 +1,6 @@
 //! How this server says who it is when it asks the issuer: a secret, or a key of its own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::HeaderValue;
@@ -15,9 +15,31 @@ use crate::{
     secret_file::secret_file,
 };
 
+/// How this server proves who it is.
+pub(super) enum Credential {
+    Secret(PathBuf),
+    Key(PathBuf, Algorithm, Option<String>),
+}
+
+impl Credential {
+    /// What is sent in the header, and the key for what is sent in the form.
+    pub(super) fn read(&self, client: &str) -> Result<(Option<HeaderValue>, Option<ClientKey>)> {
+        match self {
+            Self::Secret(path) => {
+                let secret = secret_file(path)?;
+                Ok((Some(basic(client, &secret)?), None))
+            }
+            Self::Key(path, algorithm, kid) => {
+                let key = ClientKey::read(path, *algorithm, kid.clone())?;
+                Ok((None, Some(key)))
+            }
+        }
+    }
+}
+
 /// What `client_secret_basic` sends (RFC 6749 section 2.3.1: both halves form-encoded, or a
 /// `:` in one would move the border).
-pub(super) fn basic(client: &str, secret: &str) -> Result<HeaderValue> {
+fn basic(client: &str, secret: &str) -> Result<HeaderValue> {
     let form =
         |text: &str| -> String { url::form_urlencoded::byte_serialize(text.as_bytes()).collect() };
     let pair = Zeroizing::new(format!("{}:{}", form(client), form(secret)));

@@ -355,6 +355,12 @@ impl Http<Authenticated> {
         }
     }
 
+    /// Whether callers come with access tokens.
+    #[cfg(feature = "oauth")]
+    pub(crate) fn takes_tokens(&self) -> bool {
+        matches!(self.auth.0, Declared::ResourceServer(_))
+    }
+
     /// Whose word is taken for who calls, for the manifest. What was always so has no line.
     pub(crate) fn callers(&self) -> Vec<String> {
         match &self.auth.0 {

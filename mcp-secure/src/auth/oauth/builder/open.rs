@@ -8,6 +8,7 @@ use crate::{
         cache::Cache,
         discovery::{Metadata, discover},
         dpop::{Nonces, Proofs, REMEMBERED},
+        flights::Flights,
         introspect::{Introspector, REFUSALS},
         jwks::{Jwks, most_bytes},
         resource::Resource,
@@ -150,7 +151,7 @@ impl ResourceServer {
             every: asking.every,
             good: Cache::new(self.remembered),
             bad: Cache::new(REFUSALS),
-            flights: Mutex::default(),
+            flights: Flights::default(),
             complained: Mutex::default(),
         }))
     }
