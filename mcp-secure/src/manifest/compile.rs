@@ -64,6 +64,7 @@ impl Manifest {
             limits,
             sandbox: Vec::new(),
             callers: Vec::new(),
+            store: Vec::new(),
             effective: None,
         };
         manifest.capabilities = grants
@@ -114,6 +115,13 @@ impl Manifest {
     #[must_use]
     pub(crate) fn with_callers(mut self, terms: Vec<String>) -> Self {
         self.callers = terms;
+        self
+    }
+
+    /// Adds what replicas share.
+    #[must_use]
+    pub(crate) fn with_store(mut self, terms: Vec<String>) -> Self {
+        self.store = terms;
         self
     }
 

@@ -68,6 +68,7 @@ impl Manifest {
         changes.capabilities(&locked.capabilities, &self.capabilities);
         changes.set("sandbox", &locked.sandbox, &self.sandbox);
         changes.terms("callers", &locked.callers, &self.callers);
+        changes.terms("store", &locked.store, &self.store);
         changes.handles("`#[init]`", &locked.init, &self.init);
         changes.entries("tool", &locked.tools, &self.tools);
         changes.entries("prompt", &locked.prompts, &self.prompts);

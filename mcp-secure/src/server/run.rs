@@ -79,6 +79,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 .map(super::http::Http::callers)
                 .unwrap_or_default(),
         );
+        let manifest = manifest.with_store(self.shared_terms());
         let texts = manifest.texts_with(&definition);
         let declared = self.declared(manifest, texts);
 
@@ -325,6 +326,15 @@ impl<S: SecureService> SecureServer<S, Ready> {
         let report = ring.close(opening)?;
         verbs::say(&mut std::io::stdout(), &report.shown(json)?)?;
         ring.suffices(&report)
+    }
+
+    /// What replicas share, for the manifest.
+    fn shared_terms(&self) -> Vec<String> {
+        let mut terms = self.store.as_ref().map_or_else(Vec::new, |s| s.terms());
+        if self.sealing_key.is_some() {
+            terms.push("replicas open what one of them sealed".to_owned());
+        }
+        terms
     }
 
     fn declared(&self, manifest: Manifest, texts: Texts) -> Declared<'_> {

@@ -40,6 +40,12 @@ pub trait Store: Send + Sync + 'static {
         Ok(())
     }
 
+    /// What is said of it in the manifest, a short line each. A store that wraps another one
+    /// passes it on.
+    fn terms(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// A file with a secret of the store, which no tool may reach. A store that wraps another
     /// one passes it on.
     fn secret_path(&self) -> Option<&Path> {

@@ -1,6 +1,8 @@
 //! Several replicas of one server: what is used up at one is used up at all, or nobody gets in.
 
 use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener},
     sync::mpsc,
     thread,
     time::{Duration, Instant},
@@ -294,6 +296,60 @@ fn no_more_wait_for_a_redis_that_hangs_than_may() {
             assert_eq!(answered.recv_timeout(patience), Ok(200), "they had waited");
         }
     });
+}
+
+#[test]
+fn a_redis_that_never_stops_talking_is_cut_off() {
+    let (address, flooded) = flooding_redis();
+    let place = Place::new();
+    let store = json!({ "redis": {
+        "address": format!("redis://{address}"), "password": PASSWORD, "timeout_ms": 60_000,
+    }});
+    let replica = place.replica(store);
+    let bound = place.bound();
+    assert_eq!(show(&replica, &bound, &bound.good()).status, 503);
+    let bytes = flooded.recv_timeout(Duration::from_secs(15)).unwrap();
+    assert!(bytes < 16 << 20, "{bytes} bytes were taken");
+}
+
+/// Greets as a good Redis does, and answers the second `SET` with a text of a gigabyte. Says how
+/// much of it was taken.
+fn flooding_redis() -> (SocketAddr, mpsc::Receiver<u64>) {
+    const ABOUT: &str = "redis_version:7.0.0\r\nredis_mode:standalone\r\nrole:master\r\n\
+                         maxmemory_policy:noeviction\r\nloading:0\r\n";
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (taken, flooded) = mpsc::channel();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut sets = 0;
+        let mut command = [0; 4096];
+        loop {
+            let read = stream.read(&mut command).unwrap_or(0);
+            let text = String::from_utf8_lossy(&command[..read]).into_owned();
+            sets += u32::from(text.contains("SET"));
+            let answer = if text.contains("INFO") {
+                format!("${}\r\n{ABOUT}\r\n", ABOUT.len())
+            } else {
+                "+OK\r\n".to_owned()
+            };
+            if read == 0 {
+                return;
+            }
+            if sets < 2 {
+                stream.write_all(answer.as_bytes()).unwrap();
+                continue;
+            }
+            let mut sent = 0;
+            stream.write_all(b"$1000000000\r\n").unwrap();
+            while stream.write_all(&[b'x'; 64 * 1024]).is_ok() {
+                sent += 64 * 1024;
+            }
+            taken.send(sent).unwrap();
+            return;
+        }
+    });
+    (address, flooded)
 }
 
 #[test]

@@ -36,7 +36,8 @@ impl Address {
         } else {
             return Err(Error::new("the store has no address of a Redis").help(FORM));
         };
-        let is_path = rest.starts_with('/');
+        // `unix://host:port` is a host to some, and a path to the kernel.
+        let is_path = rest.starts_with('/') && !rest.starts_with("//");
         if is_path != written.starts_with("unix:") {
             return Err(Error::new("the store has no address of a Redis").help(FORM));
         }

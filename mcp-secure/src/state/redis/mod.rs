@@ -288,6 +288,26 @@ impl Store for RedisStore {
         Ok(())
     }
 
+    fn terms(&self) -> Vec<String> {
+        let Ok(address) = Address::parse(&self.address) else {
+            return vec!["what was used is remembered by a Redis without an address".to_owned()];
+        };
+        let mut terms = vec![format!(
+            "what was used is remembered at {address}, below {}",
+            self.namespace.escape_debug()
+        )];
+        if self.allow_private {
+            terms.push("the store may be at a private address".to_owned());
+        }
+        if let Some(path) = &self.ca_file {
+            terms.push(format!(
+                "trusts the authorities in {} for the store",
+                path.display()
+            ));
+        }
+        terms
+    }
+
     fn secret_path(&self) -> Option<&Path> {
         match &self.password {
             Some(Password::File(path)) => Some(path),
