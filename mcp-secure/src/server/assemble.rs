@@ -122,14 +122,14 @@ pub(crate) fn store_of_this_process() -> Arc<dyn Store> {
 /// at each replica, and again after each restart.
 pub(crate) fn sealer<S>(
     key: Option<&SealingKey>,
-    has_store: bool,
+    has_shared_store: bool,
     definition: &Definition<S>,
     manifest_digest: &str,
 ) -> Result<Sealer> {
     let Some(key) = key else {
         return Sealer::random();
     };
-    if !has_store {
+    if !has_shared_store {
         return Err(Error::new(
             "there is a sealing key for replicas, and each would remember for itself what was used",
         )

@@ -231,7 +231,7 @@ impl<S: SecureService, T> SecureServer<S, T> {
     }
 
     /// Replicas open what one of them sealed: a person may agree at one and the call run at
-    /// another. Needs a [`store`](Self::store), or each of them would let it run once.
+    /// another. Needs a [`store`](Self::store) that they share, or each of them would let it run once.
     #[must_use]
     pub fn sealing_key(mut self, key: SealingKey) -> Self {
         self.sealing_key = Some(key);

@@ -173,7 +173,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
         let sealing_key = self.sealing_key.as_ref();
         let sealer = assemble::sealer(
             sealing_key,
-            self.store.is_some(),
+            self.store.as_ref().is_some_and(|store| store.is_shared()),
             &definition,
             &manifest_digest,
         )?;

@@ -40,6 +40,12 @@ pub trait Store: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Whether other processes see what was inserted here. A sealing key that replicas share
+    /// needs a store for which this is true.
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     /// What is said of it in the manifest, a short line each. A store that wraps another one
     /// passes it on.
     fn terms(&self) -> Vec<String> {
@@ -134,6 +140,10 @@ impl Store for MemoryStore {
             }
         };
         Box::pin(std::future::ready(answer))
+    }
+
+    fn is_shared(&self) -> bool {
+        false
     }
 }
 

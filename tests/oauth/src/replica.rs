@@ -1,13 +1,13 @@
 //! One of several servers that are one resource, and share what was used once.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, pin::Pin, time::Duration};
 
 use mcp_secure::{
     auth::Dpop,
     capability::tcp::Tcp,
     prelude::*,
     sandbox::Sandbox,
-    state::{MemoryStore, RedisStore, SealingKey, SecretString},
+    state::{MemoryStore, RedisStore, SealingKey, SecretString, Store, StoreError},
 };
 use serde::Deserialize;
 
@@ -20,6 +20,9 @@ struct Asked {
     resource: String,
     #[serde(default)]
     memory: bool,
+    /// A memory that says it were shared.
+    #[serde(default)]
+    pretended: bool,
     #[serde(default)]
     redis: Option<Redis>,
     #[serde(default)]
@@ -101,6 +104,19 @@ impl Redis {
     }
 }
 
+/// What each replica remembers for itself, and says that the others knew.
+struct Pretended(MemoryStore);
+
+impl Store for Pretended {
+    fn insert_new<'a>(
+        &'a self,
+        key: &'a str,
+        ttl: Duration,
+    ) -> Pin<Box<dyn Future<Output = Result<bool, StoreError>> + Send + 'a>> {
+        self.0.insert_new(key, ttl)
+    }
+}
+
 fn main() -> mcp_secure::Result<()> {
     let text = std::env::var("OAUTH_TARGET").unwrap_or_default();
     let asked: Asked = serde_json::from_str(&text)
@@ -113,6 +129,9 @@ fn main() -> mcp_secure::Result<()> {
         .sandbox(Sandbox::new().keep_env("OAUTH_TARGET"));
     if asked.memory {
         server = server.store(MemoryStore::new(1024));
+    }
+    if asked.pretended {
+        server = server.store(Pretended(MemoryStore::new(1024)));
     }
     if let Some(redis) = asked.redis {
         server = server.store(redis.store());

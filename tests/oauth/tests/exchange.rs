@@ -212,6 +212,7 @@ fn nothing_is_called_for_a_caller_whose_token_is_over() {
     let record = target.audited(|r| r["target"] == "late" && r["event"] == "outcome");
     assert_eq!(record["control"], "net/exchange", "{record}");
     assert_eq!(place.upstream.heard().len(), 1, "the first time only");
+    assert_eq!(place.issuer.exchanged(), 1, "nor is the issuer asked again");
 }
 
 #[test]

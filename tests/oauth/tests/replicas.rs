@@ -183,7 +183,7 @@ fn what_a_person_agreed_to_runs_once_at_whichever_replica() {
 #[test]
 fn with_a_memory_each_proofs_and_approvals_are_good_once_at_each() {
     let place = Place::new();
-    let memory = json!({ "memory": true });
+    let memory = json!({ "pretended": true });
     let (a, b) = (place.replica(memory.clone()), place.replica(memory));
     let bound = place.bound();
     let stolen = bound.good();
@@ -454,15 +454,17 @@ fn a_store_that_cannot_be_relied_on_stops_the_start() {
 #[test]
 fn replicas_that_share_a_key_and_no_memory_do_not_start() {
     let place = Place::new();
-    let said = place.fails(json!({}));
-    assert!(
-        said.contains("sealing key") && said.contains("help:"),
-        "{said}"
-    );
+    for alone in [json!({}), json!({ "memory": true })] {
+        let said = place.fails(alone);
+        assert!(
+            said.contains("sealing key") && said.contains("help:"),
+            "{said}"
+        );
+    }
     for bad in ["hunter2", &"a".repeat(64)] {
         let folder = tempfile::tempdir().unwrap();
         let key = private_file(folder.path(), "key", bad);
-        let said = place.fails(json!({ "memory": true, "sealing_key": key }));
+        let said = place.fails(json!({ "pretended": true, "sealing_key": key }));
         assert!(
             said.contains("openssl rand") && !said.contains(bad),
             "{said}"
