@@ -42,6 +42,9 @@ pub struct Call {
         allow(dead_code, reason = "files leave no steps yet")
     )]
     pub(crate) trail: Trail,
+    /// What the caller came with, for the one handle that exchanges it.
+    #[cfg(feature = "oauth")]
+    pub(crate) inbound: Option<crate::auth::oauth::Inbound>,
     pub(crate) client: ClientSide,
 }
 
@@ -123,6 +126,8 @@ impl Call {
             approved: false,
             checked: Arc::default(),
             trail: Trail::default(),
+            #[cfg(feature = "oauth")]
+            inbound: None,
             client: ClientSide {
                 context: None,
                 answers: Arc::default(),

@@ -72,6 +72,7 @@ pub mod prelude;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 mod schema;
+mod secret_file;
 #[cfg(feature = "http")]
 mod seen;
 pub mod server;

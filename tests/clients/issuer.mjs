@@ -8,6 +8,7 @@
 import { createPrivateKey } from "node:crypto";
 import { createServer } from "node:http";
 
+import { createLocalJWKSet, jwtVerify } from "jose";
 import Provider, { errors } from "oidc-provider";
 
 const given = JSON.parse(process.argv[2]);
@@ -36,6 +37,8 @@ const native = {
   grant_types: ["authorization_code", "refresh_token"],
   response_types: ["code"],
 };
+const EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange";
+const ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token";
 const machine = {
   client_secret: "machine-secret",
   grant_types: ["client_credentials"],
@@ -64,9 +67,17 @@ const provider = new Provider(issuer, {
       redirect_uris: [],
       response_types: [],
     },
+    // The resource server where it calls others: for its callers, and for itself.
+    {
+      client_id: "notes-server",
+      ...machine,
+      client_secret: "exchange-secret",
+      grant_types: [EXCHANGE, "client_credentials"],
+    },
     // The resource server itself: it may ask about tokens and nothing else.
     { client_id: "resource-server", ...machine, client_secret: "introspection-secret" },
   ],
+  extraTokenClaims: (ctx) => (ctx.act ? { act: ctx.act } : undefined),
   pkce: { required: () => true },
   rotateRefreshToken: true,
   findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
@@ -106,6 +117,51 @@ const provider = new Provider(issuer, {
     return grant;
   },
 });
+
+// RFC 8693, which the provider leaves to who needs it.
+let exchanged = 0;
+const verified = async (token) => {
+  const keys = given.keys.map(({ pem, ...rest }) => {
+    const { d, ...jwk } = createPrivateKey(pem).export({ format: "jwk" });
+    return { ...jwk, ...rest };
+  });
+  try {
+    const { payload } = await jwtVerify(token, createLocalJWKSet({ keys }), { issuer });
+    return payload;
+  } catch {
+    throw new errors.InvalidGrant("the token is not good");
+  }
+};
+provider.registerGrantType(
+  EXCHANGE,
+  async (ctx) => {
+    const { params, client } = ctx.oidc;
+    exchanged += 1;
+    if (given.slow_exchange) await new Promise((done) => setTimeout(done, given.slow_exchange));
+    if (params.subject_token_type !== ACCESS_TOKEN) throw new errors.InvalidRequest("type");
+    const subject = await verified(params.subject_token);
+    if (params.actor_token) ctx.act = { sub: (await verified(params.actor_token)).sub };
+    const token = new provider.AccessToken({
+      accountId: subject.sub,
+      client,
+      grantId: "exchange",
+      gty: "token_exchange",
+      scope: params.scope,
+    });
+    token.resourceServer = new provider.ResourceServer(params.resource, known(params.resource));
+    ctx.body = {
+      access_token: await token.save(),
+      issued_token_type: ACCESS_TOKEN,
+      token_type: "Bearer",
+      expires_in: token.expiration,
+      scope: token.scope,
+    };
+  },
+  ["subject_token", "subject_token_type", "actor_token", "actor_token_type", "requested_token_type", "resource", "audience", "scope"],
+);
+provider.on("grant.success", (ctx) => {
+  if (ctx.oidc.params.grant_type === "client_credentials") exchanged += 1;
+});
 provider.on("server_error", (_, error) => console.error(error));
 
 const callback = provider.callback();
@@ -114,6 +170,7 @@ server.on("request", async (request, response) => {
   const path = request.url.split("?")[0];
   // What a test counts.
   if (path === "/asked") return void response.end(String(asked));
+  if (path === "/exchanged") return void response.end(String(exchanged));
   if (path === "/jwks") {
     asked += 1;
     if (given.slow) await new Promise((done) => setTimeout(done, given.slow));

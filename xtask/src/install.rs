@@ -20,6 +20,9 @@ const TEXT_TESTS: &str = "tests/text/Cargo.toml";
 /// What starts a PostgreSQL server.
 const SQL_TESTS: &str = "tests/sql/Cargo.toml";
 
+/// What starts a Redis server.
+const REDIS_TESTS: &str = "tests/oauth/tests/redis.rs";
+
 /// The attacks that are in a network namespace.
 const NET_ATTACKS: &str = "tests/attacks/internet";
 
@@ -61,6 +64,11 @@ const DEBIAN: &[Debian] = &[
         package: "postgresql",
         probe: &["sh", "-c", "test -x /usr/lib/postgresql/*/bin/initdb"],
         purpose: "is the server that the database handles are tested on",
+    },
+    Debian {
+        package: "redis-server",
+        probe: &["redis-server", "--version"],
+        purpose: "is the store that replicas are tested on",
     },
     Debian {
         package: "iproute2",
@@ -125,6 +133,11 @@ pub(crate) fn tools(workspace: &Workspace) -> Result<Tools> {
         debian(&["postgresql"])?;
     } else {
         eprintln!("postgresql: skipped, there is no {SQL_TESTS}");
+    }
+    if workspace.root.join(REDIS_TESTS).exists() {
+        debian(&["redis-server"])?;
+    } else {
+        eprintln!("redis-server: skipped, there is no {REDIS_TESTS}");
     }
     if workspace.root.join(NET_ATTACKS).exists() {
         debian(&["iproute2"])?;

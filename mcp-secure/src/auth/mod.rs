@@ -19,7 +19,9 @@ use tokio_util::sync::CancellationToken;
 #[cfg(feature = "dev-issuer")]
 pub use dev_issuer::{DevIssuer, RunningIssuer};
 #[cfg(feature = "oauth")]
-pub use oauth::{Algorithm, Dpop, Introspection, ResourceServer};
+pub use oauth::{
+    Algorithm, ClientAuth, ClientCredentials, Dpop, Introspection, ResourceServer, TokenExchange,
+};
 
 /// Who is asking, as established by the transport: never by anything the request says.
 ///
@@ -260,6 +262,12 @@ impl Principal {
     pub fn expires(&self) -> Option<SystemTime> {
         let seconds = Duration::from_secs(self.0.expires?);
         UNIX_EPOCH.checked_add(seconds)
+    }
+
+    /// The same in seconds since 1970.
+    #[cfg(feature = "oauth")]
+    pub(crate) fn expires_unix(&self) -> Option<u64> {
+        self.0.expires
     }
 
     /// How the principal was established.

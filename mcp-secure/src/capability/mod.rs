@@ -9,6 +9,8 @@ use std::sync::{
 };
 
 mod approved;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+pub(crate) mod authority;
 mod client;
 #[cfg(feature = "tcp")]
 pub(crate) mod dial;

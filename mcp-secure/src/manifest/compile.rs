@@ -65,6 +65,7 @@ impl Manifest {
             sandbox: Vec::new(),
             callers: Vec::new(),
             policies: Vec::new(),
+            store: Vec::new(),
             effective: None,
         };
         manifest.capabilities = grants
@@ -122,6 +123,13 @@ impl Manifest {
     #[must_use]
     pub(crate) fn with_policies(mut self, rows: impl IntoIterator<Item = String>) -> Self {
         self.policies.extend(rows);
+        self
+    }
+
+    /// Adds what replicas share.
+    #[must_use]
+    pub(crate) fn with_store(mut self, terms: Vec<String>) -> Self {
+        self.store = terms;
         self
     }
 

@@ -70,6 +70,10 @@ pub struct Manifest {
     /// digest of what is known of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<String>,
+    /// Where it is remembered what was used once, if not in the memory of the process, and what
+    /// replicas share besides, a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub store: Vec<String>,
     /// What the operator made of it. Absent from the compiled form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective: Option<Effective>,

@@ -247,6 +247,12 @@ impl<S: SecureService> Shared<S> {
         let mut answers: BTreeMap<String, serde_json::Value> = rounds.answers;
         answers.extend(rounds.responses.unwrap_or_default());
         let checked = Arc::new(arguments.clone());
+        #[cfg(feature = "oauth")]
+        let inbound = context
+            .extensions
+            .get::<http::request::Parts>()
+            .and_then(|parts| parts.extensions.get::<crate::auth::oauth::Inbound>())
+            .cloned();
         Call {
             arguments,
             grants: Arc::clone(&self.grants),
@@ -255,6 +261,8 @@ impl<S: SecureService> Shared<S> {
             approved,
             checked,
             trail,
+            #[cfg(feature = "oauth")]
+            inbound,
             client: ClientSide::new(
                 context,
                 answers,
@@ -271,6 +279,8 @@ impl<S: SecureService> Shared<S> {
         // Dropped when the call ends, is cancelled, panics or runs out of time: whatever
         // kept a handle finds it dead.
         let _guard = LeaseGuard(call.lease.clone());
+        #[cfg(feature = "oauth")]
+        let _inbound = crate::auth::oauth::InboundGuard(call.inbound.clone());
         handler(&self.service, call).await
     }
 

@@ -19,7 +19,7 @@ use crate::{
     },
     policy::Policies,
     server::Source,
-    state::{MemoryStore, Sealer},
+    state::{MemoryStore, Sealer, SealingKey, Store},
 };
 
 /// Everything that is the same for all transports of one server.
@@ -53,6 +53,9 @@ pub(crate) struct Plan<S> {
     pub(crate) effective: Manifest,
     /// Of the compiled form: what audit records name.
     pub(crate) manifest_digest: String,
+    /// Started, if it needs to be.
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) sealer: Sealer,
 }
 
 impl<S: SecureService> Plan<S> {
@@ -64,7 +67,7 @@ impl<S: SecureService> Plan<S> {
         self.effective.check_served(&registry)?;
         futures::future::try_join_all(self.ready).await?;
         let grants = Arc::new(self.grants);
-        let sealer = Sealer::random()?;
+        let sealer = self.sealer;
         let audit = Arc::new(Audit::new(
             self.sink,
             self.transport,
@@ -92,7 +95,7 @@ impl<S: SecureService> Plan<S> {
             audit,
             identity: self.identity,
             sealer: sealer.clone(),
-            store: Arc::new(MemoryStore::new(ROUNDS)),
+            store: self.store,
             // The first declared is the outermost, so the last one goes on first.
             user: (!layers.is_empty()).then(|| -> UserLayers {
                 Box::new(move |inner| {
@@ -109,6 +112,48 @@ impl<S: SecureService> Plan<S> {
             tally,
         })
     }
+}
+
+/// What remembers the single-use numbers of a server that shares them with nobody.
+pub(crate) fn store_of_this_process() -> Arc<dyn Store> {
+    Arc::new(MemoryStore::new(ROUNDS))
+}
+
+/// What seals for a server, whose tools are already those that are served.
+///
+/// # Errors
+///
+/// When the key is shared and what was used is not: what a person agreed to once would run once
+/// at each replica, and again after each restart.
+pub(crate) fn sealer<S>(
+    key: Option<&SealingKey>,
+    has_shared_store: bool,
+    definition: &Definition<S>,
+    manifest_digest: &str,
+) -> Result<Sealer> {
+    let Some(key) = key else {
+        return Sealer::random();
+    };
+    if !has_shared_store {
+        return Err(Error::new(
+            "there is a sealing key for replicas, and each would remember for itself what was used",
+        )
+        .help("add `.store(RedisStore::at(\"rediss://…\"))`, or leave the sealing key out"));
+    }
+    // An agreement is for a tool by its place in the list, so that is part of the key.
+    let tools = definition.tools.iter().map(|t| t.about.name);
+    let prompts = definition.prompts.iter().map(|p| p.about.name);
+    let resources = definition.resources.iter().map(|r| r.about.name);
+    let mut server = vec![definition.name, manifest_digest];
+    for part in [
+        tools.collect::<Vec<_>>(),
+        prompts.collect(),
+        resources.collect(),
+    ] {
+        server.push("-");
+        server.extend(part);
+    }
+    Ok(Sealer::of(&*key.derive(&server)?))
 }
 
 /// Single-use numbers that are remembered at once; each lives ten minutes.
@@ -231,5 +276,7 @@ pub(crate) fn plan_for_tests<S: SecureService>(
         identity,
         manifest_digest: compiled.digest(),
         effective: compiled,
+        store: store_of_this_process(),
+        sealer: Sealer::random()?,
     })
 }

@@ -23,7 +23,7 @@ pub(crate) mod stdio;
 pub(crate) mod suggest;
 pub(crate) mod verbs;
 
-use std::{marker::PhantomData, path::PathBuf, time::Duration};
+use std::{marker::PhantomData, path::PathBuf, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use tower::Layer;
@@ -39,6 +39,7 @@ use crate::{
         stack::{self, Inner, UserLayers},
     },
     policy::PolicyEngine,
+    state::{SealingKey, Store},
 };
 
 #[cfg(feature = "sandbox")]
@@ -127,6 +128,8 @@ pub struct SecureServer<S, T = NoTransport> {
     #[cfg(feature = "http")]
     pub(crate) unix: Option<Unix>,
     pub(crate) audit: Option<PathBuf>,
+    pub(crate) store: Option<Arc<dyn Store>>,
+    pub(crate) sealing_key: Option<SealingKey>,
     #[cfg(feature = "sandbox")]
     pub(crate) sandbox: Sandbox,
     state: PhantomData<fn() -> T>,
@@ -183,6 +186,8 @@ impl<S: SecureService> SecureServer<S, NoTransport> {
             #[cfg(feature = "http")]
             unix: None,
             audit: None,
+            store: None,
+            sealing_key: None,
             #[cfg(feature = "sandbox")]
             sandbox: Sandbox::new(),
             state: PhantomData,
@@ -226,6 +231,23 @@ impl<S: SecureService, T> SecureServer<S, T> {
     #[must_use]
     pub fn audit_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.audit = Some(path.into());
+        self
+    }
+
+    /// Where it is remembered what was used once: the agreements of persons, and the proofs of
+    /// DPoP unless the resource server has a store of its own. Without this it is the memory of
+    /// this process. Replicas need one that they share, such as `state::RedisStore`.
+    #[must_use]
+    pub fn store(mut self, store: impl Store) -> Self {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// Replicas open what one of them sealed: a person may agree at one and the call run at
+    /// another. Needs a [`store`](Self::store) that they share, or each of them would let it run once.
+    #[must_use]
+    pub fn sealing_key(mut self, key: SealingKey) -> Self {
+        self.sealing_key = Some(key);
         self
     }
 
@@ -290,6 +312,8 @@ impl<S: SecureService, T> SecureServer<S, T> {
             #[cfg(feature = "http")]
             unix: self.unix,
             audit: self.audit,
+            store: self.store,
+            sealing_key: self.sealing_key,
             #[cfg(feature = "sandbox")]
             sandbox: self.sandbox,
             state: PhantomData,

@@ -22,6 +22,7 @@ use crate::{
     pipeline::Registry,
     policy::PolicyEngine,
     server::{config::AuditTarget, engines::Engines},
+    state::{SealingKey, Starting, Store},
 };
 
 impl<S: SecureService> SecureServer<S, Ready> {
@@ -80,6 +81,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 .unwrap_or_default(),
         );
         let manifest = manifest.with_policies(self.policies.iter().map(|engine| engine.row()));
+        let manifest = manifest.with_store(self.shared_terms());
         let texts = manifest.texts_with(&definition);
         let declared = self.declared(manifest, texts);
 
@@ -169,6 +171,31 @@ impl<S: SecureService> SecureServer<S, Ready> {
             &bindings(&resolved),
             &mut opening,
         )?;
+        if let Some(store) = &self.store {
+            store.start(&mut Starting::of(&mut opening))?;
+        }
+        let manifest_digest = compiled.digest();
+        let sealing_key = self.sealing_key.as_ref();
+        let sealer = assemble::sealer(
+            sealing_key,
+            self.store.as_ref().is_some_and(|store| store.is_shared()),
+            &definition,
+            &manifest_digest,
+        )?;
+        #[cfg(feature = "oauth")]
+        if let Some(capability) = crate::auth::oauth::wanted_inbound(&mut opening) {
+            let takes_tokens = match resolved.transport {
+                Transport::Http(_) => self.http.as_ref().is_some_and(|http| http.takes_tokens()),
+                _ => false,
+            };
+            if !takes_tokens {
+                return Err(Error::new(format!(
+                    "the grant `{capability}` exchanges the caller's token, and here nobody \
+                     comes with one"
+                ))
+                .help("serve HTTP with `.resource_server(…)`, or take `.exchange(…)` away"));
+            }
+        }
         let transport = resolved.serving;
         let bound = match resolved.transport {
             // Before the runtime exists: no thread may hold the old descriptor.
@@ -193,6 +220,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
                     name,
                     scopes,
                     opening: &mut opening,
+                    store: self.store.as_ref(),
                 })?))
             }
             #[cfg(feature = "http")]
@@ -227,6 +255,19 @@ impl<S: SecureService> SecureServer<S, Ready> {
         for file in engines.files() {
             own.add("the policies", Some(&file));
         }
+        let secrets = [
+            ("the sealing key", sealing_key.and_then(SealingKey::path)),
+            (
+                "the password of the store",
+                self.store.as_deref().and_then(Store::secret_path),
+            ),
+        ];
+        for (what, path) in secrets {
+            if let Some(path) = path {
+                own.add(what, Some(path));
+                own.keep_secret(what, path);
+            }
+        }
         own.outside_of(&opening.needs)?;
         // After: what the server keeps for itself is not what a tool reaches.
         #[cfg(feature = "http")]
@@ -235,7 +276,6 @@ impl<S: SecureService> SecureServer<S, Ready> {
         }
         let ready = std::mem::take(&mut opening.ready);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let manifest_digest = compiled.digest();
         #[cfg(feature = "sandbox")]
         {
             let report = ring.close(opening)?;
@@ -256,6 +296,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
             identity,
             effective: resolved.manifest,
             manifest_digest,
+            store: self.store.unwrap_or_else(assemble::store_of_this_process),
+            sealer,
         };
         let runtime = runtime(threads)?;
         let done = match bound {
@@ -288,9 +330,21 @@ impl<S: SecureService> SecureServer<S, Ready> {
             &bindings(resolved),
             &mut opening,
         )?;
+        if let Some(store) = &self.store {
+            store.start(&mut Starting::of(&mut opening))?;
+        }
         let report = ring.close(opening)?;
         verbs::say(&mut std::io::stdout(), &report.shown(json)?)?;
         ring.suffices(&report)
+    }
+
+    /// What replicas share, for the manifest.
+    fn shared_terms(&self) -> Vec<String> {
+        let mut terms = self.store.as_ref().map_or_else(Vec::new, |s| s.terms());
+        if self.sealing_key.is_some() {
+            terms.push("replicas open what one of them sealed".to_owned());
+        }
+        terms
     }
 
     fn declared(&self, manifest: Manifest, texts: Texts) -> Declared<'_> {

@@ -1,7 +1,14 @@
 //! State that leaves this process: sealed when a client carries it, capped when we do.
 
+#[cfg(feature = "redis")]
+mod redis;
 mod sealed;
+mod sealing_key;
 mod store;
 
+#[cfg(feature = "redis")]
+pub use redis::RedisStore;
 pub(crate) use sealed::Sealer;
-pub use store::{MemoryStore, Store, StoreError};
+pub use sealing_key::SealingKey;
+pub use secrecy::SecretString;
+pub use store::{MemoryStore, Starting, Store, StoreError};

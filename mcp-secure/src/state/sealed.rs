@@ -16,7 +16,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::auth::Principal;
 
-/// The key of this process.
+/// The key of this process, or of all replicas of a server.
 #[derive(Clone)]
 pub(crate) struct Sealer(Arc<XChaCha20Poly1305>);
 
@@ -40,7 +40,12 @@ impl Sealer {
         let mut key = zeroize::Zeroizing::new([0_u8; 32]);
         getrandom::fill(key.as_mut())
             .map_err(|e| crate::Error::new(format!("the system has no randomness: {e}")))?;
-        Ok(Self(Arc::new(XChaCha20Poly1305::new((&*key).into()))))
+        Ok(Self::of(&key))
+    }
+
+    /// One that others have, too.
+    pub(crate) fn of(key: &[u8; 32]) -> Self {
+        Self(Arc::new(XChaCha20Poly1305::new(key.into())))
     }
 
     pub(crate) fn seal<T: Serialize>(

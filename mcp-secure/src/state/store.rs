@@ -1,13 +1,16 @@
 //! What this process remembers between requests, behind one trait so that replicas can
-//! share it later. Every entry has a deadline and every store a cap.
+//! share it. Every entry has a deadline and every store a cap.
 
 use std::{
     collections::HashMap,
+    path::Path,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use futures::future::BoxFuture;
+
+use crate::capability::Opening;
 
 /// Small facts with a deadline, shared by all requests: used-up approvals, above all.
 ///
@@ -25,6 +28,55 @@ pub trait Store: Send + Sync + 'static {
         key: &'a str,
         ttl: Duration,
     ) -> BoxFuture<'a, Result<bool, StoreError>>;
+
+    /// Called once for each use of the store, before the server serves and before its sandbox
+    /// closes. A store that wraps another one passes it on.
+    ///
+    /// # Errors
+    ///
+    /// Stops the start.
+    fn start(&self, starting: &mut Starting<'_>) -> crate::Result<()> {
+        let _ = starting;
+        Ok(())
+    }
+
+    /// Whether other processes see what was inserted here. A sealing key that replicas share
+    /// needs a store for which this is true.
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    /// What is said of it in the manifest, a short line each. A store that wraps another one
+    /// passes it on.
+    fn terms(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// A file with a secret of the store, which no tool may reach. A store that wraps another
+    /// one passes it on.
+    fn secret_path(&self) -> Option<&Path> {
+        None
+    }
+}
+
+/// A server that starts, as a store sees it: the stores of this crate connect by it.
+pub struct Starting<'a>(
+    #[cfg_attr(
+        not(feature = "redis"),
+        allow(dead_code, reason = "memory needs nothing")
+    )]
+    &'a mut Opening,
+);
+
+impl<'a> Starting<'a> {
+    pub(crate) fn of(opening: &'a mut Opening) -> Self {
+        Self(opening)
+    }
+
+    #[cfg(feature = "redis")]
+    pub(crate) fn opening(&mut self) -> &mut Opening {
+        self.0
+    }
 }
 
 /// The store cannot remember; the request it was asked for is refused.
@@ -88,6 +140,10 @@ impl Store for MemoryStore {
             }
         };
         Box::pin(std::future::ready(answer))
+    }
+
+    fn is_shared(&self) -> bool {
+        false
     }
 }
 

@@ -8,6 +8,7 @@
 )]
 
 mod clients;
+mod exchange;
 mod flows;
 mod http;
 mod layer;
@@ -15,11 +16,14 @@ mod metadata;
 mod opaque;
 mod policies;
 mod proof;
+mod redis;
 mod refused;
+mod replicas;
 mod rows;
 mod sessions;
 mod step_up;
 mod tls;
 mod token;
+mod upstream;
 mod wire;
 mod world;

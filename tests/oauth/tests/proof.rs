@@ -9,22 +9,26 @@ use crate::{
 };
 
 /// A token, the key that it is bound to, and proofs made with it.
-struct Bound {
-    token: String,
+pub(crate) struct Bound {
+    pub(crate) token: String,
     key: Key,
     resource: String,
 }
 
 impl Bound {
     fn new(world: &World) -> Self {
+        Self::of(&world.key, &world.issuer.url, &world.target.resource)
+    }
+
+    /// Issued by this key.
+    pub(crate) fn of(issuer_key: &Key, issuer: &str, resource: &str) -> Self {
         let key = Key::new("proof");
-        let resource = world.target.resource.clone();
-        let mut claims = claims(&world.issuer.url, &resource, "notes:read");
+        let mut claims = claims(issuer, resource, "notes:read");
         claims["cnf"] = json!({ "jkt": key.thumbprint() });
         Self {
-            token: world.key.sign(&world.key.header(), &claims),
+            token: issuer_key.sign(&issuer_key.header(), &claims),
             key,
-            resource,
+            resource: resource.to_owned(),
         }
     }
 
@@ -58,7 +62,7 @@ impl Bound {
         self.key.sign(&header, &merge(self.claims(), &change))
     }
 
-    fn good(&self) -> String {
+    pub(crate) fn good(&self) -> String {
         self.proof(json!({}), json!({}))
     }
 

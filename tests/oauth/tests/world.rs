@@ -87,6 +87,12 @@ impl Issuer {
         send(self.address(), &head, "").body.trim().parse().unwrap()
     }
 
+    /// How often a token was asked for by who calls others.
+    pub(crate) fn exchanged(&self) -> u32 {
+        let head = format!("GET /exchanged HTTP/1.1\r\nHost: {}", self.address());
+        send(self.address(), &head, "").body.trim().parse().unwrap()
+    }
+
     /// A form to one of its endpoints.
     pub(crate) fn post(&self, path: &str, headers: &str, form: &[(&str, &str)]) -> Answer {
         let body: Vec<String> = form
@@ -137,10 +143,51 @@ pub(crate) struct Target {
 impl Target {
     /// `more` is merged into what `oauth-target` is asked.
     pub(crate) fn start(issuer: &str, resource: &str, more: Value) -> Self {
+        let target = Self::begin(env!("CARGO_BIN_EXE_oauth-target"), issuer, resource, more);
+        target.until_it_listens()
+    }
+
+    /// One of several `oauth-replica`s, which all are the same resource.
+    pub(crate) fn replica(issuer: &str, resource: &str, more: Value) -> Self {
+        let replica = Self::begin(env!("CARGO_BIN_EXE_oauth-replica"), issuer, resource, more);
+        replica.until_it_listens()
+    }
+
+    /// One that calls another server.
+    pub(crate) fn with_upstream(issuer: &str, resource: &str, more: Value) -> Self {
+        let target = Self::begin(env!("CARGO_BIN_EXE_oauth-upstream"), issuer, resource, more);
+        target.until_it_listens()
+    }
+
+    /// What one of those says that does not start.
+    pub(crate) fn with_upstream_fails(issuer: &str, resource: &str, more: Value) -> String {
+        Self::fails(env!("CARGO_BIN_EXE_oauth-upstream"), issuer, resource, more)
+    }
+
+    /// What a replica says that does not start.
+    pub(crate) fn replica_that_fails(issuer: &str, resource: &str, more: Value) -> String {
+        Self::fails(env!("CARGO_BIN_EXE_oauth-replica"), issuer, resource, more)
+    }
+
+    fn fails(program: &str, issuer: &str, resource: &str, more: Value) -> String {
+        let mut replica = Self::begin(program, issuer, resource, more);
+        let begun = Instant::now();
+        while replica.process.try_wait().unwrap().is_none() {
+            let said = replica.said();
+            assert!(!said.contains("listening on"), "it started: {said}");
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "it hangs: {said}"
+            );
+            std::thread::sleep(Duration::from_millis(30));
+        }
+        replica.said()
+    }
+
+    fn begin(program: &str, issuer: &str, resource: &str, more: Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let address = address_of(resource);
         let mut asked = json!({
-            "listen": address.to_string(),
+            "listen": address_of(resource).to_string(),
             "issuer": issuer,
             "resource": resource,
             "tls": Authority::get().server_files(folder.path()),
@@ -148,7 +195,8 @@ impl Target {
         for (name, value) in more.as_object().unwrap() {
             asked[name] = value.clone();
         }
-        let mut process = Command::new(env!("CARGO_BIN_EXE_oauth-target"))
+        let address = asked["listen"].as_str().unwrap().parse().unwrap();
+        let mut process = Command::new(program)
             .env("OAUTH_TARGET", asked.to_string())
             .env("XDG_STATE_HOME", folder.path())
             .args(["serve", "--http", "--audit"])
@@ -161,14 +209,13 @@ impl Target {
             .spawn()
             .unwrap();
         let input = process.stdin.take().unwrap();
-        let target = Self {
+        Self {
             process,
             _input: input,
             address,
             resource: resource.to_owned(),
             folder,
-        };
-        target.until_it_listens()
+        }
     }
 
     fn until_it_listens(mut self) -> Self {

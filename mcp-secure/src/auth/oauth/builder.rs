@@ -283,10 +283,19 @@ impl ResourceServer {
         self
     }
 
-    /// Where it is remembered which proofs were used. Without this it is the memory of this
+    /// Where it is remembered which proofs were used, instead of the
+    /// [store of the server](crate::SecureServer::store). Without either it is the memory of this
     /// process, so a proof could be used once at each replica.
     pub fn replay_store(mut self, store: impl Store) -> Self {
         self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// The same, where nothing was said and there are proofs.
+    pub(crate) fn or_store(mut self, store: &Arc<dyn Store>) -> Self {
+        if self.dpop.is_some() {
+            self.store.get_or_insert_with(|| Arc::clone(store));
+        }
         self
     }
 

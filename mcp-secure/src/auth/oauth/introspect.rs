@@ -4,22 +4,22 @@
 //! without an answer nobody gets in.
 
 use std::{
-    collections::HashMap,
     path::PathBuf,
     sync::{Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
-use futures::future::{BoxFuture, FutureExt as _, Shared, WeakShared};
+use futures::future::{BoxFuture, Shared};
 use http::{HeaderValue, StatusCode};
 use serde_json::{Map, Value};
 
 use super::{
     Algorithm,
     cache::{Cache, Digest},
-    client_auth::{ClientKey, basic, secret_file},
+    client_auth::{ClientKey, Credential},
     discovery::said,
     error::{Checked, TokenError, TokenErrorKind, invalid, unavailable},
+    flights::Flights,
     json,
 };
 use crate::{auth::Principal, capability::net::fetch::Client, error::Result};
@@ -37,11 +37,6 @@ pub struct Introspection {
     pub(super) credential: Credential,
     pub(super) endpoint: Option<String>,
     pub(super) every: bool,
-}
-
-pub(super) enum Credential {
-    Secret(PathBuf),
-    Key(PathBuf, Algorithm, Option<String>),
 }
 
 impl Introspection {
@@ -89,16 +84,7 @@ impl Introspection {
 
     /// What is sent in the header, and the key for what is sent in the form.
     pub(super) fn credential(&self) -> Result<(Option<HeaderValue>, Option<ClientKey>)> {
-        match &self.credential {
-            Credential::Secret(path) => {
-                let secret = secret_file(path)?;
-                Ok((Some(basic(&self.client, &secret)?), None))
-            }
-            Credential::Key(path, algorithm, kid) => {
-                let key = ClientKey::read(path, *algorithm, kid.clone())?;
-                Ok((None, Some(key)))
-            }
-        }
+        self.credential.read(&self.client)
     }
 }
 
@@ -113,7 +99,7 @@ pub(super) struct Introspector {
     pub(super) every: bool,
     pub(super) good: Option<Cache<Principal>>,
     pub(super) bad: Option<Cache<TokenError>>,
-    pub(super) flights: Mutex<HashMap<Digest, WeakShared<Answer>>>,
+    pub(super) flights: Flights<Checked<Principal>>,
     pub(super) complained: Mutex<Option<Instant>>,
 }
 
@@ -125,8 +111,6 @@ pub(super) const GOOD: Duration = Duration::from_secs(30);
 pub(super) const BAD: Duration = Duration::from_secs(10);
 /// Refusals that are remembered. A flood of made-up tokens moves out its own.
 pub(super) const REFUSALS: usize = 4096;
-/// Questions that are under way.
-const MOST_FLIGHTS: usize = 256;
 const RETRY: Duration = Duration::from_secs(5);
 const COMPLAIN: Duration = Duration::from_secs(30);
 
@@ -137,27 +121,12 @@ impl Introspector {
         digest: &Digest,
         ask: impl FnOnce() -> Answer,
     ) -> Checked<Shared<Answer>> {
-        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(flight) = flights.get(digest).and_then(WeakShared::upgrade) {
-            return Ok(flight);
-        }
-        if flights.len() >= MOST_FLIGHTS {
-            // Those that nobody waits for any more.
-            flights.retain(|_, flight| flight.upgrade().is_some());
-        }
-        if flights.len() >= MOST_FLIGHTS {
-            return Err(unavailable("oauth/introspection", RETRY));
-        }
-        let flight = ask().shared();
-        if let Some(weak) = flight.downgrade() {
-            flights.insert(*digest, weak);
-        }
-        Ok(flight)
+        let flight = self.flights.join(digest, ask);
+        flight.ok_or(unavailable("oauth/introspection", RETRY))
     }
 
     pub(super) fn landed(&self, digest: &Digest) {
-        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        flights.remove(digest);
+        self.flights.landed(digest);
     }
 
     /// What the issuer says of the token, if it is active.

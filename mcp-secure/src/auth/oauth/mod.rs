@@ -2,13 +2,14 @@
 //!
 //! [`ResourceServer`] is what an author declares; [`Verifier`] is what a transport asks. This
 //! room knows HTTP heads, tokens and issuers. It must never import a transport, a layer or a
-//! tool, and no token leaves it: not in an error, not in a log, not in a [`Principal`].
+//! tool, and no token of a caller leaves it: not in an error, not in a log, not in a [`Principal`].
 //!
 //! ```text
 //! builder, resource   what the author declares    verifier    one request: token to principal
 //! jws, json, key      the form of signed tokens   claims, scopes   what they must say
 //! discovery, jwks     what is asked of an issuer  cache, clock     what is remembered
 //! introspect, client_auth   opaque tokens         dpop             proof of possession
+//! inbound, exchange   tokens for what is called   flights          one question at a time
 //! ```
 //!
 //! Sources: OAuth 2.1 section 5, RFC 6750, 7515 to 7519, 7662, 8414, 8705, 8707, 8725, 9068, 9449.
@@ -24,6 +25,9 @@ mod clock;
 mod discovery;
 mod dpop;
 mod error;
+mod exchange;
+mod flights;
+mod inbound;
 mod introspect;
 mod json;
 mod jwks;
@@ -39,6 +43,9 @@ pub use algorithm::Algorithm;
 pub use builder::ResourceServer;
 pub use dpop::Dpop;
 pub(crate) use error::{TokenError, TokenErrorKind};
+pub use exchange::{ClientAuth, ClientCredentials, TokenExchange};
+pub(crate) use exchange::{Declared as DeclaredExchange, Exchanger};
+pub(crate) use inbound::{Inbound, InboundGuard, wanted as wanted_inbound};
 pub use introspect::Introspection;
 #[cfg(feature = "dev-issuer")]
 pub(in crate::auth) use jws::encode;

@@ -101,6 +101,12 @@ impl Verifier {
         }
     }
 
+    /// The token that [`verify`](Self::verify) looks at.
+    pub(crate) fn presented(&self, headers: &HeaderMap) -> Option<Zeroizing<String>> {
+        let (_, token) = credential(headers, self.0.policy.dpop).ok()?;
+        (token.len() <= MAX_TOKEN).then(|| Zeroizing::new(token.to_owned()))
+    }
+
     /// The algorithms of proofs, for the challenge (`algs`, RFC 9449 section 7.1); `None` where
     /// DPoP is not spoken.
     pub(crate) fn dpop(&self) -> Option<&[Algorithm]> {

@@ -12,6 +12,7 @@
 //! address   which addresses are special          host      what a grant may name
 //! resolve   one question, all answers            connect   one judged address after another
 //! helper    the same in a process of its own     error     why there is no connection
+//! stream    a socket of either kind              meter     how much may arrive by it
 //! ```
 
 mod address;
@@ -20,6 +21,8 @@ mod error;
 #[cfg(target_os = "linux")]
 mod helper;
 mod host;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod meter;
 mod resolve;
 mod stream;
 #[cfg(test)]
@@ -43,6 +46,8 @@ pub(crate) use helper::{HelperNeeds, helper_needs, serve};
     allow(unused_imports, reason = "only URLs have hosts to be read")
 )]
 pub(crate) use host::{HostRule, canonical, is_label};
+#[cfg(any(feature = "postgres", feature = "redis"))]
+pub(crate) use meter::{Meter, Metered};
 pub(crate) use stream::{Dialed, Peer, Stream};
 
 use self::connect::Dialer;

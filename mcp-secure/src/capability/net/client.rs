@@ -24,6 +24,8 @@ use super::{
     target::{Scheme, Target},
     tls, unpack,
 };
+#[cfg(feature = "oauth")]
+use crate::auth::oauth::{DeclaredExchange, Exchanger};
 use crate::{
     capability::{
         Lease, Opening, Step, Trail,
@@ -36,6 +38,8 @@ use crate::{
 /// How an endpoint is to be opened.
 #[derive(Clone, Default)]
 pub(super) struct Settings {
+    /// What the dialer calls it, if not by its name.
+    pub(super) rule: Option<String>,
     pub(super) allow_private: bool,
     pub(super) plain_public: bool,
     pub(super) tls13_only: bool,
@@ -44,6 +48,8 @@ pub(super) struct Settings {
     pub(super) limits: NetLimits,
     pub(super) redirects: Redirects,
     pub(super) bearer: Option<HeaderValue>,
+    #[cfg(feature = "oauth")]
+    pub(super) exchange: Option<DeclaredExchange>,
     pub(super) rules: EgressRules,
 }
 
@@ -55,6 +61,9 @@ pub struct OpenNet {
     redirects: Redirects,
     pub(super) rules: EgressRules,
     bearer: Option<HeaderValue>,
+    /// Has the bearer token of each caller.
+    #[cfg(feature = "oauth")]
+    exchange: Option<Exchanger>,
     /// `None` without TLS.
     tls: Option<Arc<ClientConfig>>,
     plain_public: bool,
@@ -75,7 +84,16 @@ impl OpenNet {
             allow_private: settings.allow_private,
             connect_timeout: settings.limits.connect_timeout,
             nameservers: settings.nameservers,
-            ..DialRule::new(name, target.host.clone(), target.port)
+            ..DialRule::new(
+                settings.rule.as_deref().unwrap_or(name),
+                target.host.clone(),
+                target.port,
+            )
+        };
+        #[cfg(feature = "oauth")]
+        let exchange = match &settings.exchange {
+            Some(declared) => Some(declared.open(name, opening)?),
+            None => None,
         };
         let tls = match target.scheme {
             Scheme::Https => Some(tls::config(&settings.ca_files, settings.tls13_only)?),
@@ -90,6 +108,8 @@ impl OpenNet {
             redirects: settings.redirects,
             rules: settings.rules,
             bearer: settings.bearer,
+            #[cfg(feature = "oauth")]
+            exchange,
             tls,
             plain_public: settings.plain_public,
             pool: Pool::default(),
@@ -183,6 +203,13 @@ impl OpenNet {
         };
         let sent = body.sent();
         let mut request = self.request(hop, body)?;
+        #[cfg(feature = "oauth")]
+        if let Some(exchange) = &self.exchange
+            && !hop.is_elsewhere
+        {
+            let value = exchange.authorization(call.inbound.as_ref()).await?;
+            request.headers_mut().insert(header::AUTHORIZATION, value);
+        }
         loop {
             let (mut conn, is_new) = match self.pool.take(&hop.host).await {
                 Some(conn) => (conn, false),
@@ -428,6 +455,9 @@ pub(super) struct CallSide {
     pub(super) lease: Lease,
     pub(super) trail: Trail,
     pub(super) checked: Arc<JsonObject>,
+    /// To be exchanged; never to be sent.
+    #[cfg(feature = "oauth")]
+    pub(super) inbound: Option<crate::auth::oauth::Inbound>,
 }
 
 /// One request, as it would be sent.

@@ -73,6 +73,11 @@ pub enum NetError {
         /// For the log: the rule, and the field.
         detail: String,
     },
+    /// The issuer gives no token for the endpoint, for this caller or for this server.
+    Exchange {
+        /// For the log.
+        detail: String,
+    },
     /// The call that the handle was lent to has ended.
     Revoked,
     /// The body of a request could not be made.
@@ -120,6 +125,7 @@ impl NetError {
             Self::Timeout { .. } => "net/timeout",
             Self::Rate => "net/rate",
             Self::Content { .. } => "net/content",
+            Self::Exchange { .. } => "net/exchange",
             Self::Revoked => "net/revoked",
             Self::Body { .. } | Self::Decode { .. } | Self::Connection { .. } => return None,
         })
@@ -132,6 +138,7 @@ impl NetError {
             | Self::Resolve { detail }
             | Self::Tls { detail }
             | Self::Content { detail }
+            | Self::Exchange { detail }
             | Self::Body { detail }
             | Self::Decode { detail }
             | Self::Connection { detail } => Some(detail.clone()),
@@ -167,6 +174,9 @@ impl fmt::Display for NetError {
             Self::Rate => f.write_str("too many requests at a time; try again later"),
             Self::Content { .. } => {
                 f.write_str("a rule of the grant forbids what the request says")
+            }
+            Self::Exchange { .. } => {
+                f.write_str("there is no permission for the server that would be called")
             }
             Self::Revoked => f.write_str("the call that this handle was lent to has ended"),
             Self::Body { .. } => f.write_str("the body of the request could not be made"),

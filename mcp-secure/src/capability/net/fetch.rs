@@ -28,6 +28,8 @@ use crate::{
 /// How the SDK fetches from one origin.
 #[derive(Clone, Default)]
 pub(crate) struct FetchSettings {
+    /// The capability that it is for, where there is one for each.
+    pub(crate) of: Option<&'static str>,
     /// The operator runs the server in a network of their own.
     pub(crate) allow_private: bool,
     /// Trusted besides the usual authorities.
@@ -85,6 +87,7 @@ impl Client {
         };
         let per_second = settings.max_per_second.unwrap_or(20);
         let settings = Settings {
+            rule: settings.of.map(|of| format!("{name}/{of}")),
             allow_private: settings.allow_private,
             ca_files: settings.ca_files,
             nameservers: settings.nameservers,
@@ -107,6 +110,8 @@ impl Client {
                 lease: Lease::new(),
                 trail: Trail::default(),
                 checked: Arc::default(),
+                #[cfg(feature = "oauth")]
+                inbound: None,
             },
             host,
             path,

@@ -15,6 +15,8 @@ use super::{
     client::Settings,
     target::{Scheme, Target},
 };
+#[cfg(feature = "oauth")]
+use crate::auth::{ClientCredentials, TokenExchange};
 use crate::{
     capability::{Asked, Binding, Grant, Opening, Rights, Source, dial::HostRule},
     error::{Error, Result},
@@ -119,6 +121,25 @@ impl<E: Endpoint> NetGrant<E> {
     }
 }
 
+#[cfg(feature = "oauth")]
+impl<E: Endpoint> NetGrant<E> {
+    /// Sends with each request a token that the caller's own is exchanged for. The caller's is
+    /// never sent; a caller without one is refused, so the server must take access tokens. No
+    /// tool sees either, and a redirect to another host does not take it along.
+    #[must_use]
+    pub fn exchange(mut self, exchange: TokenExchange) -> Self {
+        self.settings.exchange = Some(exchange.into());
+        self
+    }
+
+    /// Sends with each request a token of this server's own, whoever calls.
+    #[must_use]
+    pub fn client_credentials(mut self, own: ClientCredentials) -> Self {
+        self.settings.exchange = Some(own.into());
+        self
+    }
+}
+
 impl<E> NetGrant<E> {
     /// For `dangerous::plain_http`.
     pub(crate) fn allow_plain_http(&mut self) {
@@ -192,6 +213,13 @@ impl Source for Web {
         if settings.bearer.is_some() {
             terms.push("sends a bearer token".to_owned());
         }
+        #[cfg(feature = "oauth")]
+        terms.extend(
+            settings
+                .exchange
+                .iter()
+                .flat_map(|declared| declared.terms()),
+        );
         if settings.rules.only {
             terms.push("only what a rule is for".to_owned());
         }
@@ -241,7 +269,19 @@ impl Source for Web {
             .to_str()
             .ok_or_else(|| explain(Error::new("the URL is not UTF-8")))?;
         let target = self.parse(written).map_err(explain)?;
-        if self.settings.bearer.is_some() && matches!(target.host, HostRule::Under(_)) {
+        #[cfg(feature = "oauth")]
+        let is_issued = self.settings.exchange.is_some();
+        #[cfg(not(feature = "oauth"))]
+        let is_issued = false;
+        if is_issued && self.settings.bearer.is_some() {
+            return Err(explain(
+                Error::new("there are two tokens for each request")
+                    .help("leave `.bearer(…)` out, or the token that is asked for"),
+            ));
+        }
+        if (is_issued || self.settings.bearer.is_some())
+            && matches!(target.host, HostRule::Under(_))
+        {
             return Err(explain(
                 Error::new("a bearer token would go to whatever host a caller chooses")
                     .help("name one host, or leave the token out"),

@@ -251,6 +251,8 @@ impl<E: Endpoint, M: Access> Handle for Net<E, M> {
                 lease: call.lease.clone(),
                 trail: call.trail.clone(),
                 checked: Arc::clone(&call.checked),
+                #[cfg(feature = "oauth")]
+                inbound: call.inbound.clone(),
             }),
             of: PhantomData,
         })

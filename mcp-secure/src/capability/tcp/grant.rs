@@ -198,13 +198,13 @@ impl Source for Declared {
 
 /// A host and a port, or a socket in the file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
-    host: HostRule,
-    port: u16,
+pub(crate) struct Place {
+    pub(crate) host: HostRule,
+    pub(crate) port: u16,
 }
 
 impl Place {
-    fn parse(written: &str) -> Result<Self> {
+    pub(crate) fn parse(written: &str) -> Result<Self> {
         if written.starts_with('/') {
             let path = PathBuf::from(written);
             let plain = path.components().all(|part| part.as_os_str() != "..");

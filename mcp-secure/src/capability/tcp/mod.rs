@@ -22,7 +22,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use conn::TcpConn;
 pub use error::{Reason, TcpError};
-#[cfg(feature = "postgres")]
+#[cfg(feature = "redis")]
+pub(crate) use grant::Place;
+#[cfg(any(feature = "postgres", feature = "redis"))]
 pub(crate) use grant::own_place;
 pub use grant::{TcpGrant, TcpLimits};
 

@@ -17,6 +17,7 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::{Layer, Service};
+use zeroize::Zeroizing;
 
 use super::{
     api_keys::ApiKeys,
@@ -34,6 +35,11 @@ pub(crate) trait Authenticator: Send + Sync + 'static {
     type Verdict: Future<Output = Result<Principal, Denied>> + Send;
 
     fn authenticate(&self, head: &Parts) -> Self::Verdict;
+
+    /// The credential of this request, if some grant exchanges it.
+    fn presented(&self, _: &HeaderMap) -> Option<Zeroizing<String>> {
+        None
+    }
 
     /// What every answer carries for the next request of this caller.
     fn nonce(&self) -> Option<(HeaderName, HeaderValue)> {
@@ -91,7 +97,12 @@ pin_project! {
     where
         S: Service<Request<B>>,
     {
-        Asking { #[pin] verdict: V, waiting: Option<(Parts, B, S, Tally)>, nonce: Nonce },
+        Asking {
+            #[pin] verdict: V,
+            waiting: Option<(Parts, B, S, Tally)>,
+            nonce: Nonce,
+            presented: Option<Zeroizing<String>>,
+        },
         Admitted { #[pin] future: S::Future, over: End, nonce: Nonce },
     }
 }
@@ -164,6 +175,15 @@ impl Authenticator for Auth {
             Self::Tokens(tokens) => tokens.nonce(),
             _ => None,
         }
+    }
+
+    fn presented(&self, headers: &HeaderMap) -> Option<Zeroizing<String>> {
+        #[cfg(feature = "oauth")]
+        if let Self::Tokens(tokens) = self {
+            return tokens.presented(headers);
+        }
+        let _ = headers;
+        None
     }
 
     fn authenticate(&self, head: &Parts) -> Self::Verdict {
@@ -244,6 +264,7 @@ where
         let verdict = self.authenticator.authenticate(&head);
         State::Asking {
             verdict,
+            presented: self.authenticator.presented(&head.headers),
             waiting: Some((head, body, inner, self.tally.clone())),
             nonce: self.authenticator.nonce(),
         }
@@ -283,6 +304,7 @@ where
                     verdict,
                     waiting,
                     nonce,
+                    presented,
                 } => {
                     let verdict = task_ready!(verdict.poll(cx));
                     let Some((mut head, body, mut inner, tally)) = waiting.take() else {
@@ -316,6 +338,14 @@ where
                         head.headers.remove(secret);
                     }
                     let over = end_of_stream(&head, &principal);
+                    let presented = presented.take();
+                    #[cfg(feature = "oauth")]
+                    if let Some(token) = presented {
+                        let inbound = crate::auth::oauth::Inbound::new(token, &principal);
+                        head.extensions.insert(inbound);
+                    }
+                    #[cfg(not(feature = "oauth"))]
+                    drop(presented);
                     head.extensions.insert(principal);
                     (
                         inner.call(Request::from_parts(head, body)),

@@ -18,7 +18,7 @@ use super::{
 };
 #[cfg(feature = "oauth")]
 use crate::auth::ResourceServer;
-use crate::{Error, Result, capability::Opening, server::resolve::Unfit};
+use crate::{Error, Result, capability::Opening, server::resolve::Unfit, state::Store};
 
 /// Streamable HTTP: on a loopback address, or for others with TLS.
 ///
@@ -64,6 +64,9 @@ pub(crate) struct Served<'a> {
     /// Where it says what it still has to reach.
     #[cfg_attr(not(feature = "oauth"), allow(dead_code))]
     pub(crate) opening: &'a mut Opening,
+    /// What the server remembers with, if it was told.
+    #[cfg_attr(not(feature = "oauth"), allow(dead_code))]
+    pub(crate) store: Option<&'a Arc<dyn Store>>,
 }
 
 enum Declared {
@@ -360,6 +363,12 @@ impl Http<Authenticated> {
         }
     }
 
+    /// Whether callers come with access tokens.
+    #[cfg(feature = "oauth")]
+    pub(crate) fn takes_tokens(&self) -> bool {
+        matches!(self.auth.0, Declared::ResourceServer(_))
+    }
+
     /// Whose word is taken for who calls, for the manifest. What was always so has no line.
     pub(crate) fn callers(&self) -> Vec<String> {
         match &self.auth.0 {
@@ -577,6 +586,7 @@ impl Http<Authenticated> {
             name,
             scopes: Vec::new(),
             opening: &mut Opening::default(),
+            store: None,
         })
     }
 }

@@ -8,7 +8,8 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{HeaderName, HeaderValue, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
+use zeroize::Zeroizing;
 
 use super::{
     authenticate::{Authenticator, Denied},
@@ -30,6 +31,8 @@ use crate::{
 /// Takes access tokens.
 pub(crate) struct Tokens {
     verifier: Verifier,
+    /// Some grant exchanges them.
+    exchanged: bool,
     challenges: Arc<Challenges>,
 }
 
@@ -46,6 +49,10 @@ pub(super) fn open(
     let baseline = declared.asked_first().to_vec();
     let certificate_bound = declared.is_certificate_bound();
     are_few(&baseline, &served.scopes)?;
+    let declared = match served.store {
+        Some(store) => declared.or_store(store),
+        None => declared,
+    };
     let verifier = declared.open(served.opening)?;
     let resource = verifier.resource();
     is_here(resource.url(), resource.path(), endpoint)?;
@@ -77,6 +84,7 @@ pub(super) fn open(
     Ok((
         Tokens {
             verifier,
+            exchanged: oauth::wanted_inbound(served.opening).is_some(),
             challenges,
         },
         issued,
@@ -147,6 +155,10 @@ impl Authenticator for Tokens {
     fn nonce(&self) -> Option<(HeaderName, HeaderValue)> {
         let nonce = self.verifier.dpop_nonce()?;
         Some((DPOP_NONCE.clone(), HeaderValue::try_from(nonce).ok()?))
+    }
+
+    fn presented(&self, headers: &HeaderMap) -> Option<Zeroizing<String>> {
+        self.exchanged.then(|| self.verifier.presented(headers))?
     }
 
     fn authenticate(&self, head: &Parts) -> Verdict {

@@ -129,6 +129,7 @@ impl Http<Authenticated> {
         let door = self.door(&mut Served {
             name,
             scopes: scopes.clone(),
+            store: None,
             opening: &mut opening,
         })?;
         futures::future::try_join_all(opening.ready).await?;

@@ -6,9 +6,9 @@ use super::ResourceServer;
 use crate::{
     auth::oauth::{
         cache::Cache,
-        client_auth::secret_file,
         discovery::{Metadata, discover},
         dpop::{Nonces, Proofs, REMEMBERED},
+        flights::Flights,
         introspect::{Introspector, REFUSALS},
         jwks::{Jwks, most_bytes},
         resource::Resource,
@@ -19,7 +19,8 @@ use crate::{
         net::fetch::{Client, FetchSettings},
     },
     error::{Error, Result},
-    state::MemoryStore,
+    secret_file::secret_file,
+    state::{MemoryStore, Starting},
 };
 
 impl ResourceServer {
@@ -28,7 +29,7 @@ impl ResourceServer {
     /// the server serves.
     pub(crate) fn open(self, opening: &mut Opening) -> Result<Verifier> {
         let (policy, resource) = self.policy()?;
-        let proofs = self.proofs(&resource)?;
+        let proofs = self.proofs(&resource, opening)?;
         let introspector = self.introspector(opening)?;
         let asks_always = introspector.as_ref().is_some_and(|asking| asking.every);
         let settings = FetchSettings {
@@ -94,7 +95,7 @@ impl ResourceServer {
         }
     }
 
-    fn proofs(&self, resource: &Resource) -> Result<Option<Proofs>> {
+    fn proofs(&self, resource: &Resource, opening: &mut Opening) -> Result<Option<Proofs>> {
         if self.dpop.is_none() {
             if self.nonce.is_some() || self.store.is_some() {
                 return Err(Error::new("there are settings for DPoP, and DPoP is off")
@@ -108,7 +109,10 @@ impl ResourceServer {
             Some(Some(path)) => Some(Nonces::shared(secret_file(path)?.as_bytes())),
         };
         let store = match &self.store {
-            Some(store) => Arc::clone(store),
+            Some(store) => {
+                store.start(&mut Starting::of(opening))?;
+                Arc::clone(store)
+            }
             None => Arc::new(MemoryStore::new(REMEMBERED)),
         };
         Ok(Some(Proofs {
@@ -147,7 +151,7 @@ impl ResourceServer {
             every: asking.every,
             good: Cache::new(self.remembered),
             bad: Cache::new(REFUSALS),
-            flights: Mutex::default(),
+            flights: Flights::default(),
             complained: Mutex::default(),
         }))
     }

@@ -1,26 +1,14 @@
 //! One connection to PostgreSQL, and what is said on it.
 
-use std::{
-    collections::HashMap,
-    io,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    task::{Context, Poll},
-};
+use std::collections::HashMap;
 
 use futures::{StreamExt as _, pin_mut};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    task::JoinHandle,
-};
+use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Config, NoTls};
 
 use super::{Result, tls::Tls, told};
 use crate::capability::{
-    dial::Stream,
+    dial::{Meter, Metered, Stream},
     sql::{Rows, SqlError, SqlLimits, Statement, Value, rows::Cell},
 };
 
@@ -48,10 +36,7 @@ impl Session {
     ) -> std::result::Result<Self, tokio_postgres::Error> {
         let meter = Meter::default();
         meter.allow(SMALL);
-        let stream = Metered {
-            stream,
-            meter: meter.clone(),
-        };
+        let stream = Metered::new(stream, meter.clone());
         // What is left to do on the connection is done by a task; its error ends the client.
         let (client, driver) = match tls {
             Some(tls) => {
@@ -270,68 +255,6 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     text
-}
-
-/// How many bytes may still arrive. The driver collects a message until it is whole, so a limit
-/// on rows comes too late for one row of a gigabyte.
-#[derive(Clone, Default)]
-struct Meter(Arc<AtomicU64>);
-
-impl Meter {
-    fn allow(&self, bytes: u64) {
-        self.0.store(bytes.saturating_add(SMALL), Ordering::Relaxed);
-    }
-
-    fn is_spent(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == 0
-    }
-
-    /// Takes what arrived; false if it was too much.
-    fn take(&self, bytes: u64) -> bool {
-        let left = self.0.load(Ordering::Relaxed).saturating_sub(bytes);
-        self.0.store(left, Ordering::Relaxed);
-        left > 0
-    }
-}
-
-/// A stream that ends when too much arrives.
-struct Metered {
-    stream: Stream,
-    meter: Meter,
-}
-
-impl AsyncRead for Metered {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let done = Pin::new(&mut self.stream).poll_read(cx, buf);
-        let read = (buf.filled().len() - before) as u64;
-        if read > 0 && !self.meter.take(read) {
-            return Poll::Ready(Err(io::Error::other("more arrived than is allowed")));
-        }
-        done
-    }
-}
-
-impl AsyncWrite for Metered {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
 }
 
 /// What was set by the use before is reset, as `DISCARD ALL` would, except that statements of

@@ -4,20 +4,16 @@ use std::{
     io,
     path::Path,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
 };
 
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, ServerName, pem::PemObject as _},
-};
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 use tokio_rustls::{Connect, TlsConnector};
 
 use crate::{
-    capability::dial::HostRule,
+    capability::{authority, dial::HostRule},
     error::{Error, Result},
 };
 
@@ -31,37 +27,13 @@ pub(super) struct Tls {
 impl Tls {
     /// Trusts these certificates; without a file, those of the public authorities.
     pub(super) fn new(host: &HostRule, rootcert: Option<&Path>) -> Result<Self> {
-        let mut roots = RootCertStore::empty();
-        match rootcert {
-            Some(path) => {
-                let unreadable = |error: &dyn std::fmt::Display| {
-                    Error::new(format!("`sslrootcert={}`: {error}", path.display()))
-                        .help("name a file with certificates in PEM form")
-                };
-                for certificate in
-                    CertificateDer::pem_file_iter(path).map_err(|e| unreadable(&e))?
-                {
-                    roots
-                        .add(certificate.map_err(|e| unreadable(&e))?)
-                        .map_err(|e| unreadable(&e))?;
-                }
-                if roots.is_empty() {
-                    return Err(unreadable(&"it has no certificate in it"));
-                }
-            }
-            None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-        }
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|e| Error::new(format!("TLS cannot be set up: {e}")))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let config =
+            authority::client_config(rootcert).map_err(|error| error.before("`sslrootcert`: "))?;
         let name = host.single().unwrap_or_default();
         let name = ServerName::try_from(name.clone())
             .map_err(|_| Error::new(format!("`{name}` is no name that a certificate can have")))?;
         Ok(Self {
-            connector: Arc::new(config).into(),
+            connector: config.into(),
             name,
         })
     }
