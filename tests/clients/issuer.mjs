@@ -80,6 +80,7 @@ const provider = new Provider(issuer, {
   extraTokenClaims: (ctx) => (ctx.act ? { act: ctx.act } : undefined),
   pkce: { required: () => true },
   rotateRefreshToken: true,
+  issueRefreshToken: (_, client) => client.grantTypeAllowed("refresh_token"),
   findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
   interactions: { url: (_, interaction) => `/agree/${interaction.uid}` },
   features: {

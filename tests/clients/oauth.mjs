@@ -2,7 +2,7 @@
 // authorization server, registers, lets the person log in, and comes back with more scopes when
 // it is told to. Prints what happened as JSON and judges nothing.
 //
-//   node oauth.mjs '{"generation": "2026-07-28", "url": "…", "person": "alice", "client": null, "dpop": false}'
+//   node oauth.mjs '{"generation": "2026-07-28", "url": "…", "person": "alice", "client": null, "dpop": false, "refresh": false}'
 
 import { Client, DpopSession, StreamableHTTPClientTransport, UnauthorizedError } from "@modelcontextprotocol/client";
 
@@ -103,6 +103,14 @@ try {
     seen[name] = text(await loggedIn(() => client.callTool({ name, arguments: {} }), transport));
   }
   seen.token_type = provider.tokens().token_type;
+  if (target.refresh) {
+    // The token is over, as far as the server can tell.
+    const before = provider.tokens();
+    provider.saveTokens({ ...before, access_token: `${before.access_token.slice(0, -8)}AAAAAAAA` });
+    seen.again = text(await client.callTool({ name: "read", arguments: {} }));
+    const after = provider.tokens();
+    seen.refreshed = after.access_token !== before.access_token && after.refresh_token !== before.refresh_token;
+  }
   await client.close();
 } catch (error) {
   seen.error = `${error?.name}: ${error?.message} ${error?.cause ?? ""}`;

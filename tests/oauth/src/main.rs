@@ -7,6 +7,7 @@ use mcp_secure::{
     auth::{Dpop, Introspection},
     prelude::*,
     sandbox::Sandbox,
+    server::http::{HttpLimits, PeerRate},
 };
 use serde::Deserialize;
 
@@ -32,6 +33,9 @@ struct Asked {
     implies: Vec<(String, Vec<String>)>,
     #[serde(default)]
     any_token_type: bool,
+    /// How often one network may ask in a second, and at once.
+    #[serde(default)]
+    rate: Option<(u32, u32)>,
     /// What a client is told to ask for first.
     #[serde(default)]
     baseline: Vec<String>,
@@ -121,6 +125,17 @@ fn main() -> mcp_secure::Result<()> {
         issued = issued.introspection(Introspection::with_secret(client, secret));
     }
     let mut http = Http::on(asked.listen);
+    if let Some((per_second, burst)) = asked.rate {
+        http = http.limits(HttpLimits {
+            rate: Some(PeerRate {
+                per_second,
+                burst,
+                failure: 1,
+                ..PeerRate::default()
+            }),
+            ..HttpLimits::default()
+        });
+    }
     if let Some((chain, key)) = asked.tls {
         let mut tls = Tls::files(chain, key);
         if let Some(authority) = asked.client_certificates {

@@ -36,6 +36,7 @@ fn typescript(target: &Target, generation: &str, client: Option<&str>, dpop: boo
         "person": "alice",
         "client": client,
         "dpop": dpop,
+        "refresh": true,
     });
     run("MCP_SECURE_NODE", "oauth.mjs", asked)
 }
@@ -63,6 +64,14 @@ fn logged_in_and_stepped_up(issuer: &str, target: &Target, seen: &Value) {
     }
 }
 
+/// A token that is no good any more was replaced, and the person heard nothing of it.
+#[track_caller]
+fn refreshed(seen: &Value, logins: usize) {
+    assert_eq!(seen["again"], "a note", "{seen}");
+    assert_eq!(seen["refreshed"], true, "{seen}");
+    assert_eq!(seen["asked"].as_array().unwrap().len(), logins, "{seen}");
+}
+
 #[test]
 fn the_typescript_client_logs_in_and_steps_up_in_both_generations() {
     for generation in ["2026-07-28", "2025-11-25"] {
@@ -76,6 +85,7 @@ fn the_typescript_client_logs_in_and_steps_up_in_both_generations() {
             last.contains("notes:read") && last.contains("notes:write"),
             "{seen}"
         );
+        refreshed(&seen, 2);
     }
 }
 
@@ -86,6 +96,7 @@ fn the_typescript_client_proves_possession() {
     let seen = typescript(&world.target, "2026-07-28", None, true);
     logged_in_and_stepped_up(&world.issuer.url, &world.target, &seen);
     assert_eq!(seen["token_type"], "DPoP");
+    refreshed(&seen, 1);
 }
 
 #[test]
@@ -111,6 +122,7 @@ fn both_clients_log_in_at_the_development_issuer() {
     for generation in ["2026-07-28", "2025-11-25"] {
         let seen = typescript(&target, generation, None, false);
         logged_in_and_stepped_up(issuer.url(), &target, &seen);
+        refreshed(&seen, 1);
     }
     let seen = python(&target, "2026-07-28");
     logged_in_and_stepped_up(issuer.url(), &target, &seen);

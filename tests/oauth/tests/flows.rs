@@ -1,5 +1,7 @@
 //! Beside a real authorization server: its tokens, its keys, and what happens when it is gone.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::json;
 
 use crate::{
@@ -65,6 +67,43 @@ fn a_new_key_is_found_and_an_old_one_forgotten_with_few_questions() {
         "{}",
         world.issuer.asked()
     );
+}
+
+#[test]
+fn keys_turn_over_while_many_ask_and_no_good_token_is_refused() {
+    let World {
+        key,
+        mut issuer,
+        target,
+    } = World::new(json!({}));
+    let claims = crate::token::claims(&issuer.url, &target.resource, "notes:read");
+    let old = key.sign(&key.header(), &claims);
+    let next = Key::new("k2");
+    let new = next.sign(&next.header(), &claims);
+    assert_eq!(target.call("read", &old).status, 200);
+
+    let over = AtomicBool::new(false);
+    let asked = std::thread::scope(|scope| {
+        let load = [(); 3].map(|()| {
+            scope.spawn(|| {
+                let mut asked = 0;
+                while !over.load(Ordering::Relaxed) {
+                    assert_eq!(target.call("read", &old).status, 200);
+                    asked += 1;
+                }
+                asked
+            })
+        });
+        // For a while it publishes both, as issuers do; and it is away while it starts anew.
+        issuer.restart_with(&[&key, &next]);
+        for _ in 0..20 {
+            assert_eq!(target.call("read", &new).status, 200);
+        }
+        assert!(issuer.asked() <= 2, "{}", issuer.asked());
+        over.store(true, Ordering::Relaxed);
+        load.map(|thread| thread.join().unwrap())
+    });
+    assert!(asked.iter().all(|asked| *asked > 0), "{asked:?}");
 }
 
 #[test]

@@ -95,6 +95,58 @@ fn a_token_in_the_query_is_never_read_and_is_refused_even_beside_a_good_one() {
 }
 
 #[test]
+fn a_flood_of_bad_signatures_is_turned_away_before_they_are_computed() {
+    let world = World::new(json!({ "rate": [1, 40] }));
+    let target = &world.target;
+    let claims = claims(&world.issuer.url, &target.resource, "notes:read");
+    let good = world.key.sign(&world.key.header(), &claims);
+    let flood = 150;
+    let mut statuses = Vec::new();
+    for number in 0..flood {
+        // Each is another token with a signature that has to be computed, and is wrong.
+        let mut claims = claims.clone();
+        claims["jti"] = json!(number);
+        let other = world.key.sign(&world.key.header(), &claims);
+        let (signed, _) = other.rsplit_once('.').unwrap();
+        let (_, signature) = good.rsplit_once('.').unwrap();
+        let shown = format!("{signed}.{signature}");
+        // A connection has its price, too: later ones are closed before their handshake.
+        let answer = std::panic::catch_unwind(|| target.call("read", &shown).status);
+        statuses.push(answer.unwrap_or(0));
+    }
+    // Each request costs two of forty: one for asking, one for failing.
+    let computed = statuses.iter().filter(|status| **status == 401).count();
+    assert!((15..=40).contains(&computed), "{statuses:?}");
+    let refused = |status: &&u16| matches!(**status, 0 | 429);
+    assert_eq!(statuses.iter().filter(refused).count(), flood - computed);
+    // What the checks themselves say: so many signatures, and no more, were computed.
+    assert_eq!(counted(target, "oauth/signature", computed), computed);
+    assert_eq!(
+        counted(target, "http/rate", flood - computed),
+        flood - computed
+    );
+}
+
+/// How often a check has refused, by the audit log; waits until it is as often as that.
+fn counted(target: &crate::world::Target, control: &str, enough: usize) -> usize {
+    let begun = std::time::Instant::now();
+    loop {
+        let log = std::fs::read_to_string(target.audit_log()).unwrap();
+        let records = log
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let counts = records
+            .filter(|record| record["control"] == control)
+            .filter_map(|record| record["count"].as_u64());
+        let count = usize::try_from(counts.sum::<u64>()).unwrap();
+        if count >= enough || begun.elapsed().as_secs() > 25 {
+            return count;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+}
+
+#[test]
 fn what_was_shown_is_in_no_log() {
     let world = World::new(json!({}));
     let target = &world.target;
