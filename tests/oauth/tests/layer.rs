@@ -105,10 +105,16 @@ async fn serve(http: Http<Authenticated>, address: SocketAddr, seen: Arc<Mutex<V
         seen.lock().unwrap().extend(names);
         who.subject().to_owned()
     };
+    // Longer than any token here, and not for ever: it says when it ends by itself.
     let endless = || async {
-        let ticks = futures::stream::unfold((), |()| async {
+        let ticks = futures::stream::unfold(0, |count| async move {
             tokio::time::sleep(Duration::from_millis(100)).await;
-            Some((Ok::<_, std::io::Error>(Bytes::from_static(b"tick\n")), ()))
+            let word: &'static [u8] = match count {
+                0..150 => b"tick\n",
+                150 => b"over\n",
+                _ => return None,
+            };
+            Some((Ok::<_, std::io::Error>(Bytes::from_static(word)), count + 1))
         });
         Body::from_stream(ticks)
     };
@@ -200,7 +206,8 @@ fn a_stream_of_the_application_ends_with_its_token() {
     let token = app.token("notes:read");
     let answer = app.with("GET /stream", &token);
     assert_eq!(answer.status, 200);
-    assert!(answer.ended && answer.body.contains("tick"), "it went on");
+    assert!(answer.ended && answer.body.contains("tick"), "{answer:?}");
+    assert!(!answer.body.contains("over"), "it went on to its own end");
 }
 
 #[test]
