@@ -274,6 +274,10 @@ fn what_others_would_reach_in_the_clear_is_no_layer_and_neither_is_a_listener() 
                 .api_keys("none.json"),
             "no name",
         ),
+        (
+            Http::on("127.0.0.1:8000").client_certificates_table([("aa", "a", &["a"][..])]),
+            "no client certificates",
+        ),
     ] {
         let refused = runtime.block_on(http.layer("notes", ["a"], |_| None));
         let said = refused.err().unwrap().to_string();

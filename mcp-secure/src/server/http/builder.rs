@@ -498,6 +498,12 @@ impl Http<Authenticated> {
             );
         }
         let (schemes, scheme) = exposure.outside()?;
+        // A layer sees requests, and not the handshake that they came through.
+        #[cfg(feature = "tls")]
+        if let Declared::Certificates(_) = &auth.0 {
+            return Err(Error::new("a layer is shown no client certificates")
+                .help("let callers show something else, or use a listener of this crate"));
+        }
         let rate = limits.rate.or(public.then(Default::default));
         let proxies = exposure.open(address, &hosts, &limits)?.proxies;
         let Opened { auth, issued, .. } = auth.0.open(&endpoint, served)?;
