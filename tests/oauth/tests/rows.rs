@@ -242,10 +242,11 @@ fn shapes(good: &str) -> Vec<Row> {
         ),
         row("oauth/signature", "a byte more", format!("{good}A")),
         row("oauth/form", "a byte less", &good[..good.len() - 1]),
+        // Whole bytes of it, and not some bits more.
         row(
-            "oauth/form",
+            "oauth/signature",
             "half a signature",
-            &good[..good.len() - signature.len() / 2],
+            &good[..good.len() - signature.len() + 40],
         ),
         row(
             "oauth/signature",
