@@ -13,6 +13,8 @@ use std::{
 
 use serde_json::{Value, json};
 
+use crate::{wire::Authority, world::private_file};
+
 pub(crate) const PASSWORD: &str = "correct horse";
 
 /// A running server; it is gone with the value.
@@ -40,7 +42,10 @@ impl Redis {
         }
         let folder = tempfile::Builder::new().prefix("redis-").tempdir().unwrap();
         let (port, tls_port) = (free_port(), free_port());
-        certificates(&folder);
+        let authority = Authority::get();
+        authority.server_files(folder.path());
+        private_file(folder.path(), "ca.pem", &authority.pem());
+        private_file(folder.path(), "other-ca.pem", &Authority::new().pem());
         let at = |name: &str| folder.path().join(name).display().to_string();
         let configuration = format!(
             "bind 127.0.0.1\nport {port}\nrequirepass \"{PASSWORD}\"\nsave \"\"\n\
@@ -49,7 +54,7 @@ impl Redis {
              {more}\n",
             at(""),
             at("redis.sock"),
-            at("cert.pem"),
+            at("chain.pem"),
             at("key.pem")
         );
         fs::write(folder.path().join("redis.conf"), configuration).unwrap();
@@ -190,25 +195,4 @@ fn run(folder: &tempfile::TempDir) -> Child {
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
-}
-
-/// A certificate for 127.0.0.1 from an authority of our own, and another authority.
-fn certificates(folder: &tempfile::TempDir) {
-    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-    let authority = || {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
-    };
-    let ours = authority();
-    let key = KeyPair::generate().unwrap();
-    let cert = CertificateParams::new(vec!["127.0.0.1".to_owned()])
-        .unwrap()
-        .signed_by(&key, &ours)
-        .unwrap();
-    let write = |name: &str, pem: String| fs::write(folder.path().join(name), pem).unwrap();
-    write("ca.pem", ours.pem());
-    write("other-ca.pem", authority().pem());
-    write("cert.pem", cert.pem());
-    write("key.pem", key.serialize_pem());
 }

@@ -32,7 +32,8 @@ impl Authority {
         ONE.get_or_init(Self::new)
     }
 
-    fn new() -> Self {
+    /// One that nobody trusts yet.
+    pub(crate) fn new() -> Self {
         let mut params = named(&[], "authority of the tests");
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let key = rcgen::KeyPair::generate().unwrap();

@@ -105,6 +105,13 @@ fn flow() -> mcp_secure::Result<()> {
     if setting("USERS").is_none() {
         return finish(server);
     }
+    for_users(server)
+}
+
+/// Two people, on HTTP.
+fn for_users<S: mcp_secure::__private::SecureService, T>(
+    server: SecureServer<S, T>,
+) -> mcp_secure::Result<()> {
     let users = [("alice-token", "alice"), ("bob-token", "bob")];
     let users = users.map(|(token, subject)| (token, subject, &["files:read"][..]));
     server
@@ -125,12 +132,7 @@ fn policed() -> mcp_secure::Result<()> {
     if setting("USERS").is_none() {
         return finish(server);
     }
-    let users = [("alice-token", "alice"), ("bob-token", "bob")];
-    let users = users.map(|(token, subject)| (token, subject, &["files:read"][..]));
-    server
-        .sandbox(with_settings())
-        .http(Http::on("127.0.0.1:0").test_users(users))
-        .run()
+    for_users(server)
 }
 
 /// The same transports, principal and limits for every server here.

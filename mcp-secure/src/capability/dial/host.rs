@@ -26,6 +26,17 @@ pub(crate) enum HostRule {
 }
 
 impl HostRule {
+    /// Whether it is an address of loopback, or the name for one: what is said in the clear stays
+    /// here.
+    #[cfg(any(feature = "postgres", feature = "redis"))]
+    pub(crate) fn is_this_machine(&self) -> bool {
+        match self {
+            Self::Literal(address) => address.is_loopback(),
+            Self::Exact(name) => name == "localhost",
+            Self::Under(_) | Self::Unix(_) => false,
+        }
+    }
+
     /// A host as an operator or the code writes it: a name, `*.name` where that is possible, or
     /// an address in its usual spelling (IPv6 with or without brackets).
     pub(crate) fn parse(written: &str, allow_wildcard: bool) -> Result<Self> {

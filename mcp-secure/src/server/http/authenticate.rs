@@ -11,7 +11,7 @@ use std::{
     time::SystemTime,
 };
 
-use futures::future::Either;
+use futures::future::{Either, OptionFuture};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header, request::Parts};
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
@@ -287,12 +287,7 @@ where
                     nonce,
                 } => {
                     let mut response = task_ready!(future.poll(cx))?;
-                    if let Some(moment) = over.at.take() {
-                        let end = tokio::time::sleep_until(moment);
-                        response.body_mut().end_stream_with(end);
-                    }
-                    if let Some(revoked) = over.with.take() {
-                        let end = revoked.cancelled_owned();
+                    if let Some(end) = std::mem::take(over).into_future() {
                         response.body_mut().end_stream_with(end);
                     }
                     if let Some((name, value)) = nonce.take() {
@@ -388,26 +383,14 @@ pub(crate) struct End {
 
 impl End {
     /// Ready when the first of its reasons is there; `None` if there is none.
-    pub(super) fn into_future(self) -> Option<futures::future::BoxFuture<'static, ()>> {
+    pub(super) fn into_future(self) -> Option<impl Future<Output = ()> + Send + Sync + 'static> {
         let Self { at, with } = self;
-        if at.is_none() && with.is_none() {
-            return None;
-        }
-        Some(Box::pin(async move {
-            let at = async {
-                match at {
-                    Some(at) => tokio::time::sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
-            let with = async {
-                match with {
-                    Some(with) => with.cancelled().await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! { () = at => {}, () = with => {} }
-        }))
+        let some = at.is_some() || with.is_some();
+        let time = OptionFuture::from(at.map(tokio::time::sleep_until));
+        let word = OptionFuture::from(with.map(CancellationToken::cancelled_owned));
+        some.then_some(async move {
+            tokio::select! { Some(()) = time => {}, Some(()) = word => {} }
+        })
     }
 }
 

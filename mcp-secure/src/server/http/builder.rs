@@ -13,7 +13,7 @@ use super::{
     local_token::{LocalToken, default_token_path},
     origin::Origins,
     proxy::Proxies,
-    rate::Limiter,
+    rate::{Limiter, PeerRate},
     ring::Issued,
 };
 #[cfg(feature = "oauth")]
@@ -390,6 +390,23 @@ impl Http<Authenticated> {
         self.exposure.unfit(&self.hosts, local_token)
     }
 
+    /// Where it is to be, if it may be there.
+    fn sited(&self) -> Result<Sited> {
+        self.limits.check()?;
+        let endpoint = Endpoint::new(&self.path)?;
+        let address = address(&self.on)?;
+        let public = self.exposure.is_public(address);
+        if let Some(unfit) = self.unfit().filter(|_| public) {
+            return Err(Error::new(unfit.at(&self.on)).help(unfit.help));
+        }
+        Ok(Sited {
+            address,
+            public,
+            endpoint,
+            rate: self.limits.rate.or(public.then(Default::default)),
+        })
+    }
+
     /// Takes the address and the token. The server's name is the token file's.
     ///
     /// # Errors
@@ -397,24 +414,22 @@ impl Http<Authenticated> {
     /// When others reach the address and may not, when it is taken, or when a name or the token file is not
     /// what it has to be.
     pub(crate) fn bind(self, served: &mut Served<'_>) -> Result<Bound> {
-        let unfit = self.unfit();
+        let Sited {
+            address,
+            public,
+            endpoint,
+            rate,
+        } = self.sited()?;
         let Self {
             on,
-            path,
             hosts,
             origins,
             limits,
             legacy_sessions,
             exposure,
             auth,
+            ..
         } = self;
-        limits.check()?;
-        let endpoint = Endpoint::new(&path)?;
-        let address = address(&on)?;
-        let public = exposure.is_public(address);
-        if let Some(unfit) = unfit.filter(|_| public) {
-            return Err(Error::new(unfit.at(&on)).help(unfit.help));
-        }
         exposure.has_a_listener()?;
         #[cfg(feature = "tls")]
         if let Declared::Certificates(_) = &auth.0 {
@@ -426,7 +441,6 @@ impl Http<Authenticated> {
             (false, "https") => host::TLS,
             _ => host::PLAIN,
         };
-        let rate = limits.rate.or(public.then(Default::default));
         let socket = std::net::TcpListener::bind(address).map_err(|e| {
             Error::new(format!("cannot listen on `{on}`: {e}"))
                 .help("another server may run there; choose another port, or 0 for a free one")
@@ -440,16 +454,11 @@ impl Http<Authenticated> {
             token,
             issued,
         } = auth.0.open(&endpoint, served)?;
+        let named = (hosts.as_slice(), origins.as_slice());
+        let (hosts, origins) = names(public, local, front.scheme(), named)?;
         Ok(Bound {
-            hosts: match public {
-                true => Hosts::declared(local.port(), &hosts)?,
-                false => Hosts::new(local, &hosts)?,
-            }
-            .with_schemes(schemes),
-            origins: match public {
-                true => Origins::declared(&origins)?,
-                false => Origins::new(front.scheme(), local.port(), &origins)?,
-            },
+            hosts: hosts.with_schemes(schemes),
+            origins,
             endpoint,
             limits,
             legacy_sessions,
@@ -473,10 +482,14 @@ impl Http<Authenticated> {
     ///
     /// As [`bind`](Self::bind), and when the port or TLS is to come from here.
     pub(super) fn door(self, served: &mut Served<'_>) -> Result<Door> {
-        let unfit = self.unfit();
+        let Sited {
+            address,
+            public,
+            endpoint,
+            rate,
+        } = self.sited()?;
         let Self {
             on,
-            path,
             hosts,
             origins,
             limits,
@@ -484,13 +497,6 @@ impl Http<Authenticated> {
             auth,
             ..
         } = self;
-        limits.check()?;
-        let endpoint = Endpoint::new(&path)?;
-        let address = address(&on)?;
-        let public = exposure.is_public(address);
-        if let Some(unfit) = unfit.filter(|_| public) {
-            return Err(Error::new(unfit.at(&on)).help(unfit.help));
-        }
         if address.port() == 0 {
             return Err(
                 Error::new(format!("`{on}` does not say at which port callers are"))
@@ -504,21 +510,13 @@ impl Http<Authenticated> {
             return Err(Error::new("a layer is shown no client certificates")
                 .help("let callers show something else, or use a listener of this crate"));
         }
-        let rate = limits.rate.or(public.then(Default::default));
         let proxies = exposure.open(address, &hosts, &limits)?.proxies;
         let Opened { auth, issued, .. } = auth.0.open(&endpoint, served)?;
+        let named = (hosts.as_slice(), origins.as_slice());
+        let (hosts, origins) = names(public, address, scheme, named)?;
         Ok(Door {
-            hosts: Arc::new(
-                match public {
-                    true => Hosts::declared(address.port(), &hosts)?,
-                    false => Hosts::new(address, &hosts)?,
-                }
-                .with_schemes(schemes),
-            ),
-            origins: Arc::new(match public {
-                true => Origins::declared(&origins)?,
-                false => Origins::new(scheme, address.port(), &origins)?,
-            }),
+            hosts: Arc::new(hosts.with_schemes(schemes)),
+            origins: Arc::new(origins),
             auth: Arc::new(auth),
             issued,
             limiter: rate.map(|rate| Arc::new(Limiter::new(rate))),
@@ -526,6 +524,35 @@ impl Http<Authenticated> {
             most_bytes: limits.body_bytes as u64,
         })
     }
+}
+
+/// Where a server is.
+struct Sited {
+    address: SocketAddr,
+    /// Others than this machine's users reach it.
+    public: bool,
+    endpoint: Endpoint,
+    rate: Option<PeerRate>,
+}
+
+/// The names that it has there, and the pages that may call it: what is declared, and on loopback
+/// its own.
+fn names(
+    public: bool,
+    local: SocketAddr,
+    scheme: &str,
+    (hosts, origins): (&[String], &[String]),
+) -> Result<(Hosts, Origins)> {
+    Ok(match public {
+        true => (
+            Hosts::declared(local.port(), hosts)?,
+            Origins::declared(origins)?,
+        ),
+        false => (
+            Hosts::new(local, hosts)?,
+            Origins::new(scheme, local.port(), origins)?,
+        ),
+    })
 }
 
 /// The checks on a request head, for a ring that is not this crate's.

@@ -221,7 +221,7 @@ where
             };
             let end = match head.extensions.get::<Principal>() {
                 Some(principal) => end_of_stream(&head, principal),
-                // It came from the document's layer or through a gate: never without one.
+                // Nothing comes through the ring without one.
                 None => return Ok(INTERNAL.response().map(own)),
             };
             let mut answer = inner.call(Request::from_parts(head, body)).await?;
@@ -382,7 +382,7 @@ where
         None => body.boxed_unsync(),
         Some(end) => Ending {
             body: Box::pin(body),
-            end,
+            end: Box::pin(end),
         }
         .boxed_unsync(),
     }
@@ -390,7 +390,7 @@ where
 
 struct Ending<R> {
     body: Pin<Box<R>>,
-    end: BoxFuture<'static, ()>,
+    end: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 impl<R: http_body::Body<Data = Bytes>> http_body::Body for Ending<R> {

@@ -50,12 +50,7 @@ impl Address {
         if self.tls || self.is_socket() {
             return Ok(());
         }
-        let here = match &self.place.host {
-            HostRule::Literal(address) => address.is_loopback(),
-            HostRule::Exact(name) => name == "localhost",
-            _ => false,
-        };
-        if here && allow_private {
+        if self.place.host.is_this_machine() && allow_private {
             return Ok(());
         }
         Err(Error::new(format!(

@@ -113,12 +113,7 @@ impl Address {
         if self.tls || matches!(self.host, HostRule::Unix(_)) {
             return Ok(());
         }
-        let here = match &self.host {
-            HostRule::Literal(address) => address.is_loopback(),
-            HostRule::Exact(name) => name == "localhost",
-            _ => false,
-        };
-        if here && allow_private {
+        if self.host.is_this_machine() && allow_private {
             return Ok(());
         }
         Err(Error::new(format!(
