@@ -18,7 +18,8 @@ use crate::layer::guard::for_log;
 /// sessions); the stack and its limits are shared by all.
 #[derive(Clone)]
 pub(crate) struct Hardened {
-    stack: BoxCloneSyncService<McpRequest, McpReply, BoxError>,
+    // Behind an `Arc`: a clone of the stack itself is one of every layer in it.
+    stack: Arc<BoxCloneSyncService<McpRequest, McpReply, BoxError>>,
     registry: Arc<Registry>,
     connection: Arc<Connection>,
 }
@@ -44,7 +45,7 @@ impl Hardened {
         registry: Arc<Registry>,
     ) -> Self {
         Self {
-            stack,
+            stack: Arc::new(stack),
             registry,
             connection: Arc::default(),
         }
@@ -69,7 +70,7 @@ impl Hardened {
         let id = journey.id;
         let asked = Asked::new(&op);
         let request = McpRequest::new(op, context, journey, Arc::clone(&self.connection));
-        match self.stack.clone().oneshot(request).await {
+        match (*self.stack).clone().oneshot(request).await {
             Ok(reply) => Ok(reply),
             Err(error) => told(error, id.as_str(), asked),
         }

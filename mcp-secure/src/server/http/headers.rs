@@ -15,8 +15,8 @@ use super::{
 pub(crate) struct DecidingHeaders;
 
 pub(crate) static PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
-static METHOD: HeaderName = HeaderName::from_static("mcp-method");
-static NAME: HeaderName = HeaderName::from_static("mcp-name");
+pub(crate) static METHOD: HeaderName = HeaderName::from_static("mcp-method");
+pub(crate) static NAME: HeaderName = HeaderName::from_static("mcp-name");
 
 impl Gate for DecidingHeaders {
     fn check<B>(&self, request: &Request<B>) -> Result<(), &'static Refusal> {

@@ -46,6 +46,7 @@ mod sealed_sessions;
 mod session_cap;
 mod shutdown;
 mod step_up;
+mod straight;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "tls")]

@@ -1,4 +1,5 @@
-//! The innermost service: rmcp, with its error texts replaced.
+//! The innermost service: rmcp, with its error texts replaced, and beside it the straight road
+//! for what is plainly in order.
 //!
 //! rmcp answers errors of its own as plain text that holds serde's words or the `Display` of
 //! whatever failed. Here each becomes the constant JSON-RPC error for its status. What is
@@ -15,7 +16,7 @@ use std::{
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, combinators::BoxBody};
+use http_body_util::{BodyExt, Full, combinators::BoxBody};
 use rmcp::{
     ServerHandler,
     transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService},
@@ -31,10 +32,21 @@ use super::{
         SESSION,
     },
     session_cap::BoundedSessions,
+    straight::{Plain, Straight, is_plain},
 };
 
-/// rmcp's service, shared by all connections.
-pub(crate) struct Leaf<S>(Arc<StreamableHttpService<S, BoundedSessions>>);
+/// rmcp's service and the road beside it, shared by all connections.
+pub(crate) struct Leaf<S> {
+    roads: Arc<Roads<S>>,
+    #[cfg(test)]
+    straight: bool,
+}
+
+struct Roads<S> {
+    rmcp: StreamableHttpService<S, BoundedSessions>,
+    straight: Straight,
+    make: Arc<dyn Fn() -> S + Send + Sync>,
+}
 
 impl<S: ServerHandler> Leaf<S> {
     pub(crate) fn new(
@@ -50,22 +62,44 @@ impl<S: ServerHandler> Leaf<S> {
             .with_sse_retry(None)
             .with_stateless_protocol_metadata_required(true)
             .with_max_request_body_bytes(limits.body_bytes)
-            .with_cancellation_token(stop)
+            .with_cancellation_token(stop.clone())
             // Ours are outside, stricter, and the only ones: a second opinion here could
             // only be a laxer one that hides a hole in the first.
             .disable_allowed_hosts()
             .disable_allowed_origins();
-        Self(Arc::new(StreamableHttpService::new(
-            move || Ok(make()),
-            sessions.clone(),
-            config,
-        )))
+        let make: Arc<dyn Fn() -> S + Send + Sync> = Arc::new(make);
+        let made = Arc::clone(&make);
+        let roads = Arc::new(Roads {
+            rmcp: StreamableHttpService::new(move || Ok(made()), sessions.clone(), config),
+            straight: Straight::new(stop),
+            make,
+        });
+        Self {
+            roads,
+            #[cfg(test)]
+            straight: true,
+        }
+    }
+}
+
+#[cfg(test)]
+impl<S> Leaf<S> {
+    /// Without the road beside it.
+    pub(crate) fn of_rmcp_alone(self) -> Self {
+        Self {
+            straight: false,
+            ..self
+        }
     }
 }
 
 impl<S> Clone for Leaf<S> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self {
+            roads: Arc::clone(&self.roads),
+            #[cfg(test)]
+            straight: self.straight,
+        }
     }
 }
 
@@ -84,8 +118,26 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         // Not rmcp's own `Service`: it clones its whole configuration for each request.
-        let service = self.0.clone();
-        Box::pin(async move { Ok(mask(service.handle(request).await).await) })
+        let roads = Arc::clone(&self.roads);
+        let straight = is_plain(&request);
+        #[cfg(test)]
+        let straight = straight && self.straight;
+        if !straight {
+            return Box::pin(async move { Ok(mask(roads.rmcp.handle(request).await).await) });
+        }
+        Box::pin(async move {
+            let (head, body) = request.into_parts();
+            // Why it did not come whole is told outside, where its size and time are kept.
+            let Ok(body) = body.collect().await else {
+                return Ok(INVALID_REQUEST.response());
+            };
+            let body = body.to_bytes();
+            if let Some(call) = Plain::read(&head.headers, &body) {
+                return Ok(roads.straight.call((roads.make)(), head, call).await);
+            }
+            let request = Request::from_parts(head, Full::new(body));
+            Ok(mask(roads.rmcp.handle(request).await).await)
+        })
     }
 }
 
