@@ -5,10 +5,14 @@
 //! `--transport stdio|http --port P --mode stateless|session --root DIR --tools N`
 //! and its own `--audit FILE` and `--token-file FILE`, or `--issuer URL`: access tokens of an issuer on
 //! loopback for `http://127.0.0.1/mcp`, verified once each, or with `--remember 0` each time.
+//! `--sandbox off` is for tools that count instructions from outside, `--max-keys N` for an issuer
+//! with many keys.
 
 mod many;
 
-use mcp_secure::{auth::ResourceServer, prelude::*, server::http::HttpLimits};
+use mcp_secure::{
+    auth::ResourceServer, dangerous, prelude::*, sandbox::Sandbox, server::http::HttpLimits,
+};
 
 /// The folder that is served.
 #[capability(fs)]
@@ -86,17 +90,24 @@ fn main() -> mcp_secure::Result<()> {
                 .audience("http://127.0.0.1/mcp")
                 .token_type("JWT")
                 .implies("tools:call", ["bench:call"])
-                .remember_tokens(remembered),
+                .remember_tokens(remembered)
+                .max_keys(get("max-keys", "64").parse().unwrap_or(64)),
         )
+    };
+    let sandbox = match get("sandbox", "on").as_str() {
+        "off" => dangerous::without_sandbox(Sandbox::new(), "instructions are counted"),
+        _ => Sandbox::new(),
     };
     if get("tools", "2") == "100" {
         let server = SecureServer::new(many::Many)
             .grant(Root::from_operator())
+            .sandbox(sandbox)
             .limits(limits);
         server.stdio(me).http(http).run_from(options)
     } else {
         let server = SecureServer::new(Bench)
             .grant(Root::from_operator())
+            .sandbox(sandbox)
             .limits(limits);
         server.stdio(me).http(http).run_from(options)
     }

@@ -10,6 +10,7 @@
 mod clients;
 mod exchange;
 mod flows;
+mod hostile;
 mod http;
 mod layer;
 mod metadata;

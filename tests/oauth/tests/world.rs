@@ -169,6 +169,11 @@ impl Target {
         Self::fails(env!("CARGO_BIN_EXE_oauth-replica"), issuer, resource, more)
     }
 
+    /// What the server says if it does not start.
+    pub(crate) fn fails_to_start(issuer: &str, resource: &str, more: Value) -> String {
+        Self::fails(env!("CARGO_BIN_EXE_oauth-target"), issuer, resource, more)
+    }
+
     fn fails(program: &str, issuer: &str, resource: &str, more: Value) -> String {
         let mut replica = Self::begin(program, issuer, resource, more);
         let begun = Instant::now();
