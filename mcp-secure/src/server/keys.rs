@@ -61,7 +61,7 @@ impl Keys {
         while let Some((&byte, tail)) = rest.split_first() {
             // Most of a message is the inside of strings: over it in one go.
             let plain = match self.state {
-                State::Text => rest.iter().position(|byte| matches!(byte, b'"' | b'\\')),
+                State::Text => memchr::memchr2(b'"', b'\\', rest),
                 State::Key => self.plain_of_key(rest),
                 _ => Some(0),
             }
