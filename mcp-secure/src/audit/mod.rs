@@ -57,6 +57,7 @@ impl Audit {
                 )
             }
             Ending::Dropped => ("dropped", "allow", Some("transport/disconnect"), None),
+            Ending::Left => ("cancelled", "allow", Some("cancel"), None),
         };
         let record = Outcome {
             v: 1,

@@ -19,6 +19,8 @@ pub(crate) enum Ending<'a> {
     Refused(&'a Refusal),
     /// Nobody waited for the answer any more.
     Dropped,
+    /// The same, where leaving is how a client cancels.
+    Left,
 }
 
 #[derive(Serialize)]

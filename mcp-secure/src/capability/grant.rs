@@ -144,6 +144,8 @@ pub(crate) struct Opening {
     /// What a grant asks of the other side before the server serves: runs in the runtime, under
     /// the sandbox, once the helpers are up. An error stops the start.
     pub(crate) ready: Vec<BoxFuture<'static, Result<()>>>,
+    /// Files with secrets that were read, and what each is: no tool may reach them.
+    pub(crate) secrets: Vec<(&'static str, PathBuf)>,
     /// What needs to be shared by the grants of one kind: one dialer for all endpoints.
     shared: HashMap<TypeId, Box<dyn Any + Send>>,
 }

@@ -28,7 +28,7 @@ pub use refusal::Refusal;
 pub(crate) use refusal::{Shape, Verdict, code};
 pub(crate) use registry::{Decision, Registry, ResourceKind, annotations, decide};
 pub use request::McpRequest;
-pub(crate) use request::{Checked, CheckedOp, Rounds};
+pub(crate) use request::{Checked, CheckedOp, LeavingCancels, Rounds};
 pub use stack::Inner;
 pub use taint::Taint;
 

@@ -24,6 +24,12 @@ pub(crate) struct Inner {
     pub(crate) connection: Arc<Connection>,
 }
 
+/// Travels with a request whose client cancels it by going away, and whose future is dropped
+/// then.
+#[derive(Clone)]
+#[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only HTTP has such"))]
+pub(crate) struct LeavingCancels;
+
 impl McpRequest {
     pub(crate) fn new(
         op: McpOp,

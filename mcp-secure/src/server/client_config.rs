@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::{
     cli::{Client, ServeOptions},
     config::{AuditTarget, absolute},
-    resolve::{Declared, Resolved, Transport},
+    resolve::{Declared, Resolved, Shown, Transport},
 };
 use crate::{Error, Result};
 
@@ -42,6 +42,7 @@ pub(crate) fn render(
     cwd: &Path,
 ) -> Result<Rendered> {
     let name = declared.manifest.server.name.as_str();
+    let mut by_itself = None;
     let (entry, secret) = match &resolved.transport {
         Transport::Stdio => (
             stdio(client, exe, &arguments(options, resolved, cwd)?)?,
@@ -49,11 +50,20 @@ pub(crate) fn render(
         ),
         Transport::Http(address) => {
             let url = url(declared, *address)?;
-            let entry = http(client, name, &url)?;
-            (
-                entry,
-                Some(secret_hint(client, name, resolved.token_file.as_deref())),
-            )
+            let shown = declared.http.as_ref().map(|http| http.shown_by_callers);
+            let shown = shown.unwrap_or(Shown::TokenFile);
+            let secret = is_written(shown).then(|| match shown {
+                Shown::TokenFile => token_file(resolved.token_file.as_deref()),
+                _ => "a key that `mcp-secure keys add` printed".to_owned(),
+            });
+            let entry = http(client, name, &url, secret.is_some())?;
+            match secret {
+                Some(from) => (entry, Some(secret_hint(client, name, &from))),
+                None => {
+                    by_itself = Some(how_without(shown));
+                    (entry, None)
+                }
+            }
         }
         Transport::Unix(_) => {
             return Err(
@@ -81,9 +91,9 @@ pub(crate) fn render(
         .map_err(|e| Error::new(format!("the configuration cannot be written: {e}")))?;
     text.push('\n');
     let mut hint = place(client, name);
-    if let Some(secret) = secret {
+    for more in secret.as_deref().into_iter().chain(by_itself) {
         hint.push('\n');
-        hint.push_str(&secret);
+        hint.push_str(more);
     }
     Ok(Rendered { json: text, hint })
 }
@@ -99,7 +109,7 @@ fn stdio(client: Client, exe: &Path, arguments: &[String]) -> Result<Value> {
     Ok(entry)
 }
 
-fn http(client: Client, name: &str, url: &str) -> Result<Value> {
+fn http(client: Client, name: &str, url: &str, secret: bool) -> Result<Value> {
     let bearer = match client {
         Client::ClaudeDesktop => {
             return Err(
@@ -111,7 +121,10 @@ fn http(client: Client, name: &str, url: &str) -> Result<Value> {
         Client::Vscode => format!("Bearer ${{input:{}}}", input_id(name)),
         Client::Cursor => format!("Bearer ${{env:{}}}", variable(name)),
     };
-    let mut entry = json!({ "url": url, "headers": { "Authorization": bearer } });
+    let mut entry = match secret {
+        true => json!({ "url": url, "headers": { "Authorization": bearer } }),
+        false => json!({ "url": url }),
+    };
     if let (Client::ClaudeCode | Client::Vscode, Some(entry)) = (client, entry.as_object_mut()) {
         entry.insert("type".to_owned(), json!("http"));
     }
@@ -217,15 +230,32 @@ fn place(client: Client, name: &str) -> String {
     }
 }
 
-fn secret_hint(client: Client, name: &str, token_file: Option<&Path>) -> String {
-    let file = token_file.map_or_else(
-        || "the token file that `serve --http` names".to_owned(),
-        |path| format!("`{}`", path.display()),
-    );
+/// Whether what callers show stands in a configuration.
+fn is_written(shown: Shown) -> bool {
+    matches!(shown, Shown::TokenFile | Shown::ApiKey)
+}
+
+/// How a client comes by what does not stand there.
+fn how_without(shown: Shown) -> &'static str {
+    match shown {
+        #[cfg(feature = "oauth")]
+        Shown::AccessToken => "the client logs in by itself: the server tells it where",
+        _ => "the client shows a certificate: how it gets one is in its own documentation",
+    }
+}
+
+fn token_file(path: Option<&Path>) -> String {
+    path.map_or_else(
+        || "the content of the token file that `serve --http` names".to_owned(),
+        |path| format!("the content of `{}`", path.display()),
+    )
+}
+
+fn secret_hint(client: Client, name: &str, from: &str) -> String {
     match client {
-        Client::Vscode => format!("VS Code asks for the token once: it is in {file}"),
+        Client::Vscode => format!("VS Code asks for the token once: it is {from}"),
         _ => format!(
-            "the token is not in it: set the variable `{}` to the content of {file}",
+            "the token is not in it: set the variable `{}` to {from}",
             variable(name)
         ),
     }

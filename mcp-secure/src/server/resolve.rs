@@ -47,6 +47,27 @@ pub(crate) struct DeclaredHttp {
     pub(crate) is_behind_proxy: bool,
     /// Why others may not reach it, and what to change.
     pub(crate) unfit: Option<Unfit>,
+    /// What callers show.
+    pub(crate) shown_by_callers: Shown,
+}
+
+/// What a caller over HTTP shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "http"),
+    allow(dead_code, reason = "only HTTP has callers")
+)]
+pub(crate) enum Shown {
+    /// The token in the file on this machine.
+    TokenFile,
+    /// A key that the operator made.
+    ApiKey,
+    /// An access token: a client gets it by logging in.
+    #[cfg(feature = "oauth")]
+    AccessToken,
+    /// A certificate, in the handshake.
+    #[cfg(feature = "tls")]
+    Certificate,
 }
 
 /// Why a server may not leave its machine.

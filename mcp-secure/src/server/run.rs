@@ -211,8 +211,13 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 if let Some(address) = address {
                     http.move_to(address.to_string());
                 }
-                if let Some(path) = resolved.token_file {
-                    http.keep_token_at(path);
+                if let Some(path) = resolved.token_file
+                    && !http.keep_token_at(path)
+                {
+                    return Err(Error::new(
+                        "a token file is named, and this server's callers show something else",
+                    )
+                    .help("leave `--token-file`, or `token_file` under `[http]`, away"));
                 }
                 let limits = http.limits_mut();
                 limits.body_bytes = limits.body_bytes.min(max_message);
@@ -267,6 +272,10 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 own.add(what, Some(path));
                 own.keep_secret(what, path);
             }
+        }
+        for (what, path) in &opening.secrets {
+            own.add(what, Some(path));
+            own.keep_secret(what, path);
         }
         own.outside_of(&opening.needs)?;
         // After: what the server keeps for itself is not what a tool reaches.
@@ -362,6 +371,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
                     path: path.to_owned(),
                     shown: if http.has_tls() { "https" } else { "http" },
                     scheme,
+                    shown_by_callers: http.shown_by_callers(),
                     host: host.map(str::to_owned),
                     is_behind_proxy: http.has_proxy(),
                     unfit: http.unfit(),

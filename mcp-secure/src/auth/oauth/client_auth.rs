@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{Algorithm, jws::encode};
 use crate::{
+    capability::Opening,
     error::{Error, Result},
     secret_file::secret_file,
 };
@@ -23,7 +24,15 @@ pub(super) enum Credential {
 
 impl Credential {
     /// What is sent in the header, and the key for what is sent in the form.
-    pub(super) fn read(&self, client: &str) -> Result<(Option<HeaderValue>, Option<ClientKey>)> {
+    pub(super) fn read(
+        &self,
+        client: &str,
+        opening: &mut Opening,
+    ) -> Result<(Option<HeaderValue>, Option<ClientKey>)> {
+        let (Self::Secret(path) | Self::Key(path, ..)) = self;
+        opening
+            .secrets
+            .push(("the secret of the server at its issuer", path.clone()));
         match self {
             Self::Secret(path) => {
                 let secret = secret_file(path)?;

@@ -22,7 +22,11 @@ use super::{
     flights::Flights,
     json,
 };
-use crate::{auth::Principal, capability::net::fetch::Client, error::Result};
+use crate::{
+    auth::Principal,
+    capability::{Opening, net::fetch::Client},
+    error::Result,
+};
 
 /// How opaque tokens are checked: by asking the issuer (RFC 7662), as a client of its.
 ///
@@ -83,8 +87,11 @@ impl Introspection {
     }
 
     /// What is sent in the header, and the key for what is sent in the form.
-    pub(super) fn credential(&self) -> Result<(Option<HeaderValue>, Option<ClientKey>)> {
-        self.credential.read(&self.client)
+    pub(super) fn credential(
+        &self,
+        opening: &mut Opening,
+    ) -> Result<(Option<HeaderValue>, Option<ClientKey>)> {
+        self.credential.read(&self.client, opening)
     }
 }
 

@@ -54,6 +54,11 @@ impl<S: Enclosed<McpRequest>> tower::Service<McpRequest> for AuditService<S> {
         let mut record = Record {
             audit: Arc::clone(&self.audit),
             journey: Arc::clone(request.journey()),
+            leaving_cancels: request
+                .context()
+                .extensions
+                .get::<crate::pipeline::LeavingCancels>()
+                .is_some(),
             written: false,
         };
         let future = self.inner.call(request);
@@ -90,6 +95,7 @@ fn answered(reply: &McpReply) -> &'static str {
 struct Record {
     audit: Arc<Audit>,
     journey: Arc<Journey>,
+    leaving_cancels: bool,
     written: bool,
 }
 
@@ -103,7 +109,10 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         if !self.written {
-            self.write(&Ending::Dropped);
+            self.write(match self.leaving_cancels {
+                true => &Ending::Left,
+                false => &Ending::Dropped,
+            });
         }
     }
 }

@@ -3,7 +3,7 @@ use crate::server::{
     cli::{self, Invocation},
     resolve::{
         DeclaredHttp,
-        tests::{definition, with_declared, with_http},
+        tests::{definition, loopback, with_declared, with_http},
     },
 };
 
@@ -132,6 +132,46 @@ fn the_token_is_referred_to_and_never_printed() {
     );
 }
 
+#[cfg(all(feature = "oauth", feature = "tls"))]
+#[test]
+fn a_client_that_logs_in_or_shows_a_certificate_is_told_of_no_token() {
+    let of = |shown| {
+        let declared = DeclaredHttp {
+            shown_by_callers: shown,
+            ..loopback()
+        };
+        with_http(&definition(), (false, true, false), declared, |declared| {
+            let words = "x --http --grant notes=n".split(' ').map(Into::into);
+            let Ok(Invocation::Serve(options)) = cli::parse("notes", "0", words) else {
+                panic!("no options")
+            };
+            let cwd = Path::new("/srv/app");
+            let resolved = declared.resolve(&options, cwd).unwrap();
+            let exe = Path::new("/opt/notes");
+            render(Client::Vscode, declared, &options, &resolved, exe, cwd).unwrap()
+        })
+    };
+    for (shown, hint) in [
+        (Shown::AccessToken, "logs in by itself"),
+        (Shown::Certificate, "shows a certificate"),
+    ] {
+        let told = of(shown);
+        assert!(
+            !told.json.contains("Bearer") && !told.json.contains("inputs"),
+            "{told:?}"
+        );
+        assert!(
+            told.hint.contains(hint) && !told.hint.contains("token file"),
+            "{told:?}"
+        );
+    }
+    let told = of(Shown::ApiKey);
+    assert!(
+        told.json.contains("Bearer") && told.hint.contains("a key that"),
+        "{told:?}"
+    );
+}
+
 /// The URL that a client is told of this server.
 fn url_of(addr: &str, host: &str, is_behind_proxy: bool) -> String {
     let declared = DeclaredHttp {
@@ -142,6 +182,7 @@ fn url_of(addr: &str, host: &str, is_behind_proxy: bool) -> String {
         host: (!host.is_empty()).then(|| host.to_owned()),
         is_behind_proxy,
         unfit: None,
+        shown_by_callers: Shown::TokenFile,
     };
     with_http(&definition(), (false, true, false), declared, |declared| {
         url(declared, None).unwrap()

@@ -363,6 +363,21 @@ impl Http<Authenticated> {
         }
     }
 
+    /// What callers show, for their configuration.
+    pub(crate) fn shown_by_callers(&self) -> crate::server::resolve::Shown {
+        use crate::server::resolve::Shown;
+        match &self.auth.0 {
+            Declared::LocalToken { .. } => Shown::TokenFile,
+            Declared::ApiKeys(_) => Shown::ApiKey,
+            #[cfg(feature = "oauth")]
+            Declared::ResourceServer(_) => Shown::AccessToken,
+            #[cfg(feature = "tls")]
+            Declared::Certificates(_) => Shown::Certificate,
+            #[cfg(any(test, feature = "testing"))]
+            Declared::Table(_) => Shown::ApiKey,
+        }
+    }
+
     /// Whether callers come with access tokens.
     #[cfg(feature = "oauth")]
     pub(crate) fn takes_tokens(&self) -> bool {

@@ -27,6 +27,7 @@ use super::{
     headers::{METHOD, NAME, PROTOCOL_VERSION},
     refusal::INTERNAL,
 };
+use crate::pipeline::LeavingCancels;
 
 /// What all requests on this road share.
 pub(crate) struct Straight {
@@ -86,7 +87,9 @@ impl Straight {
         context.ct = self.stop.child_token();
         context.meta = meta;
         context.extensions.insert(head);
-        // The future is this request's own: it is dropped when the client goes away.
+        // The future is this request's own: it is dropped when the client goes away, which in
+        // this revision is how a client cancels.
+        context.extensions.insert(LeavingCancels);
         let (status, message) = match handler.call_tool(params, context).await {
             Ok(reply) => (
                 StatusCode::OK,

@@ -51,7 +51,7 @@ pub(in crate::server) fn with_definition<T>(
 }
 
 /// What most tests declare.
-fn loopback() -> DeclaredHttp {
+pub(in crate::server) fn loopback() -> DeclaredHttp {
     DeclaredHttp {
         addr: "127.0.0.1:8443".into(),
         path: "/mcp".into(),
@@ -63,6 +63,7 @@ fn loopback() -> DeclaredHttp {
             why: "the server has no TLS",
             help: "add it",
         }),
+        shown_by_callers: Shown::TokenFile,
     }
 }
 

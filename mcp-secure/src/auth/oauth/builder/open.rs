@@ -106,7 +106,12 @@ impl ResourceServer {
         let nonces = match &self.nonce {
             None => None,
             Some(None) => Some(Nonces::random()?),
-            Some(Some(path)) => Some(Nonces::shared(secret_file(path)?.as_bytes())),
+            Some(Some(path)) => {
+                opening
+                    .secrets
+                    .push(("the key of the nonces", path.clone()));
+                Some(Nonces::shared(secret_file(path)?.as_bytes()))
+            }
         };
         let store = match &self.store {
             Some(store) => {
@@ -132,7 +137,7 @@ impl ResourceServer {
             return Err(Error::new("the client that asks for tokens has no id")
                 .help("write the id that the issuer gave this server"));
         }
-        let (authorization, key) = asking.credential()?;
+        let (authorization, key) = asking.credential(opening)?;
         let settings = FetchSettings {
             authorization,
             max_response: Some(64 * 1024),

@@ -238,7 +238,7 @@ impl Declared {
     ) -> Result<Exchanger> {
         let asking = self.asking();
         asking.check()?;
-        let (authorization, key) = asking.client.credential.read(&asking.client.id)?;
+        let (authorization, key) = asking.client.credential.read(&asking.client.id, opening)?;
         let settings = FetchSettings {
             of: Some(capability),
             allow_private: asking.allow_private,

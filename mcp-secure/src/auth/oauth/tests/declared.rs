@@ -88,6 +88,25 @@ fn what_cannot_be_meant_stops_the_start_and_says_what_to_change() {
 }
 
 #[test]
+fn what_proves_the_server_to_its_issuer_is_named_so_that_no_tool_reaches_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "s3cret").unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let mut opening = Opening::default();
+    ResourceServer::new("https://auth.example", RESOURCE)
+        .introspection(Introspection::with_secret("rs", &secret))
+        .open(&mut opening)
+        .unwrap();
+    let named: Vec<_> = opening.secrets.iter().map(|(_, path)| path).collect();
+    assert_eq!(named, [&secret]);
+}
+
+#[test]
 fn everything_that_was_said_can_be_read_and_nothing_secret() {
     let server = ResourceServer::new("https://auth.example", RESOURCE)
         .audience("api://notes")

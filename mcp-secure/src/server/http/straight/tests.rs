@@ -112,12 +112,13 @@ fn instead(name: &'static str, value: &str) -> Vec<(&'static str, String)> {
     all
 }
 
-type Row = (&'static str, bool, Vec<(&'static str, String)>, String);
+type Headers = Vec<(&'static str, String)>;
+type Row = (&'static str, bool, Headers, String);
 
 /// What it is, whether it goes straight, and the request.
 fn rows() -> Vec<Row> {
     let plain = || body(json!(1), "echo", &meta());
-    let mut rows: Vec<(&str, bool, Vec<(&'static str, String)>, Value)> = vec![
+    let mut rows: Vec<(&str, bool, Headers, Value)> = vec![
         ("plain", true, headers("echo"), plain()),
         (
             "an id of text",
