@@ -429,6 +429,23 @@ pub static DETECTORS: &[Detector] = &[
         negative: concat!("dck", "r_pat_xxxxxxxxxxxxxxxxxx", "xxxxxxxxx"),
     },
     Detector {
+        id: "secret/mcp-secure-key",
+        title: "API key of a server of this project",
+        source: "https://github.com/mcp-secure/mcp-secure",
+        validation: Checksum,
+        kinds: Kinds::CREDENTIALS,
+        positive: concat!(
+            "msk",
+            "_k7fq2xw9pzac_Tq3vR9xLw2_b8",
+            "NzYc4-Hs7GdKe5MuPj6XaVfBt1nQoE1o9sqb"
+        ),
+        negative: concat!(
+            "msk",
+            "_k7fq2xw9pzac_Tq3vR9xLw2_b8",
+            "AzYc4-Hs7GdKe5MuPj6XaVfBt1nQoE1o9sqb"
+        ),
+    },
+    Detector {
         id: "secret/crates-token",
         title: "crates.io API token",
         source: "https://github.com/rust-lang/crates.io/blob/main/crates/crates_io_database/src/utils/token.rs",

@@ -32,20 +32,33 @@ fn view_escape(view: &View<'_>, at: usize) -> bool {
 
 /// Whether a number may end at `end`: it does not go on, as digits, a fraction or a word.
 fn number_ends(view: &View<'_>, end: usize) -> bool {
-    let digit_at = |i| view.at(i).is_some_and(|b| class::is(b, DIGIT));
     match view.at(end) {
         Some(b'-' | b'.' | b'/') => !view.at(end + 1).is_some_and(|b| class::is(b, ALNUM)),
-        // A table of numbers.
-        Some(b' ') => {
-            !(digit_at(end + 1) && digit_at(end + 2) && digit_at(end + 3) && digit_at(end + 4))
-        }
+        // A table of numbers goes on with a group of four. Unless that is the next card: what is
+        // replaced behind this number must not be what it was not seen for.
+        Some(b' ') => !is_group(view, end + 1) || card_shape(view, end + 1).is_some(),
         _ => view.ends(end, ALNUM),
     }
+}
+
+/// Whether there are four digits, alone: not the beginning of a word, an address or another number.
+fn is_group(view: &View<'_>, at: usize) -> bool {
+    let goes_on = match view.at(at + 4) {
+        Some(b'.' | b'-') => view.at(at + 5).is_some_and(|b| class::is(b, ALNUM)),
+        Some(b) => class::is(b, EMAIL_LOCAL | WORD) || matches!(b, b'@' | b':'),
+        None => false,
+    };
+    view.run(at, 5, DIGIT) == at + 4 && !goes_on
 }
 
 /// The end of a card's number: the ranges of ISO/IEC 7812 that are in use, grouped as they are
 /// printed or not at all, with a right Luhn digit.
 fn card(view: &View<'_>, at: usize) -> Option<usize> {
+    card_shape(view, at).filter(|end| number_ends(view, *end))
+}
+
+/// The same, whatever stands behind it.
+fn card_shape(view: &View<'_>, at: usize) -> Option<usize> {
     const GROUPS: [&[usize]; 4] = [&[4, 4, 4, 4], &[4, 6, 5], &[4, 6, 4], &[4, 4, 4, 4, 3]];
     let mut digits = [0_u8; 19];
     let mut count = 0;
@@ -67,9 +80,6 @@ fn card(view: &View<'_>, at: usize) -> Option<usize> {
             Some(from)
         })?;
         end = groups;
-    }
-    if !number_ends(view, end) {
-        return None;
     }
     for &b in view.slice(at, end)? {
         if class::is(b, DIGIT) {

@@ -51,7 +51,7 @@ const NOTION: &str = "secret/notion-token";
 const DOCKER: &str = "secret/docker-token";
 
 /// Every prefix. Where one begins like another, the longer one stands first.
-pub(super) static SPECS: [Spec; 67] = [
+pub(super) static SPECS: [Spec; 68] = [
     spec(GITHUB, "ghp_", 2, With(github)),
     spec(GITHUB, "gho_", 2, With(github)),
     spec(GITHUB, "ghu_", 2, With(github)),
@@ -127,6 +127,7 @@ pub(super) static SPECS: [Spec; 67] = [
     spec(NOTION, "secret_", 5, With(notion_old)),
     spec(DOCKER, "dckr_pat_", 2, Run(BASE64URL, 27, 27)),
     spec(DOCKER, "dckr_oat_", 2, Run(BASE64URL, 32, 32)),
+    spec("secret/mcp-secure-key", "msk_", 1, With(own_key)),
     spec("secret/crates-token", "cio", 0, With(crates)),
     spec("secret/age-key", "AGE-SECRET-KEY-1", 2, With(age)),
 ];
@@ -263,6 +264,18 @@ fn github_fine(view: &View<'_>, start: usize, body: usize) -> Option<Hit> {
 
 fn npm(view: &View<'_>, start: usize, body: usize) -> Option<Hit> {
     with_crc(view, start, body)
+}
+
+/// An id, 256 bits in base64url, and the checksum of all that.
+fn own_key(view: &View<'_>, start: usize, body: usize) -> Option<Hit> {
+    let id = exactly(view, body, 12, DIGIT | LOWER)?;
+    if view.at(id) != Some(b'_') {
+        return None;
+    }
+    let end = exactly(view, id + 1, 49, BASE64URL)?;
+    let sum = check::crc32(view.slice(start, end - 6)?);
+    (view.ends(end, BASE64URL) && check::is_base62(view.slice(end - 6, end)?, sum))
+        .then(|| hit(start, end))
 }
 
 /// Twenty characters or more; a routable token has its length and a checksum behind dots.

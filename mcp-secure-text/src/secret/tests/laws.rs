@@ -144,6 +144,30 @@ fn redacting_twice_changes_nothing() {
 }
 
 #[test]
+fn numbers_side_by_side_are_found_together() {
+    let card = "4111 1111 1111 1111";
+    for (text, found) in [
+        (format!("{card} {card}"), 2),
+        (format!("{card} {card} {card}"), 3),
+        // A table of groups, and one behind a card.
+        (format!("{card} 2222 3333"), 0),
+        (format!("{card} {card} 2222."), 1),
+        // What begins with four digits and is another secret.
+        (format!("{card} 2222.x@mailhost.io"), 2),
+        (format!("{card} 4111-1111-1111-1111"), 2),
+        (
+            format!("1111 1111 1111 1111{card} 1111 1111 1111  {card}"),
+            1,
+        ),
+    ] {
+        let once = redact(text.as_str(), Kinds::ALL);
+        assert_eq!(once.counts().total(), found, "{text}");
+        let again = redact(once.as_str(), Kinds::ALL);
+        assert_eq!(again.counts().total(), 0, "{text}");
+    }
+}
+
+#[test]
 fn spans_are_on_boundaries_in_order_and_not_empty() {
     for text in corpus(5_000) {
         let mut end = 0;
