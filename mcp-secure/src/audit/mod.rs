@@ -160,6 +160,28 @@ pub fn shown(text: &str) -> String {
     for_log(text).into_owned()
 }
 
+/// What the benchmark reaches. Not part of the API.
+#[cfg(feature = "__bench")]
+#[doc(hidden)]
+pub mod bench {
+    use super::AuditSink;
+
+    pub fn write(sink: &AuditSink, record: &impl serde::Serialize) -> std::io::Result<()> {
+        sink.write(record)
+    }
+
+    pub async fn write_durably(
+        sink: &AuditSink,
+        record: &impl serde::Serialize,
+    ) -> std::io::Result<()> {
+        sink.write_durably(record).wait().await
+    }
+
+    pub fn close(sink: &AuditSink) {
+        sink.close();
+    }
+}
+
 /// The words of an error may be as long as what it is about.
 const MAX_REASON: usize = 16 * 1024;
 

@@ -4,6 +4,8 @@ mod anchor;
 mod disk;
 mod open;
 mod queue;
+#[cfg(test)]
+mod simulated;
 mod writer;
 
 use std::{

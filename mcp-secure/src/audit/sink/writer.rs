@@ -273,11 +273,6 @@ impl<D: Disk> Writer<D> {
         self.seal();
         self.commit(true)
     }
-
-    #[cfg(test)]
-    pub(super) fn into_disk(self) -> D {
-        self.disk
-    }
 }
 
 const RETRY_ROTATION: Duration = Duration::from_secs(10);

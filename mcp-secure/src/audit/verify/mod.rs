@@ -4,6 +4,8 @@
 mod files;
 mod head;
 mod proof;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use std::path::{Path, PathBuf};
@@ -12,6 +14,8 @@ use serde::Serialize;
 
 pub use files::segments;
 pub use proof::{prove, verify_proof};
+#[cfg(test)]
+pub(super) use tests::Walker;
 
 use super::{
     chain::{Key, PublicKey, decode32},

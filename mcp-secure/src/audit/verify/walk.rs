@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{BufRead as _, BufReader},
+    io::{BufRead, BufReader},
     path::Path,
 };
 
@@ -96,20 +96,29 @@ impl Walk {
         };
         let name = segment.path.file_name().unwrap_or_default();
         self.at = (name.to_string_lossy().into_owned(), 0);
-        self.seen.segments += 1;
         let file = File::open(&segment.path).map_err(wrong)?;
-        let mut reader = BufReader::with_capacity(1 << 18, file);
+        self.lines(BufReader::with_capacity(1 << 18, file), segment.number)
+            .map_err(wrong)
+    }
+
+    /// The lines of one segment.
+    pub(super) fn lines(
+        &mut self,
+        mut reader: impl BufRead,
+        number: Option<u64>,
+    ) -> std::io::Result<()> {
+        self.seen.segments += 1;
         let mut line = Vec::new();
         loop {
             line.clear();
-            if reader.read_until(b'\n', &mut line).map_err(wrong)? == 0 {
+            if reader.read_until(b'\n', &mut line)? == 0 {
                 break;
             }
             self.at.1 += 1;
             let Some(whole) = line.strip_suffix(b"\n") else {
                 // A line that a crash tore has nothing after its end.
                 let cut = line.split_last().map_or(&[][..], |(_, rest)| rest);
-                if segment.number.is_some() || split(cut).is_some() {
+                if number.is_some() || split(cut).is_some() {
                     self.find(Kind::Foreign, None, "the line has no end");
                 } else {
                     let note = "the last line has no end: it is being written, or a crash tore it";
@@ -118,11 +127,11 @@ impl Walk {
                 break;
             };
             if self.at.1 == 1 {
-                self.first_line(whole, segment.number);
+                self.first_line(whole, number);
             }
             self.line(whole);
         }
-        if self.at.1 == 0 && segment.number.is_some() {
+        if self.at.1 == 0 && number.is_some() {
             self.find(Kind::Segment, None, "the segment is empty");
         }
         Ok(())
