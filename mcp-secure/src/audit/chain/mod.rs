@@ -70,7 +70,7 @@ impl Chain {
             tree: state.tree.clone(),
             previous: state.previous,
             segment: state.segment,
-            unsealed: 0,
+            unsealed: state.unsealed,
             every: every.max(1),
         }
     }
@@ -85,6 +85,7 @@ impl Chain {
             tree: self.tree.clone(),
             previous: self.previous,
             segment: self.segment,
+            unsealed: self.unsealed,
             offset,
         }
     }

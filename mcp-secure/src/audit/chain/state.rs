@@ -21,6 +21,8 @@ pub(in crate::audit) struct State {
     pub(in crate::audit) tree: Frontier,
     pub(in crate::audit) previous: Hash,
     pub(in crate::audit) segment: u64,
+    /// Records since the last checkpoint.
+    pub(in crate::audit) unsealed: u64,
     /// How long the active segment was.
     pub(in crate::audit) offset: u64,
 }
@@ -35,6 +37,7 @@ struct Stored {
     frontier: Vec<String>,
     previous: String,
     segment: u64,
+    unsealed: u64,
     offset: u64,
 }
 
@@ -57,6 +60,7 @@ impl State {
             tree: Frontier::default(),
             previous: [0; 32],
             segment: 1,
+            unsealed: 0,
             offset: 0,
         })
     }
@@ -72,6 +76,7 @@ impl State {
             frontier: self.tree.nodes().iter().map(|n| encode(n)).collect(),
             previous: encode(&self.previous),
             segment: self.segment,
+            unsealed: self.unsealed,
             offset: self.offset,
         };
         let text = Zeroizing::new(serde_json::to_vec(&stored).unwrap_or_default());
@@ -103,6 +108,7 @@ impl State {
             tree: Frontier::of(stored.size, nodes?)?,
             previous: decode32(&stored.previous)?,
             segment: stored.segment,
+            unsealed: stored.unsealed,
             offset: stored.offset,
         };
         stored.seed.zeroize();

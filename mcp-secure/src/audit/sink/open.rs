@@ -105,20 +105,20 @@ pub(super) fn open<D: Disk>(
     let every = settings.checkpoint_records;
     let is_new = writer.chain.tree.size() == 0;
     if is_new {
-        let chain = &mut writer.chain;
+        let log = writer.chain.log.clone();
         let genesis = Genesis {
             v: 1,
             event: "genesis",
             ts: now(),
-            log: &chain.log.clone(),
+            log: &log,
             server: &about.server,
             version: &about.version,
             manifest: &about.manifest,
-            public: chain.public().text(),
+            public: writer.chain.public().text(),
             key: encode(&commitment(&state.key)),
             every,
         };
-        chain.own(&genesis, &mut writer.pending);
+        writer.own(&genesis);
     } else if offset == 0 {
         writer.chain.begin_segment(&mut writer.pending);
     }
@@ -131,7 +131,7 @@ pub(super) fn open<D: Disk>(
             sha256: torn.sha256.clone(),
             file: &torn.file,
         };
-        writer.chain.own(&repair, &mut writer.pending);
+        writer.own(&repair);
         tracing::warn!(
             bytes = torn.bytes,
             file = torn.file,
@@ -148,7 +148,7 @@ pub(super) fn open<D: Disk>(
             manifest: &about.manifest,
             every,
         };
-        writer.chain.own(&opened, &mut writer.pending);
+        writer.own(&opened);
     }
     writer
         .commit(true)

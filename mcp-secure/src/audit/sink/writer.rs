@@ -125,7 +125,7 @@ impl<D: Disk> Writer<D> {
         self.last_seal = Instant::now();
     }
 
-    fn own(&mut self, record: &impl Serialize) {
+    pub(super) fn own(&mut self, record: &impl Serialize) {
         if let Some(sealed) = self.chain.own(record, &mut self.pending) {
             self.note(sealed);
         }
@@ -245,14 +245,15 @@ impl<D: Disk> Writer<D> {
             .take_while(|(at, kept)| *at < excess || is_old(kept.since))
             .map(|(_, kept)| kept.segment)
             .collect();
-        let (Some(from), Some(to)) = (over.first(), over.last()) else {
+        let Some(to) = over.last() else {
             return Ok(());
         };
         self.own(&Tombstone {
             v: 1,
             event: "tombstone",
             ts: now(),
-            from: *from,
+            // All of them: the record that said so of the first is among what is deleted.
+            from: 1,
             to: *to,
         });
         self.seal();

@@ -42,6 +42,8 @@ pub(super) struct Walk {
     is_broken: bool,
     /// Something was found, so the key may have moved on unseen.
     is_lost: bool,
+    /// What the tree is made of is not what was written: the next root cannot be right.
+    is_tainted: bool,
     /// Lines just before that are none of the log's: perhaps records that were changed.
     foreign: u64,
     /// The key is not the one that the first line names.
@@ -72,6 +74,7 @@ impl Walk {
             previous: [[0; 32]; 2],
             is_broken: false,
             is_lost: false,
+            is_tainted: false,
             foreign: 0,
             doubts: false,
             unsealed: 0,
@@ -174,7 +177,13 @@ impl Walk {
             return;
         }
         match before {
-            Some(before) if before + 1 == number => return,
+            Some(before) if before + 1 == number => {
+                // What was found in the segment before does not hide what is in this one.
+                if self.is_tainted {
+                    self.take_tree(&value);
+                }
+                return;
+            }
             Some(before) => {
                 let what = format!("segment {number} follows segment {before}");
                 self.find(Kind::Segment, None, &what);
@@ -208,15 +217,8 @@ impl Walk {
     /// Goes on in the middle, with what the first line of a segment says of all lines before. A
     /// wrong word here leads to a root that nobody signed, and to keyed hashes that are wrong.
     fn resume(&mut self, value: &Value) {
-        let nodes = value["frontier"].as_array().map(|nodes| {
-            let nodes = nodes.iter().filter_map(|node| decode32(node.as_str()?));
-            nodes.collect::<Vec<Hash>>()
-        });
-        let seq = value["seq"].as_u64().unwrap_or_default();
-        let tree = nodes.and_then(|nodes| Frontier::of(seq, nodes));
-        self.is_tree = tree.is_some();
-        self.tree = tree.unwrap_or_default();
-        self.expected = seq;
+        self.take_tree(value);
+        self.expected = value["seq"].as_u64().unwrap_or_default();
         self.foreign = 0;
         self.is_broken = false;
         self.unsealed = 0;
@@ -232,6 +234,19 @@ impl Walk {
             self.ratchet = Some(ratchet);
         }
         self.open_heads();
+    }
+
+    /// The tree as the first line of a segment says that it was.
+    fn take_tree(&mut self, value: &Value) {
+        let nodes = value["frontier"].as_array().map(|nodes| {
+            let nodes = nodes.iter().filter_map(|node| decode32(node.as_str()?));
+            nodes.collect::<Vec<Hash>>()
+        });
+        let seq = value["seq"].as_u64().unwrap_or_default();
+        let tree = nodes.and_then(|nodes| Frontier::of(seq, nodes));
+        self.is_tree = tree.is_some();
+        self.is_tainted = false;
+        self.tree = tree.unwrap_or_default();
     }
 
     fn open_heads(&mut self) {
@@ -405,8 +420,8 @@ impl Walk {
                 self.seen.signed,
                 seq.saturating_sub(1)
             );
-            // With the key, what was changed is named already.
-            if self.ratchet.is_none() || !self.is_lost {
+            // What was changed is named already.
+            if !self.is_tainted {
                 self.find(Kind::Root, Some(seq), &what);
             }
             self.is_tree = false;
@@ -514,6 +529,10 @@ impl Walk {
 
     fn find(&mut self, kind: Kind, seq: Option<u64>, reason: &str) {
         self.is_lost = true;
+        self.is_tainted |= matches!(
+            kind,
+            Kind::Edited | Kind::Missing | Kind::Misplaced | Kind::Foreign | Kind::Segment
+        );
         if self.seen.findings.len() < MOST_FINDINGS {
             self.seen.findings.push(Finding {
                 kind,
