@@ -113,6 +113,11 @@ impl Chain {
         self.unsealed > 0
     }
 
+    /// Whether a checkpoint should have come already: a crash took it.
+    pub(super) fn is_overdue(&self) -> bool {
+        self.unsealed >= self.every
+    }
+
     /// Signs what is written so far, and lets the key move on: whoever takes the key afterwards
     /// cannot make the lines before.
     pub(super) fn seal(&mut self, out: &mut Vec<u8>) -> Checkpoint {

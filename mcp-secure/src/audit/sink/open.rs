@@ -103,6 +103,9 @@ pub(super) fn open<D: Disk>(
     let offset = disk.len().map_err(|e| broken("it cannot be read", e))?;
     let mut writer = Writer::new(disk, chain, slot, offset, settings);
     let every = settings.checkpoint_records;
+    if writer.chain.is_overdue() {
+        writer.seal();
+    }
     let is_new = writer.chain.tree.size() == 0;
     if is_new {
         let log = writer.chain.log.clone();

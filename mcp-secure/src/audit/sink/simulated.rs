@@ -90,8 +90,9 @@ impl Sim {
         let unsynced = disk.log.len() - disk.synced;
         let keep = disk.synced + usize::try_from(self.roll(unsynced as u64 + 1)).unwrap();
         let end = disk.log.len();
+        let synced = disk.synced;
         match self.roll(3) {
-            0 => disk.log.truncate(disk.synced),
+            0 => disk.log.truncate(synced),
             1 => disk.log.truncate(keep),
             _ => {
                 let hole = keep..(keep + usize::try_from(self.roll(300)).unwrap()).min(end);

@@ -111,6 +111,7 @@ impl Walk {
         number: Option<u64>,
     ) -> std::io::Result<()> {
         self.seen.segments += 1;
+        self.at.1 = 0;
         let mut line = Vec::new();
         loop {
             line.clear();
@@ -309,6 +310,8 @@ impl Walk {
                     false => format!("records {} to {last} are missing before it", self.expected),
                 };
                 self.find(Kind::Missing, Some(seq), &what);
+                // A signature may be among them.
+                self.unsealed = 0;
             }
             self.is_tree = false;
             self.is_broken = true;
