@@ -70,11 +70,7 @@ fn a_server_that_is_killed_under_load_has_a_record_of_each_effect() {
     let records = scene.records();
     let intents = records.iter().filter(|r| r["event"] == "intent").count();
     let done = std::fs::read_dir(scene.path("files")).unwrap().count();
-    assert!(
-        answered.len() > 2 * rounds() as usize,
-        "{}",
-        answered.len()
-    );
+    assert!(answered.len() > 2 * rounds() as usize, "{}", answered.len());
     assert!(
         answered.len() <= done && done <= intents,
         "{} {done} {intents}",

@@ -272,7 +272,12 @@ fn round(seed: u64, faults: u64, settings: &Settings) -> (usize, usize) {
         seen.findings
     );
     let mut all = String::from_utf8(files.concat()).unwrap();
-    assert_eq!(all.matches("\"event\":\"repair\"").count(), torn);
+    // A start that breaks after it has set something aside cannot say so in the log.
+    let repairs = all.matches("\"event\":\"repair\"").count();
+    assert!(
+        repairs == torn || (faults > 0 && repairs < torn),
+        "round {seed}: {repairs} {torn}"
+    );
     all.push('\n');
     for record in &acknowledged {
         let start = record.strip_suffix('}').unwrap();

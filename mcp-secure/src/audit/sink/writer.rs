@@ -31,6 +31,11 @@ pub(super) struct Writer<D> {
     pub(super) anchor: Option<Box<dyn AuditAnchor>>,
     /// A sync failed: what it was to make durable may be lost, and a second sync would not say so.
     poisoned: Option<String>,
+    /// The state says that the next segment has begun, and the active file still has the last one:
+    /// a line that is appended now would be in neither.
+    must_clear: bool,
+    /// What the state says is not known.
+    stopped: bool,
 }
 
 /// Records that could not be taken, and requests that were not, because there was no room.
@@ -81,6 +86,8 @@ impl<D: Disk> Writer<D> {
             settings: settings.clone(),
             anchor: None,
             poisoned: None,
+            must_clear: false,
+            stopped: false,
         }
     }
 
@@ -161,6 +168,17 @@ impl<D: Disk> Writer<D> {
     }
 
     fn write(&mut self) -> io::Result<()> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        if self.stopped {
+            return Err(io::Error::other(self.poisoned.clone().unwrap_or_default()));
+        }
+        if self.must_clear {
+            self.disk.clear()?;
+            self.must_clear = false;
+            self.offset = 0;
+        }
         let mut written = 0;
         let result = loop {
             let rest = self.pending.get(written..).unwrap_or_default();
@@ -185,7 +203,9 @@ impl<D: Disk> Writer<D> {
         let next = 1 - self.slot;
         self.guarded(|disk| disk.write_slot(next, &state.to_slot()))?;
         let old = std::mem::replace(&mut self.slot, next);
-        self.disk.wipe_slot(old)
+        // If it cannot be, the next state that is written there overwrites it.
+        let _ = self.disk.wipe_slot(old);
+        Ok(())
     }
 
     fn guarded<T>(&mut self, act: impl FnOnce(&mut D) -> io::Result<T>) -> io::Result<T> {
@@ -220,9 +240,11 @@ impl<D: Disk> Writer<D> {
         // From here on, the start of a server finishes it.
         let mut state = self.chain.state(0);
         state.segment += 1;
-        self.remember(&state)?;
-        self.guarded(D::clear)?;
-        self.offset = 0;
+        if let Err(error) = self.remember(&state) {
+            self.stopped = true;
+            return Err(error);
+        }
+        self.must_clear = true;
         self.begun = Instant::now();
         self.chain.segment = state.segment;
         self.chain.begin_segment(&mut self.pending);
