@@ -1,6 +1,14 @@
 //! `mcp-secure audit`: the audit log of a server.
 
+#[allow(
+    clippy::indexing_slicing,
+    reason = "of JSON values, where what is not there is null"
+)]
 mod read;
+#[allow(
+    clippy::indexing_slicing,
+    reason = "of JSON values, where what is not there is null"
+)]
 mod show;
 mod verify;
 

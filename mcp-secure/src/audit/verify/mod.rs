@@ -1,11 +1,27 @@
 //! Whether a log is as it was written. This room reads files and trusts none of them but the
 //! keys and heads it is given.
 
+#[allow(
+    clippy::indexing_slicing,
+    reason = "of JSON values, where what is not there is null"
+)]
 mod files;
+#[allow(
+    clippy::indexing_slicing,
+    reason = "of JSON values, where what is not there is null"
+)]
 mod head;
+#[allow(
+    clippy::indexing_slicing,
+    reason = "of JSON values, where what is not there is null"
+)]
 mod proof;
 #[cfg(test)]
 mod tests;
+#[allow(
+    clippy::indexing_slicing,
+    reason = "of JSON values, where what is not there is null"
+)]
 mod walk;
 
 use std::path::{Path, PathBuf};
