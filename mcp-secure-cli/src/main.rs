@@ -3,6 +3,7 @@
 //! A server has its own verbs (`serve`, `check`, `manifest`, `client-config`); this command
 //! reads what they print. `scan` reads what any server shows, whoever wrote it.
 
+mod audit;
 mod init;
 #[cfg(feature = "dev-issuer")]
 mod issuer;
@@ -66,6 +67,9 @@ enum Verb {
     /// Make, list, replace and take back the API keys of a server
     #[command(long_about = keys::ABOUT)]
     Keys(keys::Keys),
+    /// Read an audit log, and find out whether it is as it was written
+    #[command(long_about = audit::ABOUT)]
+    Audit(audit::Audit),
     /// Look for what the crates of a server can reach beyond what they are handed
     #[command(long_about = verify::ABOUT)]
     Verify(verify::Verify),
@@ -122,6 +126,7 @@ fn run(verb: &Verb) -> Result<ExitCode> {
         #[cfg(feature = "dev-issuer")]
         Verb::Issuer(issuer) => return issuer.run(),
         Verb::Keys(keys) => return keys.run(),
+        Verb::Audit(audit) => return audit.run(),
         Verb::Verify(verify) => return Ok(verify.run()),
     }
     Ok(ExitCode::SUCCESS)

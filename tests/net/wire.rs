@@ -78,6 +78,8 @@ fn call(world: &World, public: &str, inside: &str, tool: &str, id: &str, proxy: 
         !dir.path().join("keys").exists(),
         "the keys of TLS were written down"
     );
+    // What was recorded before an answer is in the file some milliseconds after it.
+    std::thread::sleep(std::time::Duration::from_millis(50));
     let log = std::fs::read_to_string(&audit).unwrap();
     let mut records = log
         .lines()

@@ -120,6 +120,8 @@ impl Scene {
 
     /// The records of the audit log with this `event`.
     pub(crate) fn records(&self, event: &str) -> Vec<Value> {
+        // What was recorded before an answer is in the file some milliseconds after it.
+        std::thread::sleep(std::time::Duration::from_millis(50));
         let log = fs::read_to_string(self.path("audit.jsonl")).unwrap_or_default();
         log.lines()
             .map(|line| serde_json::from_str::<Value>(line).unwrap())

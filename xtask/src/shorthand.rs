@@ -7,13 +7,14 @@
 use crate::spec::spans;
 
 /// How a name begins, and what it stands for.
-const SHORT: [(&str, &str); 16] = [
+const SHORT: [(&str, &str); 17] = [
     ("wiring/", "mcp-secure-tests-wiring::cases::"),
     ("oauth/", "mcp-secure-tests-oauth::"),
     ("net/", "mcp-secure-tests-net::"),
     ("sql/", "mcp-secure-tests-sql::"),
     ("exec/", "mcp-secure-tests-exec::"),
     ("sandbox/", "mcp-secure-tests-sandbox::"),
+    ("audit/", "mcp-secure-tests-audit::"),
     ("fs/", "mcp-secure-tests-fs::"),
     ("macros/", "mcp-secure-tests-macros::"),
     ("conformance::", "mcp-secure-tests-conformance::suite::"),

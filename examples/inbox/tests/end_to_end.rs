@@ -106,6 +106,8 @@ fn a_mail_opens_no_turn_and_its_orders_are_noted() {
     assert_eq!(text, order);
     assert_eq!(notes["findings"][0]["rule"], "wording/override");
 
+    // What was recorded before an answer is in the file some milliseconds after it.
+    std::thread::sleep(std::time::Duration::from_millis(50));
     let audit = fs::read_to_string(server.folder.path().join("audit.jsonl")).unwrap();
     assert!(audit.contains("wording/override"), "{audit}");
     assert!(!audit.contains("previous instructions"), "{audit}");

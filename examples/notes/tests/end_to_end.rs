@@ -112,6 +112,8 @@ impl Server {
 
     /// Whether the audit log has a refusal by this control.
     fn was_refused_by(&self, control: &str) -> bool {
+        // What was recorded before an answer is in the file some milliseconds after it.
+        std::thread::sleep(std::time::Duration::from_millis(50));
         let log = fs::read_to_string(self.folder.path().join("state/audit.jsonl")).unwrap();
         let mut records = log
             .lines()

@@ -1,7 +1,7 @@
 //! `mcp-secure keys`: the API keys of a server.
 
 mod print;
-mod time;
+pub(crate) mod time;
 
 use std::{path::PathBuf, process::ExitCode, time::SystemTime};
 

@@ -10,7 +10,7 @@ use mcp_secure::{Error, Result};
 
 /// `90d`, `2027-01-31` or `2027-01-31T12:00:00Z`.
 #[derive(Clone, Copy)]
-pub(super) enum Span {
+pub(crate) enum Span {
     Length(Duration),
     Until(DateTime<Utc>),
 }
@@ -21,6 +21,17 @@ impl Span {
         match self {
             Self::Length(length) => now.checked_add(length).ok_or_else(too_long),
             Self::Until(moment) => Ok(moment.into()),
+        }
+    }
+
+    /// That moment, or so long before now.
+    pub(crate) fn before(self, now: DateTime<Utc>) -> Result<DateTime<Utc>> {
+        match self {
+            Self::Length(length) => chrono::TimeDelta::from_std(length)
+                .ok()
+                .and_then(|length| now.checked_sub_signed(length))
+                .ok_or_else(too_long),
+            Self::Until(moment) => Ok(moment),
         }
     }
 

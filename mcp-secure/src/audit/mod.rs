@@ -1,14 +1,18 @@
 //! What happened, one JSON line each. This room knows records and files, no transport.
 
+mod chain;
 mod record;
 mod sink;
 mod tally;
+mod verify;
 
 pub(crate) use record::{Ending, shape};
-pub use sink::AuditSink;
 #[cfg(feature = "testing")]
 pub(crate) use sink::MemoryLog;
+pub(crate) use sink::{About, OnFull, Settings, beside};
+pub use sink::{AuditAnchor, AuditSink, FileAnchor, init};
 pub(crate) use tally::Tally;
+pub use verify::{Finding, Kind, Verification, Verify, prove, segments, verify_proof};
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -20,6 +24,7 @@ use crate::{
     pipeline::Journey,
 };
 use record::{Intent, Outcome, Refused, Who};
+use sink::Durable;
 
 /// Writes records. Shared by all connections.
 pub(crate) struct Audit {
@@ -89,8 +94,14 @@ impl Audit {
         }
     }
 
-    /// What is about to have an effect; on disk before it does.
-    pub(crate) fn intent(&self, journey: &Journey) -> std::io::Result<()> {
+    /// Whether there is room for the records of one more request.
+    pub(crate) fn admits(&self) -> bool {
+        self.sink.admits()
+    }
+
+    /// What is about to have an effect; on disk before it does, when the answer has been waited
+    /// for.
+    pub(crate) fn intent(&self, journey: &Journey) -> Durable {
         self.sink.write_durably(&Intent {
             v: 1,
             event: "intent",
@@ -142,6 +153,33 @@ pub(crate) fn sandbox(
     };
     if let Err(error) = sink.write(&record) {
         tracing::error!(%error, "an audit record could not be written");
+    }
+}
+
+/// Text of a record as it may be shown in a terminal: what is hidden is seen, secrets are not.
+pub fn shown(text: &str) -> String {
+    for_log(text).into_owned()
+}
+
+/// What the benchmark reaches. Not part of the API.
+#[cfg(feature = "__bench")]
+#[doc(hidden)]
+pub mod bench {
+    use super::AuditSink;
+
+    pub fn write(sink: &AuditSink, record: &impl serde::Serialize) -> std::io::Result<()> {
+        sink.write(record)
+    }
+
+    pub async fn write_durably(
+        sink: &AuditSink,
+        record: &impl serde::Serialize,
+    ) -> std::io::Result<()> {
+        sink.write_durably(record).wait().await
+    }
+
+    pub fn close(sink: &AuditSink) {
+        sink.close();
     }
 }
 

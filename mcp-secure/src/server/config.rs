@@ -22,6 +22,15 @@
 //!
 //! [audit]
 //! path = "notes.audit.jsonl"    # or: stderr = true
+//! checkpoint_records = 1024      # a signature after so many records
+//! checkpoint_every = "1s"        # or after this time
+//! segment = "64 MiB"             # a new segment when one is this large
+//! segment_age = "24h"            # or this old
+//! keep_segments = 100            # older ones are deleted, and a record says so
+//! keep_for = "2160h"
+//! queue = "8 MiB"                # records that wait for the disk
+//! when_full = "refuse"           # or "gap": go on, and say how many records are missing
+//! anchor = "/mnt/elsewhere/notes.checkpoints"
 //!
 //! [text]                        # each may only be made stricter
 //! redact = ["email"]            # more than the code says
@@ -78,6 +87,7 @@ pub struct Config {
     pub(super) token_file: Option<Placed<PathBuf>>,
     pub(super) unix_path: Option<Placed<PathBuf>>,
     pub(super) audit: Option<Placed<AuditTarget>>,
+    pub(super) audit_settings: crate::audit::Settings,
     pub(super) redact: Vec<Placed<Secret>>,
     pub(super) hidden: Option<Placed<Hidden>>,
     pub(super) notes: Option<Placed<()>>,
@@ -282,6 +292,11 @@ impl Config {
     /// Where audit records go.
     pub fn audit(&self) -> Option<&AuditTarget> {
         self.audit.as_ref().map(|placed| &placed.value)
+    }
+
+    /// How they are written there.
+    pub(crate) fn audit_settings(&self) -> crate::audit::Settings {
+        self.audit_settings.clone()
     }
 
     /// An error at a place of this file.

@@ -4,6 +4,7 @@
 use std::{
     ops::Range,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use toml::{
@@ -17,7 +18,10 @@ use super::{
 };
 #[cfg(feature = "sandbox")]
 use crate::sandbox::Level;
-use crate::{Error, Hidden, Result, Secret};
+use crate::{
+    Error, Hidden, Result, Secret,
+    audit::{OnFull, Settings},
+};
 
 /// A value and where it is written.
 #[derive(Clone, Debug)]
@@ -95,7 +99,10 @@ pub(super) fn parse(file: &str, folder: &Path, text: &str) -> Result<Config> {
                 }
             }
             "audit" => {
-                for entry in section(&["path", "stderr"])? {
+                for entry in section(&AUDIT)? {
+                    if reader.audit(&entry, &mut config.audit_settings)? {
+                        continue;
+                    }
                     let target = match entry.name {
                         "path" => reader.path(&entry)?.map(AuditTarget::File),
                         _ => reader
@@ -188,6 +195,22 @@ const SECTIONS: [&str; 10] = [
     "policies",
     "tools",
 ];
+
+const AUDIT: [&str; 11] = [
+    "path",
+    "stderr",
+    "checkpoint_records",
+    "checkpoint_every",
+    "segment",
+    "segment_age",
+    "keep_segments",
+    "keep_for",
+    "queue",
+    "when_full",
+    "anchor",
+];
+
+const WHEN_FULL: [(&str, OnFull); 2] = [("refuse", OnFull::Refuse), ("gap", OnFull::Gap)];
 
 #[cfg(feature = "sandbox")]
 const LEVELS: [(&str, Level); 2] = [("full", Level::Full), ("partial", Level::Partial)];
@@ -310,6 +333,36 @@ impl Reader<'_> {
                 .help(suggest::help(&name.value, "words here", words)))
             }
         }
+    }
+
+    /// How the audit log is written. `false`: the key says where.
+    fn audit(&self, entry: &Entry<'_>, settings: &mut Settings) -> Result<bool> {
+        let count = |unit| Ok::<_, Error>(self.amount(entry, unit)?.value);
+        let time = || Ok::<_, Error>(Duration::from_millis(count(Unit::Time)?));
+        match entry.name {
+            "checkpoint_records" => settings.checkpoint_records = count(Unit::Count)?,
+            "checkpoint_every" => settings.checkpoint_every = time()?,
+            "segment" => settings.segment_bytes = count(Unit::Size)?,
+            "segment_age" => settings.segment_age = Some(time()?),
+            "keep_segments" => {
+                settings.keep_segments =
+                    Some(usize::try_from(count(Unit::Count)?).unwrap_or(usize::MAX));
+            }
+            "keep_for" => settings.keep_for = Some(time()?),
+            "queue" => {
+                // Room for the records of what runs at once, whatever is written here.
+                settings.queue_bytes = usize::try_from(count(Unit::Size)?)
+                    .unwrap_or(usize::MAX)
+                    .max(64 * 1024);
+            }
+            "when_full" => {
+                let name = self.text(entry)?.map(str::to_owned);
+                settings.on_full = self.one_of(entry, name, &WHEN_FULL)?.value;
+            }
+            "anchor" => settings.anchor = Some(self.path(entry)?.value),
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 
     fn only_true(&self, entry: &Entry<'_>, why: &str) -> Result<Placed<()>> {

@@ -23,6 +23,17 @@ impl OwnFiles {
         own.add("the config file", config.map(Path::new));
         if let AuditTarget::File(path) = audit {
             own.add("the audit log", Some(path));
+            for (what, name) in [
+                ("the state of the audit log", "state"),
+                ("the key that verifies the audit log", "key"),
+                ("the audit log's segments", "segments"),
+            ] {
+                let path = crate::audit::beside(path, name);
+                own.add(what, Some(&path));
+                if name != "segments" {
+                    own.keep_secret(what, &path);
+                }
+            }
         }
         own
     }

@@ -95,6 +95,8 @@ pub(crate) struct Resolved {
     pub(crate) text: TextPolicy,
     /// Where the operator wants records; the builder's default otherwise.
     pub(crate) audit: Option<AuditTarget>,
+    /// How it is written.
+    pub(crate) audit_settings: crate::audit::Settings,
     pub(crate) token_file: Option<PathBuf>,
     pub(crate) denied_tools: Vec<String>,
     /// The operator's own policies.
@@ -225,6 +227,10 @@ impl Declared<'_> {
             limits,
             text,
             audit,
+            audit_settings: config
+                .as_ref()
+                .map(Config::audit_settings)
+                .unwrap_or_default(),
             token_file,
             denied_tools,
             #[cfg(feature = "cedar")]

@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     Error, Result,
-    audit::AuditSink,
-    capability::{Binding, Facts, Opening},
+    audit::{About, AuditSink},
+    capability::{Binding, Facts, FileAccess, FileNeed, Opening},
     definition::{Definition, SecureService},
     layer::identity::IdentitySource,
     manifest::{Manifest, Texts},
@@ -145,8 +145,17 @@ impl<S: SecureService> SecureServer<S, Ready> {
             self.audit.as_deref(),
             definition.name,
         )?;
+        let manifest_digest = compiled.digest();
         let sink = match &target {
-            AuditTarget::File(path) => AuditSink::file(path)?,
+            AuditTarget::File(path) => AuditSink::open(
+                path,
+                &resolved.audit_settings,
+                &About {
+                    server: definition.name.to_owned(),
+                    version: definition.version.to_owned(),
+                    manifest: manifest_digest.clone(),
+                },
+            )?,
             AuditTarget::Stderr => AuditSink::stderr(),
         };
         #[cfg(feature = "http")]
@@ -174,7 +183,6 @@ impl<S: SecureService> SecureServer<S, Ready> {
         if let Some(store) = &self.store {
             store.start(&mut Starting::of(&mut opening))?;
         }
-        let manifest_digest = compiled.digest();
         let sealing_key = self.sealing_key.as_ref();
         let sealer = assemble::sealer(
             sealing_key,
@@ -283,14 +291,26 @@ impl<S: SecureService> SecureServer<S, Ready> {
         if let Bound::Http(bound) = &bound {
             opening.needs.files.extend(bound.needs());
         }
+        if let Some(path) = sink.folder() {
+            opening.needs.files.push(FileNeed {
+                path,
+                access: FileAccess::Write,
+                because: "the audit log".to_owned(),
+            });
+        }
         let ready = std::mem::take(&mut opening.ready);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        // Whatever ends this function: what was recorded gets to the disk.
+        let _closing = sink.closing();
         #[cfg(feature = "sandbox")]
         {
             let report = ring.close(opening)?;
+            sink.start()?;
             crate::audit::sandbox(&sink, transport, &manifest_digest, &report);
             ring.judge(&report)?;
         }
+        #[cfg(not(feature = "sandbox"))]
+        sink.start()?;
         let plan = Plan {
             source: self.source,
             definition,

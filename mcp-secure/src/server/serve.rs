@@ -19,11 +19,12 @@ use crate::{Error, Result, definition::SecureService};
 /// `out` is the standard output that was taken before the runtime existed.
 pub(crate) async fn stdio<S: SecureService>(plan: Plan<S>, out: std::fs::File) -> Result<()> {
     let max = plan.limits.max_message;
+    let log = plan.sink.clone();
     let Assembled {
         hardened, tally, ..
     } = plan.assemble().await?;
     let flushing = tokio::spawn(Arc::clone(&tally).run());
-    super::stdio::leave_with_client(DRAIN + 2 * LAST_MOMENT);
+    super::stdio::leave_with_client(DRAIN + 2 * LAST_MOMENT, log);
     let (reader, writer) = super::stdio::streams(out);
     let ended = Arc::new(Notify::new());
     let transport =

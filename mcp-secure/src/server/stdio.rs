@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use super::keys::Keys;
-use crate::audit::Tally;
+use crate::audit::{AuditSink, Tally};
 
 /// Messages over any byte stream; standard input and output in a server.
 pub(crate) struct StdioTransport<R, W> {
@@ -420,7 +420,7 @@ pub(crate) fn streams(
 /// Ends the process some time after its client has gone, whatever the runtime is doing: a
 /// tool that blocks a thread may hold up the very task that would notice.
 #[cfg(unix)]
-pub(crate) fn leave_with_client(patience: Duration) {
+pub(crate) fn leave_with_client(patience: Duration, log: AuditSink) {
     use rustix::event::{PollFd, PollFlags, poll};
     let watch = move || {
         let stdin = rustix::stdio::stdin();
@@ -434,6 +434,7 @@ pub(crate) fn leave_with_client(patience: Duration) {
             }
         }
         std::thread::sleep(patience);
+        log.close();
         std::process::exit(0);
     };
     // Without the thread the server still serves; it only may outlive a stuck tool's client.
@@ -444,7 +445,7 @@ pub(crate) fn leave_with_client(patience: Duration) {
 
 /// Elsewhere the end of standard input is noticed by the runtime alone.
 #[cfg(not(unix))]
-pub(crate) fn leave_with_client(_: Duration) {}
+pub(crate) fn leave_with_client(_: Duration, _: AuditSink) {}
 
 /// Opens a pipe anew, so that "non-blocking" is ours alone and not of whoever shares it.
 #[cfg(unix)]

@@ -117,6 +117,8 @@ impl Server {
 
     /// The last record of the audit log that has steps of handles or an outcome.
     pub(crate) fn record(&self) -> Value {
+        // What was recorded before an answer is in the file some milliseconds after it.
+        std::thread::sleep(std::time::Duration::from_millis(50));
         let log = std::fs::read_to_string(self.audit()).unwrap();
         let mut records = log
             .lines()
@@ -129,6 +131,8 @@ impl Server {
 
     /// What the sandbox leaves open, by path.
     pub(crate) fn reached(&self) -> Value {
+        // What was recorded before an answer is in the file some milliseconds after it.
+        std::thread::sleep(std::time::Duration::from_millis(50));
         let log = std::fs::read_to_string(self.audit()).unwrap();
         let mut records = log
             .lines()

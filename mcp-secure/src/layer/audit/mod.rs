@@ -8,7 +8,7 @@ use tower::Layer;
 use super::{Enclosed, forward_ready};
 use crate::{
     audit::{Audit, Ending},
-    pipeline::{Journey, McpReply, McpRequest, Refusal, ReplyFuture, foreign},
+    pipeline::{Journey, McpReply, McpRequest, Refusal, ReplyFuture, code, foreign},
 };
 
 #[derive(Clone)]
@@ -61,6 +61,17 @@ impl<S: Enclosed<McpRequest>> tower::Service<McpRequest> for AuditService<S> {
                 .is_some(),
             written: false,
         };
+        // What cannot be recorded is not done: half of the room is kept for what is running.
+        if !self.audit.admits() {
+            record.written = true;
+            let refusal = Refusal::denied(
+                "audit/full",
+                code::OVERLOADED,
+                "the server is busy",
+                "the audit log takes no more records",
+            );
+            return Box::pin(std::future::ready(Err(refusal.boxed())));
+        }
         let future = self.inner.call(request);
         Box::pin(async move {
             match future.await {

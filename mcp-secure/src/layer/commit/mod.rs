@@ -99,16 +99,10 @@ impl CommitLayer {
     }
 
     async fn intend(&self, request: &Checked) -> Result<(), Refusal> {
-        let audit = Arc::clone(&self.audit);
-        let journey = Arc::clone(request.journey());
-        journey.committed.store(true, Ordering::Relaxed);
-        // It waits for the disk, which is not work for a thread of the runtime.
-        let written = tokio::task::spawn_blocking(move || audit.intent(&journey)).await;
-        match written {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(Refusal::failed("commit/audit", error.to_string())),
-            Err(error) => Err(Refusal::failed("commit/audit", error.to_string())),
-        }
+        request.journey().committed.store(true, Ordering::Relaxed);
+        // Who writes is a thread of its own; all who wait at one moment share one sync.
+        let written = self.audit.intent(request.journey()).wait().await;
+        written.map_err(|error| Refusal::failed("commit/audit", error.to_string()))
     }
 }
 

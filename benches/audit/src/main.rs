@@ -1,0 +1,236 @@
+//! What the audit log costs, beside a plain JSONL writer in the same run: a record that need not be
+//! durable, one that must be (64 at once), and a verification beside the hash alone.
+//!
+//! The machine is noisy: each round times all contestants one after the other, and the printed
+//! ratio is the median of the rounds' own ratios. A folder on a real disk may be named.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::indexing_slicing
+)]
+
+use std::{
+    fs::File,
+    io::{Read as _, Write as _},
+    path::Path,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use mcp_secure::audit::{AuditSink, Verify, bench};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+/// As large as the record of a call.
+#[derive(Serialize)]
+struct Record<'a> {
+    v: u8,
+    event: &'a str,
+    ts: &'a str,
+    id: &'a str,
+    transport: &'a str,
+    op: &'a str,
+    target: &'a str,
+    principal: Who<'a>,
+    decision: &'a str,
+    outcome: &'a str,
+    arguments: &'a str,
+    bytes_out: u64,
+    duration_us: u64,
+    manifest: &'a str,
+}
+
+#[derive(Serialize)]
+struct Who<'a> {
+    issuer: &'a str,
+    subject: &'a str,
+    assurance: &'a str,
+}
+
+const RECORD: Record<'static> = Record {
+    v: 1,
+    event: "outcome",
+    ts: "2026-11-28T07:00:00.000000000Z",
+    id: "5b0cf7a2f3c64a7f",
+    transport: "http",
+    op: "tools/call",
+    target: "read_note",
+    principal: Who {
+        issuer: "https://issuer.example",
+        subject: "alice@example.com",
+        assurance: "token",
+    },
+    decision: "allow",
+    outcome: "ok",
+    arguments: "name=string(12) text=string(120)",
+    bytes_out: 512,
+    duration_us: 131,
+    manifest: "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+};
+
+fn main() {
+    let root = std::env::args().nth(1).unwrap_or_else(|| ".".to_owned());
+    let folder = tempfile::Builder::new()
+        .prefix("audit-bench-")
+        .tempdir_in(root)
+        .unwrap();
+    println!("record of {} bytes", serde_json(&RECORD).len());
+    let mut ratios: [Vec<f64>; 3] = Default::default();
+    for round in 0..ROUNDS {
+        let path = folder.path().join(format!("r{round}"));
+        let ours = cpu(|| chained(&path.with_extension("chain")));
+        let plain = cpu(|| plain(&path.with_extension("plain")));
+        ratios[0].push(ours / plain);
+        let group = group_commit(&path.with_extension("group"));
+        let each = sync_each(&path.with_extension("each"));
+        ratios[1].push(group / each);
+        let (verify, hash) = verification(&path.with_extension("chain"));
+        ratios[2].push(hash / verify);
+        println!(
+            "round {round}: a record, processor time: chained {:.2} us, plain JSONL {:.2} us; \
+             durable, 64 at once: {group:.0}/s, one sync each {each:.0}/s; verified {verify:.0} \
+             us/MiB, hash alone {hash:.0} us/MiB",
+            ours * 1e6 / RECORDS as f64,
+            plain * 1e6 / RECORDS as f64,
+        );
+    }
+    let names = [
+        "chained ÷ plain JSONL (processor time)",
+        "group commit ÷ one sync each (rate)",
+        "verification ÷ hash alone (rate)",
+    ];
+    for (name, ratios) in names.iter().zip(&mut ratios) {
+        ratios.sort_by(f64::total_cmp);
+        println!("{name}: {:.2}", ratios[ratios.len() / 2]);
+    }
+}
+
+fn serde_json(record: &Record<'_>) -> Vec<u8> {
+    mcp_secure::serde_json::to_vec(record).unwrap()
+}
+
+/// Processor time of the whole process, in seconds.
+fn cpu(act: impl FnOnce()) -> f64 {
+    // In hundredths of a second; threads that have ended count as well.
+    let now = || {
+        let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+        let ticks = |at: usize| fields[at].parse::<f64>().unwrap();
+        (ticks(11) + ticks(12)) / 100.0
+    };
+    let before = now();
+    act();
+    now() - before
+}
+
+/// Four producers, as a runtime has threads. The log stays open until the time is taken.
+fn chained(path: &Path) {
+    let sink = AuditSink::file(path).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..RECORDS / 4 {
+                    // As a busy server: it does not outrun the disk for long.
+                    while bench::write(&sink, &RECORD).is_err() {
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                }
+            });
+        }
+    });
+    bench::close(&sink);
+}
+
+/// What everybody else does: a lock, a buffer, a line.
+fn plain(path: &Path) {
+    let out = Mutex::new(
+        File::options()
+            .append(true)
+            .create(true)
+            .open(path)
+            .unwrap(),
+    );
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..RECORDS / 4 {
+                    let mut line = serde_json(&RECORD);
+                    line.push(b'\n');
+                    out.lock().unwrap().write_all(&line).unwrap();
+                }
+            });
+        }
+    });
+}
+
+/// Durable records a second, 64 callers.
+fn group_commit(path: &Path) -> f64 {
+    let sink = Arc::new(AuditSink::file(path).unwrap());
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .build()
+        .unwrap();
+    let begun = Instant::now();
+    let count = runtime.block_on(async {
+        let callers: Vec<_> = (0..64)
+            .map(|_| {
+                let sink = Arc::clone(&sink);
+                tokio::spawn(async move {
+                    for _ in 0..DURABLE / 64 {
+                        bench::write_durably(&sink, &RECORD).await.unwrap();
+                    }
+                    DURABLE / 64
+                })
+            })
+            .collect();
+        let mut count = 0;
+        for caller in callers {
+            count += caller.await.unwrap();
+        }
+        count
+    });
+    let rate = count as f64 / begun.elapsed().as_secs_f64();
+    bench::close(&sink);
+    rate
+}
+
+fn sync_each(path: &Path) -> f64 {
+    let mut out = File::options()
+        .append(true)
+        .create(true)
+        .open(path)
+        .unwrap();
+    let begun = Instant::now();
+    let mut count = 0;
+    while begun.elapsed() < Duration::from_secs(1) {
+        let mut line = serde_json(&RECORD);
+        line.push(b'\n');
+        out.write_all(&line).unwrap();
+        out.sync_data().unwrap();
+        count += 1;
+    }
+    f64::from(count) / begun.elapsed().as_secs_f64()
+}
+
+/// Microseconds for each MiB: all keys checked, and SHA-256 over the same bytes.
+fn verification(path: &Path) -> (f64, f64) {
+    let size = std::fs::metadata(path).unwrap().len() as f64 / f64::from(1 << 20);
+    let begun = Instant::now();
+    let mut bytes = Vec::new();
+    File::open(path).unwrap().read_to_end(&mut bytes).unwrap();
+    std::hint::black_box(Sha256::digest(&bytes));
+    let hash = begun.elapsed();
+    let begun = Instant::now();
+    let seen = Verify::of(path).run().unwrap();
+    let verify = begun.elapsed();
+    assert!(seen.findings.is_empty() && seen.keyed);
+    (
+        verify.as_secs_f64() * 1e6 / size,
+        hash.as_secs_f64() * 1e6 / size,
+    )
+}
+
+const ROUNDS: usize = 5;
+const RECORDS: usize = 200_000;
+const DURABLE: usize = 19_200;

@@ -1,0 +1,111 @@
+//! `mcp-secure audit`: the audit log of a server.
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "of JSON values, where what is not there is null"
+)]
+mod read;
+#[allow(
+    clippy::indexing_slicing,
+    reason = "of JSON values, where what is not there is null"
+)]
+mod show;
+mod verify;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Subcommand};
+use mcp_secure::{Error, Result};
+
+/// The long help.
+pub(crate) const ABOUT: &str = "\
+Read the audit log of a server, and find out whether it is as it was written.
+
+PATH is the active segment, as the server's `--audit PATH` names it; older segments lie beside it in
+PATH.segments, and are read as well.
+
+Times are spans back from now (90d, 12h, 30m), days (2027-01-31, in UTC) or moments
+(2027-01-31T12:00:00Z).
+
+Exit codes of `verify`: 0 nothing was found; 1 it could not be looked at (a file is not there, a key
+is none); 2 the command line is not understood; 3 something was found.";
+
+/// The arguments of `audit`.
+#[derive(Args)]
+pub(crate) struct Audit {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Make the keys of a log before its server first starts
+    Init {
+        /// The log
+        path: PathBuf,
+        /// Where the key that verifies it goes: a file to move away from this machine
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+    },
+    /// Look for records that were changed, removed, added or moved
+    Verify(verify::Verify),
+    /// Show the last records, one a line, and those that come
+    Tail(show::Tail),
+    /// Show the records that fit, as they are in the log
+    Query(read::Query),
+    /// Print records, JSON lines by default, for another system
+    Export(read::Query),
+    /// Prove to somebody who does not see the log that a record is in it
+    Prove {
+        /// The log
+        path: PathBuf,
+        /// The number of the record: its `seq`
+        seq: u64,
+        /// The public key; by default PATH.pub
+        #[arg(long = "pub", value_name = "FILE")]
+        public: Option<PathBuf>,
+    },
+    /// Check what `prove` printed, and print the record
+    VerifyProof {
+        /// The proof
+        file: PathBuf,
+        /// The public key of the log
+        #[arg(long = "pub", value_name = "FILE")]
+        public: PathBuf,
+    },
+}
+
+impl Audit {
+    pub(crate) fn run(&self) -> Result<ExitCode> {
+        match &self.verb {
+            Verb::Init { path, key } => {
+                mcp_secure::audit::init(path, key)?;
+                eprintln!(
+                    "the log `{}` can begin; `{}` verifies it: move that file to where nobody \
+                     who can write the log can read it",
+                    path.display(),
+                    key.display()
+                );
+            }
+            Verb::Verify(verify) => return verify.run(),
+            Verb::Tail(tail) => tail.run()?,
+            Verb::Query(query) => query.run(&mut |line| line.to_vec())?,
+            Verb::Export(query) => query.run(&mut |line| line.to_vec())?,
+            Verb::Prove { path, seq, public } => {
+                let public = public.clone().unwrap_or_else(|| {
+                    let mut beside = path.clone().into_os_string();
+                    beside.push(".pub");
+                    beside.into()
+                });
+                read::print(mcp_secure::audit::prove(path, &public, *seq)?.as_bytes())?;
+            }
+            Verb::VerifyProof { file, public } => {
+                let text = std::fs::read_to_string(file)
+                    .map_err(|e| Error::new(format!("`{}` cannot be read: {e}", file.display())))?;
+                let record = mcp_secure::audit::verify_proof(&text, public)?;
+                read::print(format!("{record}}}\n").as_bytes())?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,176 @@
+//! The tree of RFC 6962, grown at its right edge.
+
+use std::collections::HashMap;
+
+use sha2::{Digest as _, Sha256};
+
+pub(in crate::audit) type Hash = [u8; 32];
+
+/// The roots of the full trees that a tree of this size is made of, the largest first: all that
+/// is needed to grow it, 64 hashes at most.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::audit) struct Frontier {
+    size: u64,
+    nodes: Vec<Hash>,
+}
+
+impl Frontier {
+    /// `None`: there are not as many nodes as a tree of this size has.
+    pub(in crate::audit) fn of(size: u64, nodes: Vec<Hash>) -> Option<Self> {
+        (nodes.len() == size.count_ones() as usize).then_some(Self { size, nodes })
+    }
+
+    pub(in crate::audit) fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub(in crate::audit) fn nodes(&self) -> &[Hash] {
+        &self.nodes
+    }
+
+    pub(in crate::audit) fn push(&mut self, leaf: Hash) {
+        let mut hash = leaf;
+        let mut size = self.size;
+        while size & 1 == 1 {
+            if let Some(left) = self.nodes.pop() {
+                hash = node(&left, &hash);
+            }
+            size >>= 1;
+        }
+        self.nodes.push(hash);
+        self.size += 1;
+    }
+
+    pub(in crate::audit) fn root(&self) -> Hash {
+        let mut nodes = self.nodes.iter().rev();
+        match nodes.next() {
+            None => Sha256::digest([]).into(),
+            Some(last) => nodes.fold(*last, |right, left| node(left, &right)),
+        }
+    }
+
+    /// Its nodes by the leaves they stand for.
+    pub(in crate::audit) fn spans(&self) -> HashMap<(u64, u64), Hash> {
+        let mut from = 0;
+        let mut spans = HashMap::new();
+        let bits = (0..u64::BITS).rev().map(|bit| 1_u64 << bit);
+        let sizes = bits.filter(|size| self.size & size != 0);
+        for (size, hash) in sizes.zip(&self.nodes) {
+            spans.insert((from, from + size), *hash);
+            from += size;
+        }
+        spans
+    }
+}
+
+/// Of the content of a line.
+pub(in crate::audit) fn leaf(content: &[u8]) -> Hash {
+    Sha256::new_with_prefix([0])
+        .chain_update(content)
+        .finalize()
+        .into()
+}
+
+fn node(left: &Hash, right: &Hash) -> Hash {
+    let mut both = [1_u8; 65];
+    let (_, rest) = both.split_at_mut(1);
+    let (l, r) = rest.split_at_mut(32);
+    l.copy_from_slice(left);
+    r.copy_from_slice(right);
+    Sha256::digest(both).into()
+}
+
+/// The hash of leaves `from..to`, from leaves that begin at `base` and the frontier before.
+/// `None`: it would take leaves that are not there any more.
+#[cfg(test)]
+pub(super) fn subtree((from, to): (u64, u64), base: &Frontier, leaves: &[Hash]) -> Option<Hash> {
+    under((from, to), base.size(), &base.spans(), leaves)
+}
+
+fn under(
+    (from, to): (u64, u64),
+    base: u64,
+    spans: &HashMap<(u64, u64), Hash>,
+    leaves: &[Hash],
+) -> Option<Hash> {
+    if let Some(known) = spans.get(&(from, to)) {
+        return Some(*known);
+    }
+    match to.checked_sub(from)? {
+        0 => None,
+        1 => leaves
+            .get(usize::try_from(from.checked_sub(base)?).ok()?)
+            .copied(),
+        size => {
+            let middle = from + split_at(size);
+            let left = under((from, middle), base, spans, leaves)?;
+            Some(node(&left, &under((middle, to), base, spans, leaves)?))
+        }
+    }
+}
+
+/// The path from a leaf to the root of a tree of `size` (RFC 9162, 2.1.3.1).
+pub(in crate::audit) fn inclusion(
+    index: u64,
+    size: u64,
+    base: &Frontier,
+    leaves: &[Hash],
+) -> Option<Vec<Hash>> {
+    let spans = base.spans();
+    let (mut from, mut to) = (0, size);
+    let mut path = Vec::new();
+    if index >= size {
+        return None;
+    }
+    while to - from > 1 {
+        let middle = from + split_at(to - from);
+        let other = if index < middle {
+            let other = (middle, to);
+            to = middle;
+            other
+        } else {
+            let other = (from, middle);
+            from = middle;
+            other
+        };
+        path.push(under(other, base.size(), &spans, leaves)?);
+    }
+    path.reverse();
+    Some(path)
+}
+
+/// The root that a path leads to (RFC 9162, 2.1.3.2). `None`: it is not of this length.
+pub(in crate::audit) fn root_from(
+    leaf: Hash,
+    index: u64,
+    size: u64,
+    path: &[Hash],
+) -> Option<Hash> {
+    if index >= size {
+        return None;
+    }
+    let (mut at, mut last) = (index, size - 1);
+    let mut hash = leaf;
+    for sibling in path {
+        if last == 0 {
+            return None;
+        }
+        if at & 1 == 1 || at == last {
+            hash = node(sibling, &hash);
+            while at & 1 == 0 && at != 0 {
+                at >>= 1;
+                last >>= 1;
+            }
+        } else {
+            hash = node(&hash, sibling);
+        }
+        at >>= 1;
+        last >>= 1;
+    }
+    (last == 0).then_some(hash)
+}
+
+/// The largest power of two below a size of at least two.
+fn split_at(size: u64) -> u64 {
+    1 << (u64::BITS - 1 - (size - 1).leading_zeros())
+}

@@ -1,0 +1,249 @@
+//! How a log is taken up: made, or gone on with from what its state says.
+
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use super::{Settings, disk::Disk, writer::Writer};
+use crate::{
+    Error, Result,
+    audit::{
+        chain::{Chain, State, commitment, encode, split},
+        now,
+    },
+};
+
+/// Who writes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct About {
+    pub(crate) server: String,
+    pub(crate) version: String,
+    /// The digest of the compiled manifest.
+    pub(crate) manifest: String,
+}
+
+/// The first line of a log.
+#[derive(Serialize)]
+struct Genesis<'a> {
+    v: u8,
+    event: &'static str,
+    ts: chrono::DateTime<chrono::Utc>,
+    log: &'a str,
+    server: &'a str,
+    version: &'a str,
+    manifest: &'a str,
+    /// Who signs the checkpoints.
+    public: String,
+    /// The digest of the verification key.
+    key: String,
+    /// The longest stretch without a signature.
+    every: u64,
+}
+
+#[derive(Serialize)]
+struct Opened<'a> {
+    v: u8,
+    event: &'static str,
+    ts: chrono::DateTime<chrono::Utc>,
+    server: &'a str,
+    version: &'a str,
+    manifest: &'a str,
+    every: u64,
+}
+
+/// Lines that a crash tore were taken away.
+#[derive(Serialize)]
+struct Repair<'a> {
+    v: u8,
+    event: &'static str,
+    ts: chrono::DateTime<chrono::Utc>,
+    bytes: u64,
+    sha256: String,
+    /// Where they are.
+    file: &'a str,
+}
+
+/// Goes on with the log on a disk. `fresh` is asked for the state of a log that is new.
+pub(super) fn open<D: Disk>(
+    mut disk: D,
+    settings: &Settings,
+    about: &About,
+    fresh: impl FnOnce() -> Result<State>,
+) -> Result<Writer<D>> {
+    let broken = |what: &str, error: std::io::Error| Error::new(format!("{what}: {error}"));
+    let slots = disk
+        .read_slots()
+        .map_err(|e| broken("its state cannot be read", e))?;
+    let len = disk.len().map_err(|e| broken("it cannot be read", e))?;
+    let mut newest: Option<(usize, State)> = None;
+    for (slot, bytes) in slots.iter().enumerate() {
+        if let Some(state) = State::of_slot(bytes)
+            && newest.as_ref().is_none_or(|(_, one)| state.is_after(one))
+        {
+            newest = Some((slot, state));
+        }
+    }
+    let has_state = slots.iter().flatten().any(|byte| !matches!(byte, b' ' | 0));
+    let (slot, state) = match newest {
+        Some((slot, state)) => (slot, state),
+        None if has_state && len > 0 => {
+            return Err(Error::new("its state is damaged").help(MOVE));
+        }
+        None if len > 0 => {
+            return Err(Error::new("it has lines, and there is no state beside it").help(MOVE));
+        }
+        None => {
+            let state = fresh()?;
+            disk.write_slot(0, &state.to_slot())
+                .map_err(|e| broken("its state cannot be written", e))?;
+            (0, state)
+        }
+    };
+    let mut chain = Chain::resume(&state, settings.checkpoint_records);
+    let repaired = follow(&mut disk, &mut chain, &state)?;
+    let offset = disk.len().map_err(|e| broken("it cannot be read", e))?;
+    let mut writer = Writer::new(disk, chain, slot, offset, settings);
+    let every = settings.checkpoint_records;
+    if writer.chain.is_overdue() {
+        writer.seal();
+    }
+    let is_new = writer.chain.tree.size() == 0;
+    if is_new {
+        let log = writer.chain.log.clone();
+        let genesis = Genesis {
+            v: 1,
+            event: "genesis",
+            ts: now(),
+            log: &log,
+            server: &about.server,
+            version: &about.version,
+            manifest: &about.manifest,
+            public: writer.chain.public().text(),
+            key: encode(&commitment(&state.key)),
+            every,
+        };
+        writer.own(&genesis);
+    } else if offset == 0 {
+        writer.chain.begin_segment(&mut writer.pending);
+    }
+    if let Some(torn) = &repaired {
+        let repair = Repair {
+            v: 1,
+            event: "repair",
+            ts: now(),
+            bytes: torn.bytes,
+            sha256: torn.sha256.clone(),
+            file: &torn.file,
+        };
+        writer.own(&repair);
+        tracing::warn!(
+            bytes = torn.bytes,
+            file = torn.file,
+            "the audit log ended in the middle of a line; what it ended with is set aside"
+        );
+    }
+    if !is_new {
+        let opened = Opened {
+            v: 1,
+            event: "opened",
+            ts: now(),
+            server: &about.server,
+            version: &about.version,
+            manifest: &about.manifest,
+            every,
+        };
+        writer.own(&opened);
+    }
+    writer
+        .commit(true)
+        .map_err(|e| broken("it cannot be written", e))?;
+    Ok(writer)
+}
+
+struct Torn {
+    bytes: u64,
+    sha256: String,
+    file: String,
+}
+
+/// Takes over the lines that were written after the state was. What a crash tore is set aside;
+/// what somebody changed stops the start.
+fn follow(disk: &mut impl Disk, chain: &mut Chain, state: &State) -> Result<Option<Torn>> {
+    let broken = |error: std::io::Error| Error::new(format!("it cannot be read: {error}"));
+    let len = disk.len().map_err(broken)?;
+    if len < state.offset {
+        return Err(Error::new(format!(
+            "it has {len} bytes, and had {} when its state was written: its end was taken away",
+            state.offset
+        ))
+        .help(VERIFY));
+    }
+    let kept = disk.kept().map_err(broken)?;
+    if state.offset == 0 && state.segment > 1 && len > 0 {
+        // A rotation that did not come to its end: the segment is kept, and still here.
+        let old = state.segment - 1;
+        let is_old = first_seq(disk).map_err(broken)? != Some(state.tree.size());
+        if is_old
+            && kept
+                .iter()
+                .any(|kept| kept.segment == old && kept.len == len)
+        {
+            disk.clear().map_err(broken)?;
+            return Ok(None);
+        }
+    }
+    // A copy that was made for a rotation that never was.
+    if kept.iter().any(|kept| kept.segment == state.segment) {
+        disk.drop_kept(state.segment).map_err(broken)?;
+    }
+    let tail = disk.read(state.offset).map_err(broken)?;
+    let mut good = 0;
+    for line in tail.split_inclusive(|byte| *byte == b'\n') {
+        match line.strip_suffix(b"\n") {
+            Some(whole) if chain.follow(whole) => good += line.len(),
+            _ => break,
+        }
+    }
+    let rest = tail.get(good..).unwrap_or_default();
+    if rest.is_empty() {
+        return Ok(None);
+    }
+    // A disk that loses what was not synced leaves half a line, or zeros: never a whole line that
+    // says something else.
+    let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let is_whole = line.len() < rest.len() && split(line).is_some() && !line.contains(&0);
+    if is_whole {
+        return Err(Error::new(format!(
+            "its line after record {} was changed, or does not belong there",
+            chain.tree.size().saturating_sub(1)
+        ))
+        .help(VERIFY));
+    }
+    let sha256: String = Sha256::digest(rest)
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    let bytes = rest.len() as u64;
+    let short = sha256.get(..8).unwrap_or_default();
+    let name = format!("torn-{}-{short}", chain.tree.size());
+    let file = disk
+        .set_aside(state.offset + good as u64, &name)
+        .map_err(|error| Error::new(format!("its torn end cannot be set aside: {error}")))?;
+    Ok(Some(Torn {
+        bytes,
+        sha256,
+        file,
+    }))
+}
+
+fn first_seq(disk: &mut impl Disk) -> std::io::Result<Option<u64>> {
+    let all = disk.read(0)?;
+    let line = all.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    Ok(split(line).map(|line| line.seq))
+}
+
+const MOVE: &str = "keep the log and what lies beside it (`.state`, `.pub`, `.key`, `.segments`) \
+                    together; to begin a new one, move them all to another folder";
+
+const VERIFY: &str = "look with `mcp-secure audit verify PATH`; to go on with a new log, move \
+                      this one and what lies beside it (`.state`, `.pub`, `.key`, `.segments`) to \
+                      another folder";

@@ -1,0 +1,136 @@
+//! That one record is in a log, for somebody who is not shown the others (C2SP `tlog-proof`).
+
+use std::{
+    fmt::Write as _,
+    fs::File,
+    io::{BufRead as _, BufReader},
+    path::Path,
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::Value;
+
+use super::{files, read_public};
+use crate::{
+    Error, Result,
+    audit::chain::{
+        Checkpoint, Frontier, Hash, decode32, inclusion, is_checkpoint, leaf, root_from, split,
+    },
+};
+
+/// The proof that record `seq` is in the log at `path`: the record itself, its path through the
+/// tree, and a signed checkpoint.
+///
+/// # Errors
+///
+/// When the log cannot be read, has no such record, or no signature covers it yet.
+pub fn prove(path: &Path, public: &Path, seq: u64) -> Result<String> {
+    let public = read_public(public)?;
+    let mut base = None;
+    let mut leaves: Vec<Hash> = Vec::new();
+    let mut record = None;
+    let mut sealed: Option<Checkpoint> = None;
+    for file in files::find(path)? {
+        let wrong = |e| Error::new(format!("`{}` cannot be read: {e}", file.path.display()));
+        let mut reader = BufReader::new(File::open(&file.path).map_err(wrong)?);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line).map_err(wrong)? > 0 {
+            let whole = line.strip_suffix(b"\n");
+            let Some(parts) = whole.and_then(split) else {
+                break;
+            };
+            let base = base.get_or_insert_with(|| begin(whole.unwrap_or_default()));
+            if parts.seq != base.size() + leaves.len() as u64 {
+                return Err(Error::new(format!(
+                    "the log is not whole before record {}",
+                    parts.seq
+                ))
+                .help("look with `mcp-secure audit verify PATH`"));
+            }
+            if is_checkpoint(parts.content) && parts.seq > seq {
+                let value: Value =
+                    serde_json::from_slice(whole.unwrap_or_default()).unwrap_or_default();
+                let note = value["note"].as_str().unwrap_or_default();
+                if let Ok(checkpoint) = Checkpoint::open(note, &public)
+                    && checkpoint.size() == parts.seq
+                {
+                    sealed = Some(checkpoint);
+                }
+            }
+            if parts.seq == seq {
+                record = Some(parts.content.to_vec());
+            }
+            leaves.push(leaf(parts.content));
+            line.clear();
+        }
+    }
+    let base = base.unwrap_or_default();
+    let record = record.ok_or_else(|| Error::new(format!("there is no record {seq}")))?;
+    let sealed = sealed.ok_or_else(|| {
+        Error::new(format!("no good signature covers record {seq} yet"))
+            .help("wait for the next checkpoint, or name the right key with `--pub`")
+    })?;
+    let path = inclusion(seq, sealed.size(), &base, &leaves)
+        .ok_or_else(|| Error::new(format!("the path of record {seq} cannot be made")))?;
+    let root = root_from(leaf(&record), seq, sealed.size(), &path);
+    if root.as_ref() != Some(sealed.root()) {
+        return Err(Error::new("the log does not give the root that was signed")
+            .help("look with `mcp-secure audit verify PATH`"));
+    }
+    let mut proof = format!("{HEAD}\nextra {}\nindex {seq}\n", STANDARD.encode(record));
+    for node in path {
+        let _ = writeln!(proof, "{}", STANDARD.encode(node));
+    }
+    Ok(proof + "\n" + sealed.note())
+}
+
+/// Checks a proof, and gives the record that it is about: the JSON object up to its keyed hash.
+///
+/// # Errors
+///
+/// When it proves nothing.
+pub fn verify_proof(proof: &str, public: &Path) -> Result<String> {
+    let public = read_public(public)?;
+    let malformed = || Error::new("it is no proof of a log");
+    let (head, note) = proof.split_once("\n\n").ok_or_else(malformed)?;
+    let mut lines = head.lines();
+    if lines.next() != Some(HEAD) {
+        return Err(malformed());
+    }
+    let record = lines
+        .next()
+        .and_then(|line| STANDARD.decode(line.strip_prefix("extra ")?).ok())
+        .ok_or_else(malformed)?;
+    let index: u64 = lines
+        .next()
+        .and_then(|line| line.strip_prefix("index ")?.parse().ok())
+        .ok_or_else(malformed)?;
+    let path: Option<Vec<Hash>> = lines
+        .map(|line| STANDARD.decode(line).ok()?.try_into().ok())
+        .collect();
+    let sealed = Checkpoint::open(note, &public)
+        .map_err(|why| Error::new(format!("its checkpoint {why}")))?;
+    let root = root_from(
+        leaf(&record),
+        index,
+        sealed.size(),
+        &path.ok_or_else(malformed)?,
+    );
+    if root.as_ref() != Some(sealed.root()) {
+        return Err(Error::new("the record is not in the log that was signed"));
+    }
+    String::from_utf8(record).map_err(|_| malformed())
+}
+
+/// What the first line that is there says of the lines before it.
+fn begin(line: &[u8]) -> Frontier {
+    let value: Value = serde_json::from_slice(line).unwrap_or_default();
+    let seq = value["seq"].as_u64().unwrap_or_default();
+    let nodes = value["frontier"].as_array().map(|nodes| {
+        let nodes = nodes.iter().filter_map(|node| decode32(node.as_str()?));
+        nodes.collect()
+    });
+    Frontier::of(seq, nodes.unwrap_or_default()).unwrap_or_default()
+}
+
+const HEAD: &str = "c2sp.org/tlog-proof@v1";

@@ -1,0 +1,181 @@
+//! What a server writes verifies, and what somebody does to it afterwards is found.
+
+use std::fs;
+
+use mcp_secure::audit::{Kind, Verify, init, prove, verify_proof};
+use serde_json::json;
+
+use crate::scene::*;
+
+/// A log with some records, orderly ended.
+fn written() -> Scene {
+    let scene = Scene::new();
+    let mut server = scene.start();
+    for n in 0..20 {
+        server.call("echo", json!({ "text": "x" }));
+        assert!(server.leave(&format!("f{n}")));
+    }
+    server.call("fall", json!({}));
+    assert!(server.end().success());
+    scene
+}
+
+#[test]
+fn the_log_of_a_server_verifies_with_all_keys_and_has_each_record() {
+    let scene = written();
+    let seen = scene.verify();
+    assert!(seen.findings.is_empty(), "{seen:?}");
+    assert!(seen.keyed && seen.checkpoints > 0);
+    let records = scene.records();
+    assert_eq!(seen.records, records.len() as u64);
+    for (seq, record) in records.iter().enumerate() {
+        assert_eq!(record["seq"], seq as u64);
+        assert_eq!(record["mac"].as_str().unwrap().len(), 43);
+    }
+    assert_eq!(records[0]["event"], "genesis");
+    assert_eq!(records[0]["server"], "audit-target");
+    let count = |event: &str, op: &str| {
+        let is = |r: &&serde_json::Value| r["event"] == event && r["target"] == op;
+        records.iter().filter(is).count()
+    };
+    assert_eq!(count("intent", "leave"), 20);
+    assert_eq!(count("outcome", "leave"), 20);
+    assert_eq!(count("outcome", "echo"), 20);
+    assert_eq!(count("outcome", "fall"), 1);
+    // An orderly end is signed to its last record.
+    let last = records.last().unwrap();
+    assert_eq!(last["event"], "checkpoint");
+    assert_eq!(records[records.len() - 2]["event"], "closed");
+}
+
+#[test]
+fn a_record_that_somebody_edits_is_named() {
+    let scene = written();
+    let victim = scene
+        .records()
+        .into_iter()
+        .find(|r| r["event"] == "intent")
+        .unwrap();
+    let seq = victim["seq"].as_u64().unwrap();
+    let id = victim["id"].as_str().unwrap();
+    edit(
+        &scene.log(),
+        &format!("\"id\":\"{id}\""),
+        "\"id\":\"nobody\"",
+    );
+    let seen = scene.verify();
+    assert_eq!(kinds(&seen), [Kind::Edited]);
+    assert_eq!(seen.findings[0].seq, Some(seq));
+    assert_eq!(seen.findings[0].line, seq + 1);
+}
+
+#[test]
+fn a_record_that_somebody_removes_is_missed() {
+    let scene = written();
+    let text = scene.text();
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let without: String = lines
+        .iter()
+        .enumerate()
+        .filter(|(n, _)| *n != 7)
+        .map(|(_, l)| *l)
+        .collect();
+    fs::write(scene.log(), without).unwrap();
+    let seen = scene.verify();
+    assert_eq!(kinds(&seen), [Kind::Missing]);
+    assert_eq!(seen.findings[0].seq, Some(8));
+}
+
+#[test]
+fn a_cut_end_and_an_older_copy_need_an_external_head() {
+    let scene = Scene::configured(&format!("anchor = \"{}\"", "state/heads"));
+    let mut server = scene.start();
+    assert!(server.leave("one"));
+    server.end();
+    let older: Vec<(std::path::PathBuf, Vec<u8>)> = ["", ".state"]
+        .iter()
+        .map(|end| scene.path(&format!("state/audit.jsonl{end}")))
+        .map(|path| (path.clone(), fs::read(path).unwrap()))
+        .collect();
+    let mut server = scene.start();
+    assert!(server.leave("two"));
+    server.end();
+    assert_eq!(scene.kinds(), []);
+    let heads = scene.path("state/heads");
+    let with_head = || kinds(&Verify::of(scene.log()).head(&heads).run().unwrap());
+    assert_eq!(with_head(), []);
+    // Log and state as they were: a server even goes on with them.
+    for (path, bytes) in &older {
+        fs::write(path, bytes).unwrap();
+    }
+    assert_eq!(scene.kinds(), [], "missed without");
+    assert_eq!(with_head(), [Kind::Truncated]);
+    let mut server = scene.start();
+    for n in 0..10 {
+        assert!(server.leave(&format!("other{n}")));
+    }
+    // Kept elsewhere means that the server cannot unsay it.
+    server.end();
+    assert_eq!(scene.kinds(), [], "missed without");
+    let found = with_head();
+    assert!(found.contains(&Kind::Replaced), "{found:?}");
+}
+
+#[test]
+fn a_log_that_is_shorter_than_its_state_says_stops_the_start() {
+    let scene = written();
+    let text = scene.text();
+    let half: String = text.split_inclusive('\n').take(9).collect();
+    fs::write(scene.log(), half).unwrap();
+    let said = scene.refusal();
+    assert!(
+        said.contains("its end was taken away") && said.contains("help:"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_log_whose_state_is_gone_stops_the_start() {
+    let scene = written();
+    fs::remove_file(scene.beside("state")).unwrap();
+    let said = scene.refusal();
+    assert!(said.contains("no state beside it"), "{said}");
+}
+
+#[test]
+fn the_keys_of_a_log_that_was_prepared_do_not_lie_beside_it() {
+    let scene = Scene::new();
+    let key = scene.path("elsewhere.key");
+    init(&scene.log(), &key).unwrap();
+    let secret = fs::read_to_string(&key).unwrap();
+    let mut server = scene.start();
+    assert!(server.leave("one"));
+    server.end();
+    assert!(!scene.beside("key").exists());
+    let seen = Verify::of(scene.log()).key(&key).run().unwrap();
+    assert!(seen.findings.is_empty() && seen.keyed, "{seen:?}");
+    // It has moved on: not even the state knows it any more.
+    let state = fs::read_to_string(scene.beside("state")).unwrap();
+    assert!(!state.contains(secret.trim().rsplit(' ').next().unwrap()));
+    // Nobody makes keys over those of a log.
+    assert!(init(&scene.log(), &scene.path("second.key")).is_err());
+}
+
+#[test]
+fn one_record_is_proven_to_who_does_not_see_the_log() {
+    let scene = written();
+    let public = scene.beside("pub");
+    for seq in [0, 5, 11] {
+        let proof = prove(&scene.log(), &public, seq).unwrap();
+        let record = verify_proof(&proof, &public).unwrap();
+        assert!(scene.text().contains(&record), "{record}");
+        assert!(record.ends_with(&format!("\"seq\":{seq}")), "{record}");
+        // Another record, another place.
+        let other = proof.replace(&format!("index {seq}\n"), &format!("index {}\n", seq + 1));
+        assert!(verify_proof(&other, &public).is_err());
+        let mut lines: Vec<&str> = proof.lines().collect();
+        let extra = prove(&scene.log(), &public, seq + 1).unwrap();
+        lines[1] = extra.lines().nth(1).unwrap();
+        assert!(verify_proof(&(lines.join("\n") + "\n"), &public).is_err());
+    }
+}
