@@ -68,10 +68,19 @@ impl Hardened {
         let journey = Arc::new(Journey::new(op.method(), taint));
         let id = journey.id;
         let asked = Asked::new(&op);
+        // The HTTP ring says it in a header, where the answer is the whole response.
+        #[cfg(feature = "http")]
+        let waiting = super::RetryAfter::of(&context).cloned();
         let request = McpRequest::new(op, context, journey, Arc::clone(&self.connection));
         match self.stack.clone().oneshot(request).await {
             Ok(reply) => Ok(reply),
-            Err(error) => told(error, id.as_str(), asked),
+            Err(error) => {
+                #[cfg(feature = "http")]
+                if let (Some(waiting), Some(refusal)) = (waiting, error.downcast_ref::<Refusal>()) {
+                    waiting.set(refusal);
+                }
+                told(error, id.as_str(), asked)
+            }
         }
     }
 }
@@ -128,7 +137,14 @@ fn told(error: BoxError, id: &str, asked: Asked) -> Result<McpReply, ErrorData> 
     }
     // Codes with data of the protocol's own keep it as it is.
     if error.data.is_none() {
-        error.data = Some(serde_json::json!({ "correlationId": id }));
+        let mut data = serde_json::json!({ "correlationId": id });
+        if let Some(again) = refusal.again {
+            data["retryAfterMs"] = again.millis().into();
+            if let Some(limit) = again.limit {
+                data["limit"] = limit.into();
+            }
+        }
+        error.data = Some(data);
     }
     Err(error)
 }

@@ -23,9 +23,11 @@ use crate::{
         identity::{IdentityLayer, IdentitySource},
         load_shed::LoadShedLayer,
         policy::PolicyLayer,
+        rate::{CallerRateLayer, Limiter, ToolRateLayer},
         timeout::TimeoutLayer,
         validate::ValidateLayer,
     },
+    limit::SharedBuckets,
     limits::Limits,
     state::{Sealer, Store},
 };
@@ -48,6 +50,8 @@ pub(crate) struct Parts<S> {
     pub(crate) identity: IdentitySource,
     pub(crate) sealer: Sealer,
     pub(crate) store: Arc<dyn Store>,
+    /// Limits that hold for all replicas together.
+    pub(crate) shared_limits: Option<Arc<dyn SharedBuckets>>,
     /// The users' layers, if there are any.
     pub(crate) user: Option<UserLayers>,
 }
@@ -65,6 +69,7 @@ pub(crate) fn build<S: SecureService>(parts: Parts<S>) -> Inner {
         identity,
         sealer,
         store,
+        shared_limits,
         user,
     } = parts;
     let leaf = Dispatch::new(
@@ -78,7 +83,10 @@ pub(crate) fn build<S: SecureService>(parts: Parts<S>) -> Inner {
 
     // Policies ask before the flow layer does, and of lists as well.
     let book = Arc::new(TaintBook::default());
+    let limiter = Arc::new(Limiter::new(&limits, &registry, shared_limits));
     let checked = ServiceBuilder::new()
+        // Before it is known whether what is asked for exists: guessing costs as asking does.
+        .layer(CallerRateLayer::new(Arc::clone(&limiter)))
         .layer(AuthorizeLayer::new(
             Arc::clone(&registry),
             Arc::clone(&book),
@@ -86,6 +94,13 @@ pub(crate) fn build<S: SecureService>(parts: Parts<S>) -> Inner {
         .layer(ValidateLayer::new(
             Arc::clone(&registry),
             Arc::clone(&limits),
+            sealer.clone(),
+        ))
+        // Behind both: nobody learns from it that a tool is there, and nothing that is malformed
+        // uses it up. Before policies and persons, whose time it saves.
+        .layer(ToolRateLayer::new(
+            limiter,
+            Arc::clone(&registry),
             sealer.clone(),
         ))
         // Behind validation: a policy is asked about arguments that have their shape.

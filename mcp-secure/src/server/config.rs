@@ -336,6 +336,13 @@ macro_rules! limit_keys {
 limit_keys! {
     concurrency: Count,
     tool_concurrency: Count,
+    principal_concurrency: Count,
+    principal_per_minute: Count,
+    principal_burst: Count,
+    client_per_minute: Count,
+    client_burst: Count,
+    repeats_per_minute: Count,
+    limit_keys: Count,
     pending_approvals: Count,
     approval_timeout: Time,
     timeout: Time,

@@ -297,6 +297,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
             effective: resolved.manifest,
             manifest_digest,
             store: self.store.unwrap_or_else(assemble::store_of_this_process),
+            shared_limits: None,
             sealer,
         };
         let runtime = runtime(threads)?;
