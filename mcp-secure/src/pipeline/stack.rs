@@ -83,6 +83,12 @@ pub(crate) fn build<S: SecureService>(parts: Parts<S>) -> Inner {
 
     // Policies ask before the flow layer does, and of lists as well.
     let book = Arc::new(TaintBook::default());
+    let a_principal = match &identity {
+        // One caller may have all of it.
+        IdentitySource::Declared(_) => None,
+        #[cfg(feature = "http")]
+        IdentitySource::HttpParts => Some(limits.principal_concurrency.min(limits.concurrency)),
+    };
     let limiter = Arc::new(Limiter::new(&limits, &registry, shared_limits));
     let checked = ServiceBuilder::new()
         // Before it is known whether what is asked for exists: guessing costs as asking does.
@@ -109,7 +115,7 @@ pub(crate) fn build<S: SecureService>(parts: Parts<S>) -> Inner {
         .layer(FlowLayer::new(Arc::clone(&registry), book))
         .layer(ApproveLayer::new(Arc::clone(&registry), &limits, sealer))
         .layer(LoadShedLayer::new(limits.concurrency))
-        .layer(ConcurrencyLayer::new(Arc::clone(&registry)))
+        .layer(ConcurrencyLayer::new(Arc::clone(&registry), a_principal))
         .layer(CommitLayer::new(
             Arc::clone(&registry),
             Arc::clone(&audit),
