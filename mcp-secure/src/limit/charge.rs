@@ -97,6 +97,10 @@ pub(crate) trait SharedBuckets: Send + Sync + 'static {
 }
 
 /// What is done while the shared buckets do not answer.
+#[cfg_attr(
+    not(feature = "redis"),
+    allow(unreachable_pub, dead_code, reason = "nothing is shared without")
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnLoss {

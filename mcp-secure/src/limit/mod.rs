@@ -13,7 +13,9 @@ mod local;
 mod rate;
 mod table;
 
-pub(crate) use charge::{Charge, Denied, Measure, OnLoss, SharedBuckets, Whose};
+#[cfg_attr(not(feature = "redis"), allow(unreachable_pub, dead_code))]
+pub use charge::OnLoss;
+pub(crate) use charge::{Charge, Denied, Measure, SharedBuckets, Whose};
 pub(crate) use digest::digest;
 #[cfg(feature = "__bench")]
 pub use local::bench::BenchTable;
