@@ -80,12 +80,19 @@ impl Rate {
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/", self.count)?;
-        match self.period.as_millis() {
-            1000 => f.write_str("s")?,
-            60_000 => f.write_str("min")?,
-            3_600_000 => f.write_str("h")?,
-            86_400_000 => f.write_str("day")?,
-            ms => write!(f, "{ms}ms")?,
+        let ms = self.period.as_millis();
+        let units = [
+            (86_400_000, "day"),
+            (3_600_000, "h"),
+            (60_000, "min"),
+            (1000, "s"),
+            (1, "ms"),
+        ];
+        let unit = units.iter().find(|(of, _)| ms > 0 && ms % of == 0);
+        match unit.map(|(of, name)| (ms / of, name)) {
+            Some((1, name)) => f.write_str(name)?,
+            Some((many, name)) => write!(f, "{many}{name}")?,
+            None => write!(f, "{:?}", self.period)?,
         }
         if self.burst != self.count {
             write!(f, ", {} at once", self.burst)?;
@@ -105,6 +112,18 @@ mod tests {
             assert!(rate.step() * u64::from(count) >= 1_000_000_000, "{count}");
         }
         assert_eq!(Rate::new(10, Duration::from_secs(60)).step(), 6_000_000_000);
+    }
+
+    #[test]
+    fn it_is_shown_as_it_is_written() {
+        let shown = |seconds, burst| {
+            let rate = Rate::new(10, Duration::from_secs(seconds));
+            rate.burst(burst).to_string()
+        };
+        assert_eq!(shown(60, 10), "10/min");
+        assert_eq!(shown(7200, 3), "10/2h, 3 at once");
+        assert_eq!(shown(86_400, 10), "10/day");
+        assert_eq!(shown(90, 10), "10/90s");
     }
 
     #[test]

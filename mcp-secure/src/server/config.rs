@@ -177,6 +177,7 @@ impl Config {
         // What is lowered holds for what is measured by it.
         limits.timeout = limits.timeout.min(limits.max_timeout);
         limits.tool_concurrency = limits.tool_concurrency.min(limits.concurrency);
+        limits.principal_concurrency = limits.principal_concurrency.min(limits.concurrency);
         Ok(limits)
     }
 

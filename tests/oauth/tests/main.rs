@@ -12,6 +12,7 @@ mod exchange;
 mod flows;
 mod http;
 mod layer;
+mod limits;
 mod metadata;
 mod opaque;
 mod policies;
