@@ -230,6 +230,53 @@ fn a_flood_of_callers_makes_nobody_forgotten() {
     assert_limited(&echo(&client, "echo"), "1/min, 3 at once");
 }
 
+/// Asks for a write and answers as a person who agrees.
+fn write(client: &Client<'_>, name: &str) -> Value {
+    let arguments = json!({ "name": name, "text": "x" });
+    let asked = client.call("write", arguments.clone());
+    let Some(state) = asked["result"]["requestState"].as_str() else {
+        return asked;
+    };
+    let yes = json!({ "action": "accept", "content": { "approve": true } });
+    client.request(
+        "tools/call",
+        json!({
+            "name": "write",
+            "arguments": arguments,
+            "requestState": state,
+            "inputResponses": { "mcp-secure/approval": yes },
+        }),
+    )
+}
+
+#[test]
+fn a_call_that_a_person_agreed_to_costs_once() {
+    for way in [STDIO_2026, HTTP_2026] {
+        let server = limited(way, "");
+        let client = server.client(way);
+        for name in ["a.md", "b.md"] {
+            assert_eq!(text(&write(&client, name)), "written");
+        }
+        // Refused before anybody is asked: nobody's time is spent on it.
+        let refused = write(&client, "c.md");
+        assert_eq!(code(&refused), -31006, "{refused}");
+        assert!(server.file("c.md").is_none());
+    }
+}
+
+#[test]
+fn state_that_is_made_up_makes_no_call_cheaper() {
+    let server = limited(STDIO_2026, "");
+    let client = server.client(STDIO_2026);
+    let forged = |tool: &str| {
+        let params = json!({ "name": tool, "arguments": { "text": "x" }, "requestState": "AAAA" });
+        client.request("tools/call", params)
+    };
+    let refused = (0..6).map(|_| forged("daily"));
+    let limited = refused.filter(|answer| code_of(answer) == Some(-31006));
+    assert_eq!(limited.count(), 3);
+}
+
 fn code_of(answer: &Value) -> Option<i64> {
     answer["error"]["code"].as_i64()
 }
