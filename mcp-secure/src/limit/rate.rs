@@ -88,7 +88,9 @@ impl fmt::Display for Rate {
             (1000, "s"),
             (1, "ms"),
         ];
-        let unit = units.iter().find(|(of, _)| ms > 0 && ms % of == 0);
+        let unit = units
+            .iter()
+            .find(|(of, _)| ms > 0 && ms.is_multiple_of(*of));
         match unit.map(|(of, name)| (ms / of, name)) {
             Some((1, name)) => f.write_str(name)?,
             Some((many, name)) => write!(f, "{many}{name}")?,

@@ -137,14 +137,15 @@ fn told(error: BoxError, id: &str, asked: Asked) -> Result<McpReply, ErrorData> 
     }
     // Codes with data of the protocol's own keep it as it is.
     if error.data.is_none() {
-        let mut data = serde_json::json!({ "correlationId": id });
+        let mut data = JsonObject::new();
+        data.insert("correlationId".into(), id.into());
         if let Some(again) = refusal.again {
-            data["retryAfterMs"] = again.millis().into();
+            data.insert("retryAfterMs".into(), again.millis().into());
             if let Some(limit) = again.limit {
-                data["limit"] = limit.into();
+                data.insert("limit".into(), limit.into());
             }
         }
-        error.data = Some(data);
+        error.data = Some(data.into());
     }
     Err(error)
 }
