@@ -63,6 +63,7 @@ pub mod dangerous;
 pub mod definition;
 mod error;
 mod layer;
+mod limit;
 mod limits;
 pub mod manifest;
 mod output;
@@ -82,6 +83,10 @@ pub mod testing;
 
 pub use error::{Error, Result, ToolError, ToolResult};
 pub use layer::guard::{Hidden, Secret, TextPolicy};
+#[cfg(feature = "__bench")]
+#[doc(hidden)]
+pub use limit::BenchTable;
+pub use limit::Rate;
 pub use limits::Limits;
 pub use mcp_secure_macros::{args, capability, output, secure_server};
 pub use output::{
@@ -101,6 +106,7 @@ pub mod __private {
 
     pub use futures::future::BoxFuture;
 
+    pub use crate::Rate;
     #[cfg(feature = "exec")]
     pub use crate::capability::exec::{ExecGrant, Program};
     #[cfg(feature = "net")]
@@ -116,8 +122,8 @@ pub mod __private {
             fs::{FsGrant, FsRoot},
         },
         definition::{
-            About, Access, Completion, Definition, Hints, Policy, Prompt, Resource, SecureInit,
-            SecureService, Target, TextException, Tool,
+            About, Access, Completion, Definition, Hints, Policy, Prompt, Rates, Resource,
+            SecureInit, SecureService, Target, TextException, Tool,
         },
         error::{ToolError, ToolResult},
         output::{

@@ -71,6 +71,11 @@ fn main() -> mcp_secure::Result<()> {
         max_message: 16 << 20,
         max_output: 16 << 20,
         page_size: 2000,
+        // One caller that asks as fast as it can is what is measured.
+        principal_per_minute: 1 << 30,
+        principal_burst: 1 << 30,
+        principal_concurrency: 1 << 16,
+        repeats_per_minute: 1 << 30,
         ..Limits::default()
     };
     let me = Principal::local_user().scopes(["bench:call"]);

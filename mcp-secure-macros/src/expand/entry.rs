@@ -6,8 +6,8 @@ use syn::spanned::Spanned;
 
 use super::{call, facts, here, optional, optional_text};
 use crate::model::{
-    Access, Argument, Exception, Exceptions, Function, Hint, Hints, Kind, Param, Policy, Target,
-    Text,
+    Access, Argument, Exception, Exceptions, Function, Hint, Hints, Kind, Param, Policy, Rates,
+    Target, Text,
 };
 
 /// `Tool { … }`, `Prompt { … }` and so on.
@@ -119,6 +119,7 @@ fn policy(p: &TokenStream, policy: &Policy) -> TokenStream {
     let hidden = policy.hidden;
     let unapproved = optional_text(policy.unapproved.as_ref().map(|reason| &reason.why));
     let allow_flow = optional_text(policy.allow_flow.as_ref().map(|reason| &reason.why));
+    let rates = rates(p, &policy.rates);
     quote!(#p::Policy {
         access: #access,
         timeout: #timeout,
@@ -127,6 +128,24 @@ fn policy(p: &TokenStream, policy: &Policy) -> TokenStream {
         hidden: #hidden,
         unapproved: #unapproved,
         allow_flow: #allow_flow,
+        rates: #rates,
+    })
+}
+
+fn rates(p: &TokenStream, rates: &Rates) -> TokenStream {
+    let rate = optional(rates.rate.as_ref().map(|rate| {
+        let millis = u64::try_from(rate.period.as_millis()).unwrap_or(u64::MAX);
+        let (count, burst) = (rate.count, rate.burst);
+        quote!(#p::Rate::new(#count, #p::Duration::from_millis(#millis)).burst(#burst))
+    }));
+    let (cost, repeat) = (optional(rates.cost), optional(rates.repeat));
+    let (quota, output_quota) = (optional(rates.quota), optional(rates.output_quota));
+    quote!(#p::Rates {
+        rate: #rate,
+        cost: #cost,
+        quota: #quota,
+        output_quota: #output_quota,
+        repeat: #repeat,
     })
 }
 

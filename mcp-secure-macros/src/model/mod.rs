@@ -103,6 +103,27 @@ pub(crate) struct Policy {
     pub(crate) max_output: Option<u64>,
     pub(crate) unapproved: Option<Reason>,
     pub(crate) allow_flow: Option<Reason>,
+    pub(crate) rates: Rates,
+}
+
+/// How often one caller may use a tool.
+#[derive(Default)]
+pub(crate) struct Rates {
+    pub(crate) rate: Option<Rate>,
+    pub(crate) cost: Option<u32>,
+    /// Calls in a day.
+    pub(crate) quota: Option<u64>,
+    /// Bytes in a day.
+    pub(crate) output_quota: Option<u64>,
+    /// The same call again; zero for any number.
+    pub(crate) repeat: Option<u32>,
+}
+
+/// So many in a time, and so many at once.
+pub(crate) struct Rate {
+    pub(crate) count: u32,
+    pub(crate) period: std::time::Duration,
+    pub(crate) burst: u32,
 }
 
 pub(crate) enum Access {

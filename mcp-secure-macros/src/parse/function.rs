@@ -5,11 +5,13 @@ use syn::{Attribute, Expr, ExprLit, ImplItemFn, Lit};
 use super::{
     docs, exceptions, literal, literals,
     options::{Given, Options},
-    param,
+    param, rates,
 };
 use crate::{
     errors::Errors,
-    model::{Access, Exceptions, Function, Hint, Hints, Kind, Policy, Reason, Target, Text, unraw},
+    model::{
+        Access, Exceptions, Function, Hint, Hints, Kind, Policy, Rates, Reason, Target, Text, unraw,
+    },
 };
 
 /// Reads one function and takes our attributes off. `None` if it has none of them.
@@ -49,6 +51,8 @@ pub(crate) fn function(item: &mut ImplItemFn) -> Option<Function> {
     let kind = match unraw_path(mark).as_str() {
         "tool" => {
             known.extend(HINTS);
+            known.extend(rates::RATES);
+            policy.rates = rates::rates(&mut options, &mut errors);
             Kind::Tool(hints(&mut options, &mut errors))
         }
         "prompt" => Kind::Prompt,
@@ -185,6 +189,8 @@ fn access(options: &mut Options, errors: &mut Errors) -> Policy {
         }),
         unapproved: reason("unapproved", options, errors),
         allow_flow: reason("allow_flow", options, errors),
+        // Of tools, and read with them.
+        rates: Rates::default(),
     }
 }
 

@@ -27,11 +27,43 @@ pub(crate) fn size(text: &str) -> Option<u64> {
     number.checked_mul(factor).filter(|bytes| *bytes > 0)
 }
 
+/// `10/min`, `5/s`, `100/h` or `1000/day`: how many, and in which time.
+pub(crate) fn rate(text: &str) -> Option<(u32, Duration)> {
+    let (count, unit) = text.split_once('/')?;
+    let seconds = match unit {
+        "s" => 1,
+        "min" => 60,
+        "h" => 3600,
+        "day" => DAY,
+        _ => return None,
+    };
+    let count = whole(count).and_then(|count| u32::try_from(count).ok())?;
+    Some((count, Duration::from_secs(seconds)))
+}
+
+/// `1000/day`.
+pub(crate) fn daily(text: &str) -> Option<u64> {
+    whole(text.strip_suffix("/day")?)
+}
+
+/// `50 MiB/day`, in bytes.
+pub(crate) fn daily_size(text: &str) -> Option<u64> {
+    size(text.strip_suffix("/day")?)
+}
+
+fn whole(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let number = digits.then(|| text.parse().ok()).flatten();
+    number.filter(|number| *number > 0)
+}
+
 fn split(text: &str) -> Option<(u64, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at_checked(end)?;
     Some((number.parse().ok()?, unit.strip_prefix(' ').unwrap_or(unit)))
 }
+
+const DAY: u64 = 24 * 3600;
 
 #[cfg(test)]
 mod tests {
@@ -54,6 +86,32 @@ mod tests {
             "1.5s",
         ] {
             assert_eq!(duration(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn rates_name_a_number_and_a_time() {
+        assert_eq!(rate("10/min"), Some((10, Duration::from_secs(60))));
+        assert_eq!(rate("1/s"), Some((1, Duration::from_secs(1))));
+        assert_eq!(daily("1000/day"), Some(1000));
+        assert_eq!(daily_size("50 MiB/day"), Some(50 << 20));
+        for bad in [
+            "",
+            "10",
+            "/min",
+            "0/min",
+            "-1/s",
+            "+1/s",
+            "10/week",
+            "10 / min",
+            "10/min ",
+            "1.5/s",
+            "4294967296/s",
+        ] {
+            assert_eq!(rate(bad), None, "{bad}");
+        }
+        for bad in ["10/min", "0/day", "/day", "10"] {
+            assert_eq!((daily(bad), daily_size(bad)), (None, None), "{bad}");
         }
     }
 

@@ -9,6 +9,7 @@ pub(crate) mod literal;
 mod literals;
 pub(crate) mod options;
 mod param;
+mod rates;
 pub(crate) mod server;
 
 pub(crate) use docs::docs;

@@ -287,13 +287,6 @@ impl Options {
                 );
                 continue;
             }
-            if entry.key == "rate" {
-                errors.at(
-                    entry.key.span(),
-                    "rate limits are not available in this version: remove `rate`",
-                );
-                continue;
-            }
             errors.at(
                 entry.key.span(),
                 format_args!(

@@ -205,6 +205,24 @@ pub struct Policy {
     pub unapproved: Option<&'static str>,
     /// Why private data may meet an open sink here.
     pub allow_flow: Option<&'static str>,
+    /// How often one caller may use it; of tools.
+    pub rates: Rates,
+}
+
+/// How often one caller may use a tool, beyond what the server says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rates {
+    /// How often.
+    pub rate: Option<crate::Rate>,
+    /// Of what the caller may ask of the server, how much one call takes: one, unless it says
+    /// more.
+    pub cost: Option<u32>,
+    /// Calls in one day of UTC.
+    pub quota: Option<u64>,
+    /// Bytes of its answers in one day of UTC.
+    pub output_quota: Option<u64>,
+    /// How often the same arguments may come again in the server's window. Zero is any number.
+    pub repeat: Option<u32>,
 }
 
 impl Policy {
@@ -227,6 +245,13 @@ impl Policy {
             hidden: false,
             unapproved: None,
             allow_flow: None,
+            rates: Rates {
+                rate: None,
+                cost: None,
+                quota: None,
+                output_quota: None,
+                repeat: None,
+            },
         }
     }
 }

@@ -14,6 +14,7 @@ pub(crate) mod guard;
 pub(crate) mod identity;
 pub(crate) mod load_shed;
 pub(crate) mod policy;
+pub(crate) mod rate;
 pub(crate) mod timeout;
 pub(crate) mod validate;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     Access, Allowance, Annotations, Approval, Argument, BoundGrant, CallLimits, Capability,
     CompletionRow, Effective, EffectiveGrant, Effects, Entry, Exception, FORMAT, HandleRow,
-    Manifest, Server, ServerLimits, Source, Text, canonical::digest_of,
+    Manifest, RateRow, Server, ServerLimits, Source, Text, canonical::digest_of,
 };
 use crate::{
     Limits,
@@ -233,6 +233,13 @@ impl ServerLimits {
         let Limits {
             concurrency,
             tool_concurrency,
+            principal_concurrency,
+            principal_per_minute,
+            principal_burst,
+            client_per_minute,
+            client_burst,
+            repeats_per_minute,
+            limit_keys,
             pending_approvals,
             approval_timeout,
             timeout,
@@ -245,6 +252,13 @@ impl ServerLimits {
         Self {
             concurrency: number(concurrency),
             tool_concurrency: number(tool_concurrency),
+            principal_concurrency: number(principal_concurrency),
+            principal_per_minute: number(principal_per_minute),
+            principal_burst: number(principal_burst),
+            client_per_minute: number(client_per_minute),
+            client_burst: number(client_burst),
+            repeats_per_minute: number(repeats_per_minute),
+            limit_keys: number(limit_keys),
             pending_approvals: number(pending_approvals),
             approval_timeout_ms: millis(approval_timeout),
             timeout_ms: millis(timeout),
@@ -342,6 +356,15 @@ impl CallLimits {
             timeout_ms: policy.timeout.map_or(server.timeout_ms, millis),
             concurrency: Some(policy.concurrency.map_or(server.tool_concurrency, number)),
             max_output: policy.max_output.map_or(server.max_output, number),
+            rate: policy.rates.rate.map(|rate| RateRow {
+                count: rate.count().into(),
+                period_ms: millis(rate.period()),
+                burst: rate.most_at_once().into(),
+            }),
+            cost: policy.rates.cost.map(u64::from),
+            quota: policy.rates.quota,
+            output_quota: policy.rates.output_quota,
+            repeat: policy.rates.repeat.map(u64::from),
             stated: stated
                 .into_iter()
                 .filter(|(_, is)| *is)
@@ -358,6 +381,11 @@ impl CallLimits {
             timeout_ms: server.timeout_ms,
             concurrency: None,
             max_output: server.max_output,
+            rate: None,
+            cost: None,
+            quota: None,
+            output_quota: None,
+            repeat: None,
             stated: Vec::new(),
         }
     }

@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, fmt};
 use mcp_secure_text::{Policy, sanitize};
 
 use super::{
-    Access, Approval, Capability, Effects, Entry, Exception, HandleRow, Manifest, ServerLimits,
-    Source, expiry::day,
+    Access, Approval, CallLimits, Capability, Effects, Entry, Exception, HandleRow, Manifest,
+    RateRow, ServerLimits, Source, expiry::day,
 };
 
 /// One row that is not as it was.
@@ -151,6 +151,13 @@ impl Changes {
         let ServerLimits {
             concurrency,
             tool_concurrency,
+            principal_concurrency,
+            principal_per_minute,
+            principal_burst,
+            client_per_minute,
+            client_burst,
+            repeats_per_minute,
+            limit_keys,
             pending_approvals,
             approval_timeout_ms,
             timeout_ms,
@@ -163,6 +170,29 @@ impl Changes {
         for (name, was, is) in [
             ("concurrency", was.concurrency, concurrency),
             ("tool_concurrency", was.tool_concurrency, tool_concurrency),
+            (
+                "principal_concurrency",
+                was.principal_concurrency,
+                principal_concurrency,
+            ),
+            (
+                "principal_per_minute",
+                was.principal_per_minute,
+                principal_per_minute,
+            ),
+            ("principal_burst", was.principal_burst, principal_burst),
+            (
+                "client_per_minute",
+                was.client_per_minute,
+                client_per_minute,
+            ),
+            ("client_burst", was.client_burst, client_burst),
+            (
+                "repeats_per_minute",
+                was.repeats_per_minute,
+                repeats_per_minute,
+            ),
+            ("limit_keys", was.limit_keys, limit_keys),
             (
                 "pending_approvals",
                 was.pending_approvals,
@@ -328,6 +358,7 @@ impl Changes {
         );
         let permits = |entry: &Entry| entry.limits.concurrency.unwrap_or(u64::MAX);
         self.number(row, "concurrency", permits(was), permits(is));
+        self.rates(row, &was.limits, &is.limits);
         self.effects(row, was.effects, is.effects);
         self.handles(row, &was.handles, &is.handles);
         self.approval(row, was, is);
@@ -342,6 +373,69 @@ impl Changes {
                 Direction::Neutral
             };
             self.push(direction, row, "the annotations changed");
+        }
+    }
+
+    /// What is gone admits any number.
+    fn rates(&mut self, row: &str, was: &CallLimits, is: &CallLimits) {
+        if was.rate != is.rate {
+            let per_ms = |rate: &RateRow| (u128::from(rate.count), u128::from(rate.period_ms));
+            let is_narrower = match (&was.rate, &is.rate) {
+                (None, Some(_)) => true,
+                (_, None) => false,
+                (Some(was), Some(is)) => {
+                    let ((a, b), (c, d)) = (per_ms(was), per_ms(is));
+                    c * b <= a * d && is.burst <= was.burst
+                }
+            };
+            let name = |rate: &Option<RateRow>| match rate {
+                Some(rate) => rate.to_string(),
+                None => "none".to_owned(),
+            };
+            let direction = if is_narrower {
+                Direction::Narrower
+            } else {
+                Direction::Wider
+            };
+            let what = format!("rate is {}, was {}", name(&is.rate), name(&was.rate));
+            self.push(direction, row, what);
+        }
+        // A call that takes more is the narrower one.
+        let cost = |limits: &CallLimits| u64::MAX - limits.cost.unwrap_or(1).max(1);
+        if cost(was) != cost(is) {
+            let direction = if cost(is) > cost(was) {
+                Direction::Wider
+            } else {
+                Direction::Narrower
+            };
+            let shown = |limits: &CallLimits| limits.cost.unwrap_or(1).max(1);
+            let what = format!("cost is {}, was {}", shown(is), shown(was));
+            self.push(direction, row, what);
+        }
+        // Zero is any number; where a tool says nothing, the server's holds, which is less.
+        let repeats = |repeat: Option<u64>| match repeat {
+            None => Some(u64::MAX - 1),
+            Some(0) => None,
+            some => some,
+        };
+        for (name, was, is) in [
+            ("quota", was.quota, is.quota),
+            ("output_quota", was.output_quota, is.output_quota),
+            ("repeat", repeats(was.repeat), repeats(is.repeat)),
+        ] {
+            let most = |limit: Option<u64>| limit.unwrap_or(u64::MAX);
+            let shown = |limit: Option<u64>| match limit {
+                None => "none".to_owned(),
+                Some(most) if most == u64::MAX - 1 => "the server's".to_owned(),
+                Some(most) => most.to_string(),
+            };
+            let direction = match most(is).cmp(&most(was)) {
+                std::cmp::Ordering::Equal => continue,
+                std::cmp::Ordering::Greater => Direction::Wider,
+                std::cmp::Ordering::Less => Direction::Narrower,
+            };
+            let what = format!("{name} is {}, was {}", shown(is), shown(was));
+            self.push(direction, row, what);
         }
     }
 
@@ -565,6 +659,15 @@ impl Changes {
                 self.push(Direction::Narrower, &gone.label(), "gone");
             }
         }
+    }
+}
+
+impl fmt::Display for RateRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let small = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        let period = std::time::Duration::from_millis(self.period_ms);
+        let rate = crate::Rate::new(small(self.count), period).burst(small(self.burst));
+        rate.fmt(f)
     }
 }
 

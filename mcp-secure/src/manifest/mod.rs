@@ -118,6 +118,13 @@ pub struct Text {
 pub struct ServerLimits {
     pub concurrency: u64,
     pub tool_concurrency: u64,
+    pub principal_concurrency: u64,
+    pub principal_per_minute: u64,
+    pub principal_burst: u64,
+    pub client_per_minute: u64,
+    pub client_burst: u64,
+    pub repeats_per_minute: u64,
+    pub limit_keys: u64,
     pub pending_approvals: u64,
     pub approval_timeout_ms: u64,
     pub timeout_ms: u64,
@@ -250,10 +257,38 @@ pub struct CallLimits {
     pub concurrency: Option<u64>,
     /// The largest answer in bytes.
     pub max_output: u64,
+    /// How often one caller may call it, beyond the server's rate: `10/min, 5 at once`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<RateRow>,
+    /// How much of a caller's rate one call takes, where it is more than one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<u64>,
+    /// Calls of one caller in a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<u64>,
+    /// Bytes of answers to one caller in a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_quota: Option<u64>,
+    /// How often the same call may come again, where the tool says so; zero is any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<u64>,
     /// Which of these the author stated: `timeout`, `concurrency`, `max_output`. The others
     /// are the server's defaults and follow when the operator lowers them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stated: Vec<String>,
+}
+
+/// So many in a time, and so many at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct RateRow {
+    /// How many in one period.
+    pub count: u64,
+    /// The period in milliseconds.
+    pub period_ms: u64,
+    /// How many at once after a pause.
+    pub burst: u64,
 }
 
 /// What handles can do, all together.

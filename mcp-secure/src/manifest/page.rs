@@ -74,6 +74,20 @@ impl Manifest {
             ),
         );
         page.field(
+            "rates",
+            &format!(
+                "a caller {} a minute, {} at once, {} running; a client {} a minute, {} at once; \
+                 the same call {} times a minute; {} keys",
+                limits.principal_per_minute,
+                limits.principal_burst,
+                limits.principal_concurrency,
+                limits.client_per_minute,
+                limits.client_burst,
+                limits.repeats_per_minute,
+                limits.limit_keys,
+            ),
+        );
+        page.field(
             "approvals",
             &format!(
                 "{} may wait at once, {} each",
@@ -342,6 +356,25 @@ fn call_limits(limits: &CallLimits) -> String {
         size(limits.max_output),
         own("max_output")
     );
+    if let Some(rate) = &limits.rate {
+        let _ = write!(out, "; a caller {rate}");
+    }
+    if let Some(cost) = limits.cost {
+        let _ = write!(out, "; a call takes {cost} of the server's rate");
+    }
+    if let Some(quota) = limits.quota {
+        let _ = write!(out, "; {quota} calls a day");
+    }
+    if let Some(bytes) = limits.output_quota {
+        let _ = write!(out, "; {} a day", size(bytes));
+    }
+    match limits.repeat {
+        Some(0) => out.push_str("; the same call any number of times"),
+        Some(times) => {
+            let _ = write!(out, "; the same call {times} times");
+        }
+        None => {}
+    }
     out
 }
 

@@ -493,6 +493,75 @@ fn an_annotation_that_only_the_author_changed_is_wider() {
 }
 
 #[test]
+fn a_rate_that_admits_more_or_is_gone_is_wider() {
+    use crate::definition::Rates;
+
+    let with = |rates: Rates| {
+        let mut definition = definition();
+        definition.tools[0].about.policy.rates = rates;
+        compiled(&definition)
+    };
+    let rate = |count, seconds, burst| Rates {
+        rate: Some(crate::Rate::new(count, Duration::from_secs(seconds)).burst(burst)),
+        ..Rates::default()
+    };
+    let lines = |was: Rates, is: Rates| -> Vec<String> {
+        let changes = with(is).diff(&with(was));
+        changes.iter().map(ToString::to_string).collect()
+    };
+    let tool = "tool `write_note`:";
+    for (was, is, line) in [
+        (
+            Rates::default(),
+            rate(10, 60, 10),
+            "narrower  {tool} rate is 10/min, was none",
+        ),
+        (
+            rate(10, 60, 10),
+            Rates::default(),
+            "wider     {tool} rate is none, was 10/min",
+        ),
+        (
+            rate(10, 60, 10),
+            rate(11, 60, 10),
+            "wider     {tool} rate is 11/min, 10 at once, was 10/min",
+        ),
+        // A tenth of the time, a tenth of the calls, and no more at once.
+        (
+            rate(60, 60, 1),
+            rate(1, 1, 1),
+            "narrower  {tool} rate is 1/s, was 60/min, 1 at once",
+        ),
+        (
+            rate(60, 60, 1),
+            rate(1, 3600, 2),
+            "wider     {tool} rate is 1/h, 2 at once, was 60/min, 1 at once",
+        ),
+    ] {
+        assert_eq!(lines(was, is), [line.replace("{tool}", tool)]);
+    }
+    let quota = |quota, repeat, cost| Rates {
+        quota: Some(quota),
+        repeat,
+        cost: Some(cost),
+        ..Rates::default()
+    };
+    assert_eq!(
+        lines(quota(5, Some(3), 4), quota(6, Some(0), 2)),
+        [
+            "cost is 2, was 4",
+            "quota is 6, was 5",
+            "repeat is none, was 3"
+        ]
+        .map(|what| format!("wider     {tool} {what}"))
+    );
+    assert_eq!(
+        lines(quota(5, None, 1), quota(5, Some(1000), 1)),
+        [format!("narrower  {tool} repeat is 1000, was the server's")]
+    );
+}
+
+#[test]
 fn the_servers_limits_transports_and_capabilities_are_compared() {
     let definition = definition();
     let locked = compiled(&definition);

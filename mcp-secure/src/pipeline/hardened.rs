@@ -69,10 +69,19 @@ impl Hardened {
         let journey = Arc::new(Journey::new(op.method(), taint));
         let id = journey.id;
         let asked = Asked::new(&op);
+        // The HTTP ring says it in a header, where the answer is the whole response.
+        #[cfg(feature = "http")]
+        let waiting = super::RetryAfter::of(&context).cloned();
         let request = McpRequest::new(op, context, journey, Arc::clone(&self.connection));
         match (*self.stack).clone().oneshot(request).await {
             Ok(reply) => Ok(reply),
-            Err(error) => told(error, id.as_str(), asked),
+            Err(error) => {
+                #[cfg(feature = "http")]
+                if let (Some(waiting), Some(refusal)) = (waiting, error.downcast_ref::<Refusal>()) {
+                    waiting.set(refusal);
+                }
+                told(error, id.as_str(), asked)
+            }
         }
     }
 }
@@ -129,7 +138,15 @@ fn told(error: BoxError, id: &str, asked: Asked) -> Result<McpReply, ErrorData> 
     }
     // Codes with data of the protocol's own keep it as it is.
     if error.data.is_none() {
-        error.data = Some(serde_json::json!({ "correlationId": id }));
+        let mut data = JsonObject::new();
+        data.insert("correlationId".into(), id.into());
+        if let Some(again) = refusal.again {
+            data.insert("retryAfterMs".into(), again.millis().into());
+            if let Some(limit) = again.limit {
+                data.insert("limit".into(), limit.into());
+            }
+        }
+        error.data = Some(data.into());
     }
     Err(error)
 }

@@ -34,6 +34,10 @@ pub(crate) struct Journey {
     pub(crate) policies: OnceLock<Vec<String>>,
     pub(crate) committed: AtomicBool,
     pub(crate) bytes_out: AtomicU64,
+    /// What replicas share has counted it.
+    pub(crate) is_counted: AtomicBool,
+    /// The shared limits did not answer, and this replica's part of them held.
+    pub(crate) limited_locally: AtomicBool,
     pub(crate) taint: Taint,
     /// What its handles did.
     pub(crate) trail: Trail,
@@ -99,6 +103,8 @@ impl Journey {
             policies: OnceLock::new(),
             committed: AtomicBool::new(false),
             bytes_out: AtomicU64::new(0),
+            is_counted: AtomicBool::new(false),
+            limited_locally: AtomicBool::new(false),
             taint,
             trail: Trail::default(),
             text: Mutex::default(),

@@ -14,6 +14,8 @@ mod op;
 mod refusal;
 mod registry;
 mod request;
+#[cfg(feature = "http")]
+mod retry_after;
 pub(crate) mod stack;
 mod taint;
 
@@ -29,6 +31,8 @@ pub(crate) use refusal::{Shape, Verdict, code};
 pub(crate) use registry::{Decision, Registry, ResourceKind, annotations, decide};
 pub use request::McpRequest;
 pub(crate) use request::{Checked, CheckedOp, LeavingCancels, Rounds};
+#[cfg(feature = "http")]
+pub(crate) use retry_after::RetryAfter;
 pub use stack::Inner;
 pub use taint::Taint;
 

@@ -1,6 +1,6 @@
 //! Why a request was not answered as asked: once for the caller, once for the log.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use rmcp::model::{ErrorCode, ErrorData, MetaObject};
 
@@ -16,6 +16,30 @@ pub struct Refusal {
     pub(crate) shape: Shape,
     /// What was found in its words, for a tool result.
     pub(crate) note: Option<Box<MetaObject>>,
+    /// When it is worth asking again, where it is.
+    pub(crate) again: Option<Again>,
+}
+
+/// When it is worth asking again, and what it was that was used up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Again {
+    pub(crate) after: Duration,
+    /// `10/min`
+    pub(crate) limit: Option<String>,
+}
+
+impl Again {
+    /// For a caller, who may come back a little too late but not too early.
+    pub(crate) fn millis(&self) -> u64 {
+        let millis = self.after.as_nanos().div_ceil(1_000_000);
+        u64::try_from(millis).unwrap_or(u64::MAX).max(1)
+    }
+
+    /// For `Retry-After` (RFC 9110 section 10.2.3).
+    #[cfg(feature = "http")]
+    pub(crate) fn seconds(&self) -> u64 {
+        self.millis().div_ceil(1000)
+    }
 }
 
 /// How it ended, for the log.
@@ -69,6 +93,8 @@ pub(crate) mod code {
     pub(crate) const NOT_APPROVED: ErrorCode = ErrorCode(-31_004);
     /// The access token lacks a scope that its authorization server may give.
     pub(crate) const INSUFFICIENT_SCOPE: ErrorCode = ErrorCode(-31_005);
+    /// The caller has asked too often; when it may again is in the data.
+    pub(crate) const RATE_LIMITED: ErrorCode = ErrorCode(-31_006);
 }
 
 impl Refusal {
@@ -107,6 +133,7 @@ impl Refusal {
             reason: reason.into(),
             shape: Shape::Protocol,
             note: None,
+            again: None,
         }
     }
 
@@ -118,11 +145,18 @@ impl Refusal {
             reason: reason.into(),
             shape: Shape::Protocol,
             note: None,
+            again: None,
         }
     }
 
     pub(crate) fn verdict(mut self, verdict: Verdict) -> Self {
         self.verdict = verdict;
+        self
+    }
+
+    /// Worth asking again after this time.
+    pub(crate) fn again_after(mut self, after: Duration, limit: Option<String>) -> Self {
+        self.again = Some(Again { after, limit });
         self
     }
 

@@ -23,9 +23,11 @@ use crate::{
         identity::{IdentityLayer, IdentitySource},
         load_shed::LoadShedLayer,
         policy::PolicyLayer,
+        rate::{CallerRateLayer, Limiter, ToolRateLayer},
         timeout::TimeoutLayer,
         validate::ValidateLayer,
     },
+    limit::SharedBuckets,
     limits::Limits,
     state::{Sealer, Store},
 };
@@ -48,6 +50,8 @@ pub(crate) struct Parts<S> {
     pub(crate) identity: IdentitySource,
     pub(crate) sealer: Sealer,
     pub(crate) store: Arc<dyn Store>,
+    /// Limits that hold for all replicas together.
+    pub(crate) shared_limits: Option<Arc<dyn SharedBuckets>>,
     /// The users' layers, if there are any.
     pub(crate) user: Option<UserLayers>,
 }
@@ -65,6 +69,7 @@ pub(crate) fn build<S: SecureService>(parts: Parts<S>) -> Inner {
         identity,
         sealer,
         store,
+        shared_limits,
         user,
     } = parts;
     let leaf = Dispatch::new(
@@ -78,7 +83,16 @@ pub(crate) fn build<S: SecureService>(parts: Parts<S>) -> Inner {
 
     // Policies ask before the flow layer does, and of lists as well.
     let book = Arc::new(TaintBook::default());
+    let a_principal = match &identity {
+        // One caller may have all of it.
+        IdentitySource::Declared(_) => None,
+        #[cfg(feature = "http")]
+        IdentitySource::HttpParts => Some(limits.principal_concurrency.min(limits.concurrency)),
+    };
+    let limiter = Arc::new(Limiter::new(&limits, &registry, shared_limits));
     let checked = ServiceBuilder::new()
+        // Before it is known whether what is asked for exists: guessing costs as asking does.
+        .layer(CallerRateLayer::new(Arc::clone(&limiter)))
         .layer(AuthorizeLayer::new(
             Arc::clone(&registry),
             Arc::clone(&book),
@@ -88,13 +102,20 @@ pub(crate) fn build<S: SecureService>(parts: Parts<S>) -> Inner {
             Arc::clone(&limits),
             sealer.clone(),
         ))
+        // Behind both: nobody learns from it that a tool is there, and nothing that is malformed
+        // uses it up. Before policies and persons, whose time it saves.
+        .layer(ToolRateLayer::new(
+            limiter,
+            Arc::clone(&registry),
+            sealer.clone(),
+        ))
         // Behind validation: a policy is asked about arguments that have their shape.
         .layer(PolicyLayer::new(Arc::clone(&registry)))
         // Before approval, which is what it may demand; after the checks, which are cheaper.
         .layer(FlowLayer::new(Arc::clone(&registry), book))
         .layer(ApproveLayer::new(Arc::clone(&registry), &limits, sealer))
         .layer(LoadShedLayer::new(limits.concurrency))
-        .layer(ConcurrencyLayer::new(Arc::clone(&registry)))
+        .layer(ConcurrencyLayer::new(Arc::clone(&registry), a_principal))
         .layer(CommitLayer::new(
             Arc::clone(&registry),
             Arc::clone(&audit),

@@ -12,6 +12,7 @@ use crate::{
     capability::{Binding, Facts, Grant, Grants, LeaseGuard, Opening, Rights},
     definition::{Definition, SecureService},
     layer::identity::IdentitySource,
+    limit::SharedBuckets,
     manifest::Manifest,
     pipeline::{
         Handlers, Hardened, Registry,
@@ -55,6 +56,8 @@ pub(crate) struct Plan<S> {
     pub(crate) manifest_digest: String,
     /// Started, if it needs to be.
     pub(crate) store: Arc<dyn Store>,
+    /// Started, if there are any.
+    pub(crate) shared_limits: Option<Arc<dyn SharedBuckets>>,
     pub(crate) sealer: Sealer,
 }
 
@@ -96,6 +99,7 @@ impl<S: SecureService> Plan<S> {
             identity: self.identity,
             sealer: sealer.clone(),
             store: self.store,
+            shared_limits: self.shared_limits,
             // The first declared is the outermost, so the last one goes on first.
             user: (!layers.is_empty()).then(|| -> UserLayers {
                 Box::new(move |inner| {
@@ -277,6 +281,7 @@ pub(crate) fn plan_for_tests<S: SecureService>(
         manifest_digest: compiled.digest(),
         effective: compiled,
         store: store_of_this_process(),
+        shared_limits: None,
         sealer: Sealer::random()?,
     })
 }

@@ -187,6 +187,7 @@ impl Config {
         // What is lowered holds for what is measured by it.
         limits.timeout = limits.timeout.min(limits.max_timeout);
         limits.tool_concurrency = limits.tool_concurrency.min(limits.concurrency);
+        limits.principal_concurrency = limits.principal_concurrency.min(limits.concurrency);
         Ok(limits)
     }
 
@@ -351,6 +352,13 @@ macro_rules! limit_keys {
 limit_keys! {
     concurrency: Count,
     tool_concurrency: Count,
+    principal_concurrency: Count,
+    principal_per_minute: Count,
+    principal_burst: Count,
+    client_per_minute: Count,
+    client_burst: Count,
+    repeats_per_minute: Count,
+    limit_keys: Count,
     pending_approvals: Count,
     approval_timeout: Time,
     timeout: Time,

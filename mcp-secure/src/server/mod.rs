@@ -130,6 +130,8 @@ pub struct SecureServer<S, T = NoTransport> {
     pub(crate) audit: Option<PathBuf>,
     pub(crate) store: Option<Arc<dyn Store>>,
     pub(crate) sealing_key: Option<SealingKey>,
+    #[cfg(feature = "redis")]
+    pub(crate) shared_limits: Option<Arc<crate::state::RedisLimits>>,
     #[cfg(feature = "sandbox")]
     pub(crate) sandbox: Sandbox,
     state: PhantomData<fn() -> T>,
@@ -188,6 +190,8 @@ impl<S: SecureService> SecureServer<S, NoTransport> {
             audit: None,
             store: None,
             sealing_key: None,
+            #[cfg(feature = "redis")]
+            shared_limits: None,
             #[cfg(feature = "sandbox")]
             sandbox: Sandbox::new(),
             state: PhantomData,
@@ -248,6 +252,14 @@ impl<S: SecureService, T> SecureServer<S, T> {
     #[must_use]
     pub fn sealing_key(mut self, key: SealingKey) -> Self {
         self.sealing_key = Some(key);
+        self
+    }
+
+    /// Callers and tools are limited for all replicas together, not for each of them.
+    #[cfg(feature = "redis")]
+    #[must_use]
+    pub fn shared_limits(mut self, limits: crate::state::RedisLimits) -> Self {
+        self.shared_limits = Some(Arc::new(limits));
         self
     }
 
@@ -314,6 +326,8 @@ impl<S: SecureService, T> SecureServer<S, T> {
             audit: self.audit,
             store: self.store,
             sealing_key: self.sealing_key,
+            #[cfg(feature = "redis")]
+            shared_limits: self.shared_limits,
             #[cfg(feature = "sandbox")]
             sandbox: self.sandbox,
             state: PhantomData,

@@ -4,6 +4,9 @@
 use std::io::Write as _;
 use std::{ffi::OsString, time::SystemTime};
 
+#[cfg(feature = "redis")]
+use std::sync::Arc;
+
 use super::{
     Ready, SecureServer,
     assemble::{self, Plan, check_grants},
@@ -24,6 +27,8 @@ use crate::{
     server::{config::AuditTarget, engines::Engines},
     state::{SealingKey, Starting, Store},
 };
+#[cfg(feature = "redis")]
+use crate::{limit::SharedBuckets, state::RedisLimits};
 
 impl<S: SecureService> SecureServer<S, Ready> {
     /// Does what the command line says: serves, or checks, or prints the manifest or a
@@ -183,6 +188,10 @@ impl<S: SecureService> SecureServer<S, Ready> {
         if let Some(store) = &self.store {
             store.start(&mut Starting::of(&mut opening))?;
         }
+        #[cfg(feature = "redis")]
+        if let Some(limits) = &self.shared_limits {
+            limits.start(&mut Starting::of(&mut opening))?;
+        }
         let sealing_key = self.sealing_key.as_ref();
         let sealer = assemble::sealer(
             sealing_key,
@@ -274,6 +283,13 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 "the password of the store",
                 self.store.as_deref().and_then(Store::secret_path),
             ),
+            #[cfg(feature = "redis")]
+            (
+                "the password of the shared limits",
+                self.shared_limits
+                    .as_deref()
+                    .and_then(RedisLimits::secret_path),
+            ),
         ];
         for (what, path) in secrets {
             if let Some(path) = path {
@@ -326,6 +342,12 @@ impl<S: SecureService> SecureServer<S, Ready> {
             effective: resolved.manifest,
             manifest_digest,
             store: self.store.unwrap_or_else(assemble::store_of_this_process),
+            #[cfg(feature = "redis")]
+            shared_limits: self
+                .shared_limits
+                .map(|limits| -> Arc<dyn SharedBuckets> { limits }),
+            #[cfg(not(feature = "redis"))]
+            shared_limits: None,
             sealer,
         };
         let runtime = runtime(threads)?;
@@ -362,6 +384,10 @@ impl<S: SecureService> SecureServer<S, Ready> {
         if let Some(store) = &self.store {
             store.start(&mut Starting::of(&mut opening))?;
         }
+        #[cfg(feature = "redis")]
+        if let Some(limits) = &self.shared_limits {
+            limits.start(&mut Starting::of(&mut opening))?;
+        }
         let report = ring.close(opening)?;
         verbs::say(&mut std::io::stdout(), &report.shown(json)?)?;
         ring.suffices(&report)
@@ -370,6 +396,10 @@ impl<S: SecureService> SecureServer<S, Ready> {
     /// What replicas share, for the manifest.
     fn shared_terms(&self) -> Vec<String> {
         let mut terms = self.store.as_ref().map_or_else(Vec::new, |s| s.terms());
+        #[cfg(feature = "redis")]
+        if let Some(limits) = &self.shared_limits {
+            terms.extend(limits.terms());
+        }
         if self.sealing_key.is_some() {
             terms.push("replicas open what one of them sealed".to_owned());
         }

@@ -7,7 +7,9 @@ mod sealing_key;
 mod store;
 
 #[cfg(feature = "redis")]
-pub use redis::RedisStore;
+pub use crate::limit::OnLoss;
+#[cfg(feature = "redis")]
+pub use redis::{RedisLimits, RedisStore};
 pub(crate) use sealed::Sealer;
 pub use sealing_key::SealingKey;
 pub use secrecy::SecretString;

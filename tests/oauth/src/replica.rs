@@ -7,7 +7,9 @@ use mcp_secure::{
     capability::tcp::Tcp,
     prelude::*,
     sandbox::Sandbox,
-    state::{MemoryStore, RedisStore, SealingKey, SecretString, Store, StoreError},
+    state::{
+        MemoryStore, OnLoss, RedisLimits, RedisStore, SealingKey, SecretString, Store, StoreError,
+    },
 };
 use serde::Deserialize;
 
@@ -28,6 +30,14 @@ struct Asked {
     redis: Option<Redis>,
     #[serde(default)]
     sealing_key: Option<PathBuf>,
+    /// Where callers and tools are counted for all.
+    #[serde(default)]
+    limits: Option<Redis>,
+    /// Each has its part of the limits while that does not answer.
+    #[serde(default)]
+    replicas: Option<u32>,
+    #[serde(default)]
+    principal_burst: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -64,6 +74,24 @@ impl Replica {
     #[tool(scope = "notes:read")]
     async fn read(&self) -> ToolResult<String> {
         Ok("a note".to_owned())
+    }
+
+    /// Read a note, a few times an hour.
+    #[tool(scope = "notes:read", rate = "6/h", burst = 4)]
+    async fn rated(&self) -> ToolResult<String> {
+        Ok("a note".to_owned())
+    }
+
+    /// Read a note, a few times a day.
+    #[tool(scope = "notes:read", quota = "3/day")]
+    async fn daily(&self) -> ToolResult<String> {
+        Ok("a note".to_owned())
+    }
+
+    /// Read a long note, a few of them a day.
+    #[tool(scope = "notes:read", output_quota = "4 KiB/day")]
+    async fn long(&self) -> ToolResult<String> {
+        Ok("a note".repeat(500))
     }
 
     /// Publish a note. A person must agree.
@@ -139,6 +167,20 @@ fn main() -> mcp_secure::Result<()> {
     }
     if let Some(path) = asked.sealing_key {
         server = server.sealing_key(SealingKey::file(path));
+    }
+    if let Some(burst) = asked.principal_burst {
+        server = server.limits(Limits {
+            principal_per_minute: 1,
+            principal_burst: burst,
+            ..Limits::default()
+        });
+    }
+    if let Some(redis) = asked.limits {
+        let mut limits = RedisLimits::on(redis.store());
+        if let Some(replicas) = asked.replicas {
+            limits = limits.on_loss(OnLoss::Local { replicas });
+        }
+        server = server.shared_limits(limits);
     }
     server
         .http(

@@ -13,6 +13,7 @@ mod flows;
 mod hostile;
 mod http;
 mod layer;
+mod limits;
 mod metadata;
 mod opaque;
 mod policies;

@@ -125,6 +125,14 @@ impl Redis {
         line.map_or(0, |rest| rest.split(',').next().unwrap().parse().unwrap())
     }
 
+    /// How often a command was asked for.
+    pub(crate) fn calls(&self, command: &str) -> u64 {
+        let answer = self.run("INFO commandstats");
+        let prefix = format!("cmdstat_{command}:calls=");
+        let line = answer.lines().find_map(|l| l.strip_prefix(&prefix));
+        line.map_or(0, |rest| rest.split(',').next().unwrap().parse().unwrap())
+    }
+
     /// How often it was connected to.
     pub(crate) fn connections(&self) -> u64 {
         let answer = self.run("INFO stats");

@@ -21,7 +21,7 @@ use crate::{
 const QUESTION: &str = "mcp-secure/approval";
 
 /// An issuer, and the name that all replicas go by.
-struct Place {
+pub(crate) struct Place {
     key: Key,
     issuer: Issuer,
     resource: String,
@@ -29,7 +29,7 @@ struct Place {
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = Key::new("k1");
         let resource = resource();
         let folder = tempfile::tempdir().unwrap();
@@ -59,7 +59,7 @@ impl Place {
         asked
     }
 
-    fn replica(&self, store: Value) -> Target {
+    pub(crate) fn replica(&self, store: Value) -> Target {
         Target::replica(&self.issuer.url, &self.resource, self.asked(store))
     }
 
@@ -71,7 +71,7 @@ impl Place {
         Bound::of(&self.key, &self.issuer.url, &self.resource)
     }
 
-    fn bearer(&self) -> String {
+    pub(crate) fn bearer(&self) -> String {
         let claims = claims(&self.issuer.url, &self.resource, "notes:read notes:write");
         self.key.sign(&self.key.header(), &claims)
     }

@@ -8,6 +8,7 @@
 mod flow;
 mod layers;
 mod leaky;
+mod limited;
 mod others;
 mod policed;
 mod secured;
@@ -27,6 +28,7 @@ use crate::{
     flow::{Anywhere, Elsewhere, Fixed, Flow},
     layers::{Count, Meddle, Meddler, Watch},
     leaky::Leaky,
+    limited::Limited,
     others::{Late, Quadratic},
     policed::Policed,
     target::{Files, Spare, Target},
@@ -47,6 +49,7 @@ fn main() -> mcp_secure::Result<()> {
         Some("leaky") => leaky(),
         Some("flow") => flow(),
         Some("policed") => policed(),
+        Some("limited") => limited(),
         Some("secured") => secured::serve(),
         Some("quadratic") => finish(SecureServer::new(Quadratic)),
         Some("hidden") => finish(SecureServer::new(others::Hidden)),
@@ -120,6 +123,31 @@ fn for_users<S: mcp_secure::__private::SecureService, T>(
         .run()
 }
 
+fn limited() -> mcp_secure::Result<()> {
+    let server = SecureServer::new(Limited::new(Traces::from_env())).grant(Files::from_operator());
+    if setting("USERS").is_none() {
+        return finish(server);
+    }
+    let (limits, http) = limits()?;
+    let users = [
+        ("alice-token", "alice", &["files:write"][..]),
+        ("bob-token", "bob", &["files:write"]),
+    ];
+    let names = [
+        "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "mallory",
+    ];
+    let more = names.map(|name| (name, name, &[][..]));
+    server
+        .sandbox(with_settings())
+        .limits(limits)
+        .http(
+            Http::on("127.0.0.1:0")
+                .limits(http)
+                .test_users(users.into_iter().chain(more)),
+        )
+        .run()
+}
+
 fn policed() -> mcp_secure::Result<()> {
     let mut server =
         SecureServer::new(Policed::new(Traces::from_env())).grant(Files::from_operator());
@@ -168,6 +196,11 @@ fn limits() -> mcp_secure::Result<(Limits, HttpLimits)> {
         match name.as_str() {
             "concurrency" => limits.concurrency = value,
             "tool_concurrency" => limits.tool_concurrency = value,
+            "principal_concurrency" => limits.principal_concurrency = value,
+            "principal_per_minute" => limits.principal_per_minute = value,
+            "principal_burst" => limits.principal_burst = value,
+            "repeats_per_minute" => limits.repeats_per_minute = value,
+            "limit_keys" => limits.limit_keys = value,
             "pending_approvals" => limits.pending_approvals = value,
             "approval_timeout" => limits.approval_timeout = millis,
             "timeout" => limits.timeout = millis,

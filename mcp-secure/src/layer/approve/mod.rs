@@ -344,5 +344,6 @@ fn missing_elicitation(request: &Checked) -> ErrorData {
     }
 }
 
-const QUESTION: &str = "mcp-secure/approval";
+/// What a person is asked, before anything has run.
+pub(crate) const QUESTION: &str = "mcp-secure/approval";
 const MAX_SHOWN: usize = 16 * 1024;

@@ -53,7 +53,11 @@ impl<S: Enclosed<Checked>> tower::Service<Checked> for LoadShedService<S> {
     }
 }
 
+/// Nobody knows when a permit is free; a second is long for a machine and short for a person.
+const SOON: std::time::Duration = std::time::Duration::from_secs(1);
+
 pub(crate) fn overloaded(control: &'static str, message: &'static str) -> Refusal {
     Refusal::denied(control, code::OVERLOADED, message, "no permit was free")
         .verdict(Verdict::Overloaded)
+        .again_after(SOON, None)
 }

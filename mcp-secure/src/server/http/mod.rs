@@ -40,6 +40,7 @@ mod query;
 mod rate;
 mod refusal;
 mod request_body;
+mod retry_after;
 mod ring;
 mod rmcp_leaf;
 mod sealed_sessions;

@@ -91,6 +91,19 @@ impl Link {
     /// what the breaker learns with him. Otherwise a client that hangs up early, often, fills
     /// the queue of a Redis that hangs.
     pub(super) async fn ask(&self, command: Cmd) -> std::result::Result<Value, StoreError> {
+        self.exchange(vec![command]).await
+    }
+
+    /// The same for a script: by its digest first, and whole where that is not known, after a
+    /// restart or a fail-over.
+    pub(super) async fn ask_script(
+        &self,
+        commands: [Cmd; 2],
+    ) -> std::result::Result<Value, StoreError> {
+        self.exchange(commands.into()).await
+    }
+
+    async fn exchange(&self, commands: Vec<Cmd>) -> std::result::Result<Value, StoreError> {
         let inner = Arc::clone(&self.0);
         let pass = inner
             .breaker
@@ -102,7 +115,7 @@ impl Link {
         let asking = tokio::spawn(async move {
             let _permit = permit;
             let mut used = None;
-            let exchange = inner.exchange(&command, &mut used);
+            let exchange = inner.exchange(&commands, &mut used);
             let done = match tokio::time::timeout(inner.parts.timeout, exchange).await {
                 Ok(done) => done,
                 Err(_) => Err(Trouble::of(Error::new("it took too long"))),
@@ -125,12 +138,21 @@ impl Link {
     }
 
     /// Connects, and does what `ask` will do, so that what cannot work stops the start.
-    pub(super) async fn prove(&self, command: Cmd) -> Result<()> {
+    pub(super) async fn prove_one(&self, command: Cmd) -> Result<()> {
+        self.prove([command], |value| *value == Value::Okay).await
+    }
+
+    /// As `prove_one`, for what has another answer.
+    pub(super) async fn prove<const N: usize>(
+        &self,
+        commands: [Cmd; N],
+        is_right: impl Fn(&Value) -> bool,
+    ) -> Result<()> {
         let about = format!("the store `{}`: ", self.0.parts.address);
         let proving = async {
             let mut used = None;
-            match self.0.exchange(&command, &mut used).await {
-                Ok(Value::Okay) => Ok(()),
+            match self.0.exchange(&commands, &mut used).await {
+                Ok(value) if is_right(&value) => Ok(()),
                 Ok(_) => Err(Error::new("it answers something else than Redis does")),
                 Err(Trouble::Full) => Err(Error::new("its memory is full")
                     .help("give it more, or find out what else is in it")),
@@ -161,18 +183,24 @@ impl Trouble {
 impl Inner {
     async fn exchange(
         &self,
-        command: &Cmd,
+        commands: &[Cmd],
         used: &mut Option<Live>,
     ) -> std::result::Result<Value, Trouble> {
         let live = used.insert(self.connection().await.map_err(Trouble::of)?);
-        live.meter.allow(0);
-        let answered = live.connection.send_packed_command(command).await;
-        answered
-            .and_then(Value::extract_error)
-            .map_err(|error| match error.code() {
-                Some("OOM") => Trouble::Full,
-                _ => Trouble::of(told(&error)),
-            })
+        let mut last = Err(Trouble::of(Error::new("nothing was asked")));
+        for command in commands {
+            live.meter.allow(0);
+            let answered = live.connection.send_packed_command(command).await;
+            last = match answered.and_then(Value::extract_error) {
+                Ok(value) => return Ok(value),
+                Err(error) => match error.code() {
+                    Some("NOSCRIPT") => Err(Trouble::of(told(&error))),
+                    Some("OOM") => return Err(Trouble::Full),
+                    _ => return Err(Trouble::of(told(&error))),
+                },
+            };
+        }
+        last
     }
 
     async fn connection(&self) -> Result<Live> {
@@ -291,8 +319,10 @@ fn told(error: &RedisError) -> Error {
     let words = shown(&error.to_string());
     let refused = matches!(error.kind(), redis::ErrorKind::AuthenticationFailed);
     match error.code() {
-        Some("NOPERM") => Error::new(format!("it does not allow what is needed: {words}"))
-            .help("give the user `+info`, `+set` and the keys of the namespace (`~NAMESPACE:*`)"),
+        Some("NOPERM") => Error::new(format!("it does not allow what is needed: {words}")).help(
+            "give the user `+info`, `+set` and the keys of the namespace (`~NAMESPACE:*`); for \
+                   limits `+eval`, `+evalsha`, `+get` and `+time` as well",
+        ),
         Some("NOAUTH" | "WRONGPASS") => denied(&words),
         _ if refused => denied(&words),
         _ => Error::new(words),

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! address   where it is                 link      one connection, kept up
+//! limits    buckets of all replicas
 //! about     whether it remembers        breaker   when it is left alone
 //! ```
 //!
@@ -10,6 +11,7 @@
 mod about;
 mod address;
 mod breaker;
+mod limits;
 mod link;
 
 use std::{
@@ -24,6 +26,7 @@ use rustls::pki_types::ServerName;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
+pub use self::limits::RedisLimits;
 use self::{
     address::Address,
     link::{Link, Parts},
@@ -181,7 +184,8 @@ impl RedisStore {
         Ok(address)
     }
 
-    fn open(&self, starting: &mut Starting<'_>) -> Result<Link> {
+    /// `what` it is for, in what the sandbox is told.
+    fn open(&self, starting: &mut Starting<'_>, what: &str) -> Result<Link> {
         let address = self.check()?;
         if let HostRule::Unix(socket) = &address.place.host {
             own_place(socket).map_err(|error| error.before("the store: "))?;
@@ -212,7 +216,7 @@ impl RedisStore {
             return Err(Error::new("the password of the store is empty")
                 .help("look where your program has it from"));
         }
-        let name = format!("sdk/store/{}", self.namespace);
+        let name = format!("sdk/{what}/{}", self.namespace);
         let mut rule = DialRule::new(&name, address.place.host.clone(), address.place.port);
         rule.allow_private = self.allow_private;
         Ok(Link::new(Parts {
@@ -224,6 +228,27 @@ impl RedisStore {
             timeout: self.timeout,
             waiting: self.waiting,
         }))
+    }
+
+    /// For the manifest: what is done there, and what it is let.
+    fn terms_of(&self, what: &str) -> Vec<String> {
+        let Ok(address) = Address::parse(&self.address) else {
+            return vec![format!("{what} by a Redis without an address")];
+        };
+        let mut terms = vec![format!(
+            "{what} at {address}, below {}",
+            self.namespace.escape_debug()
+        )];
+        if self.allow_private {
+            terms.push("the store may be at a private address".to_owned());
+        }
+        if let Some(path) = &self.ca_file {
+            terms.push(format!(
+                "trusts the authorities in {} for the store",
+                path.display()
+            ));
+        }
+        terms
     }
 
     /// Under the namespace, and hashed: a `jti` is chosen by a client, who must neither choose
@@ -273,7 +298,7 @@ impl Store for RedisStore {
         if self.link.get().is_some() {
             return Ok(());
         }
-        let link = self.open(starting)?;
+        let link = self.open(starting, "store")?;
         let mut id = [0; 16];
         getrandom::fill(&mut id)
             .map_err(|e| Error::new(format!("the system has no randomness: {e}")))?;
@@ -282,30 +307,14 @@ impl Store for RedisStore {
         starting
             .opening()
             .ready
-            .push(Box::pin(async move { asking.prove(probe).await }));
+            .push(Box::pin(async move { asking.prove_one(probe).await }));
         // Only one thread starts a server.
         let _ = self.link.set(link);
         Ok(())
     }
 
     fn terms(&self) -> Vec<String> {
-        let Ok(address) = Address::parse(&self.address) else {
-            return vec!["what was used is remembered by a Redis without an address".to_owned()];
-        };
-        let mut terms = vec![format!(
-            "what was used is remembered at {address}, below {}",
-            self.namespace.escape_debug()
-        )];
-        if self.allow_private {
-            terms.push("the store may be at a private address".to_owned());
-        }
-        if let Some(path) = &self.ca_file {
-            terms.push(format!(
-                "trusts the authorities in {} for the store",
-                path.display()
-            ));
-        }
-        terms
+        self.terms_of("what was used is remembered")
     }
 
     fn secret_path(&self) -> Option<&Path> {

@@ -12,9 +12,9 @@ impl S {
     #[prompt(public, read_only = true)]
     async fn not_a_tool(&self) -> String { String::new() }
 
-    /// Not yet.
-    #[tool(public, rate = "10/min")]
-    async fn rated(&self) {}
+    /// Of tools only, too.
+    #[prompt(public, rate = "10/min")]
+    async fn rated(&self) -> String { String::new() }
 
     /// Twice.
     #[tool(public, name = "a", name = "b")]

@@ -16,6 +16,7 @@ mod http;
 mod identity;
 mod keys;
 mod layers;
+mod limits;
 mod masking;
 mod overload;
 mod paging;

@@ -18,6 +18,14 @@ pub(crate) struct Begun {
     exchange: Option<Exchange>,
 }
 
+impl Begun {
+    /// The head of the answer, over HTTP.
+    #[track_caller]
+    pub(crate) fn exchange_mut(&mut self) -> &mut Exchange {
+        self.exchange.as_mut().expect("it is over HTTP")
+    }
+}
+
 impl<'a> Client<'a> {
     pub(super) fn connect(
         server: &'a Server,

@@ -461,6 +461,16 @@ impl Server {
         })
     }
 
+    /// An outcome that this control denied; waits for it.
+    #[track_caller]
+    pub(crate) fn denied_by(&self, control: &str) -> Value {
+        self.wait_for(&format!("a refusal by {control}"), || {
+            self.audit()
+                .into_iter()
+                .find(|r| r["event"] == "outcome" && r["control"] == control)
+        })
+    }
+
     /// Counted refusals of this control, before anybody was known.
     #[track_caller]
     pub(crate) fn refused(&self, control: &str) -> Value {
