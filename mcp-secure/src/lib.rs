@@ -64,7 +64,9 @@ pub mod definition;
 mod error;
 mod layer;
 mod limits;
+pub mod log;
 pub mod manifest;
+mod metrics;
 mod output;
 pub mod pipeline;
 pub mod policy;
@@ -124,7 +126,7 @@ pub mod __private {
             CompletionOutput, Completions, PromptOutput, PromptReply, ResourceBody, ResourceOutput,
             ToolOutput, ToolReply,
         },
-        schema::{ArgRules, Args, Input, InputBuilder, ToolArg},
+        schema::{ArgRules, Args, AuditedArg, Input, InputBuilder, ToolArg},
     };
     pub use core::time::Duration;
     pub use {schemars, serde};

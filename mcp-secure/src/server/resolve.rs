@@ -75,6 +75,9 @@ pub(crate) struct Resolved {
     /// Where the operator wants records; the builder's default otherwise.
     pub(crate) audit: Option<AuditTarget>,
     pub(crate) token_file: Option<PathBuf>,
+    /// Where the operator reads numbers.
+    #[cfg(feature = "metrics")]
+    pub(crate) metrics: Option<super::cli::MetricsOption>,
     pub(crate) denied_tools: Vec<String>,
     /// The operator's own policies.
     #[cfg(feature = "cedar")]
@@ -205,6 +208,8 @@ impl Declared<'_> {
             text,
             audit,
             token_file,
+            #[cfg(feature = "metrics")]
+            metrics: options.metrics,
             denied_tools,
             #[cfg(feature = "cedar")]
             policies: policies.map(|(path, _)| path),

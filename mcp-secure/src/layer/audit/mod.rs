@@ -7,8 +7,9 @@ use tower::Layer;
 
 use super::{Enclosed, forward_ready};
 use crate::{
-    audit::{Audit, Ending},
-    pipeline::{Journey, McpReply, McpRequest, Refusal, ReplyFuture, foreign},
+    audit::{Audit, Ending, TraceContext},
+    metrics::Underway,
+    pipeline::{Journey, McpReply, McpRequest, Noted, Refusal, ReplyFuture, VERSIONS, foreign},
 };
 
 #[derive(Clone)]
@@ -51,10 +52,12 @@ impl<S: Enclosed<McpRequest>> tower::Service<McpRequest> for AuditService<S> {
         {
             recorded.set();
         }
+        let _ = request.journey().noted.set(note(&request, &self.audit));
         let mut record = Record {
             audit: Arc::clone(&self.audit),
             journey: Arc::clone(request.journey()),
             written: false,
+            _underway: self.audit.meter().begin(),
         };
         let future = self.inner.call(request);
         Box::pin(async move {
@@ -76,6 +79,31 @@ impl<S: Enclosed<McpRequest>> tower::Service<McpRequest> for AuditService<S> {
     }
 }
 
+/// What the message around the request says.
+fn note(request: &McpRequest, audit: &Audit) -> Noted {
+    let key = audit.key();
+    let context = request.context();
+    let protocol = context.protocol_version().and_then(|said| {
+        let known = VERSIONS.iter().find(|known| **known == said)?;
+        Some(known.as_str())
+    });
+    #[cfg(feature = "http")]
+    let session = context
+        .extensions
+        .get::<http::request::Parts>()
+        .and_then(|parts| parts.headers.get("mcp-session-id"))
+        .map(|id| key.short("session", id.as_bytes()));
+    #[cfg(not(feature = "http"))]
+    let session = None;
+    Noted {
+        key: key.clone(),
+        meter: audit.meter().clone(),
+        protocol,
+        session,
+        trace: TraceContext::of(context),
+    }
+}
+
 fn answered(reply: &McpReply) -> &'static str {
     use rmcp::model::{CallToolResponse, GetPromptResponse, ReadResourceResponse};
     match reply {
@@ -91,6 +119,7 @@ struct Record {
     audit: Arc<Audit>,
     journey: Arc<Journey>,
     written: bool,
+    _underway: Underway,
 }
 
 impl Record {
