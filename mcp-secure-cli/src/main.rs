@@ -3,6 +3,7 @@
 //! A server has its own verbs (`serve`, `check`, `manifest`, `client-config`); this command
 //! reads what they print. `scan` reads what any server shows, whoever wrote it.
 
+mod audit;
 mod init;
 #[cfg(feature = "dev-issuer")]
 mod issuer;
@@ -66,6 +67,8 @@ enum Verb {
     /// Make, list, replace and take back the API keys of a server
     #[command(long_about = keys::ABOUT)]
     Keys(keys::Keys),
+    /// Read a server's audit log
+    Audit(audit::Audit),
     /// Look for what the crates of a server can reach beyond what they are handed
     #[command(long_about = verify::ABOUT)]
     Verify(verify::Verify),
@@ -121,6 +124,7 @@ fn run(verb: &Verb) -> Result<ExitCode> {
         Verb::Init(init) => return Ok(init.run()),
         #[cfg(feature = "dev-issuer")]
         Verb::Issuer(issuer) => return issuer.run(),
+        Verb::Audit(audit) => return audit.run(),
         Verb::Keys(keys) => return keys.run(),
         Verb::Verify(verify) => return Ok(verify.run()),
     }
