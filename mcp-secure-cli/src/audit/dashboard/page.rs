@@ -78,14 +78,14 @@ fn denials(stats: &Stats) -> Markup {
     sorted.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
     html! {
         h2 { "Denials by control" }
-        @if sorted.is_empty() { p { "None." } @else {
+        @if sorted.is_empty() { p { "None." } } @else {
             table {
                 tr { th { "control" } th { "count" } th {} }
                 @for (control, count) in sorted.into_iter().take(20) {
                     tr { td { code { (shown(control)) } } td.n { (count) } td { (chart::share(*count, most)) } }
                 }
             }
-        } }
+        }
     }
 }
 
@@ -94,7 +94,7 @@ fn tools(stats: &Stats) -> Markup {
     sorted.sort_by_key(|(_, tool)| std::cmp::Reverse(tool.percentile(95)));
     html! {
         h2 { "Tools, the slowest first" }
-        @if sorted.is_empty() { p { "None was called." } @else {
+        @if sorted.is_empty() { p { "None was called." } } @else {
             table {
                 tr { th { "tool" } th { "calls" } th { "denied" } th { "failed" } th { "p50" } th { "p95" } }
                 @for (name, tool) in sorted.into_iter().take(30) {
@@ -105,7 +105,7 @@ fn tools(stats: &Stats) -> Markup {
                     }
                 }
             }
-        } }
+        }
     }
 }
 
@@ -114,7 +114,7 @@ fn limits(stats: &Stats) -> Markup {
     sorted.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
     html! {
         h2 { "Limits that were reached" }
-        @if sorted.is_empty() { p { "None." } @else {
+        @if sorted.is_empty() { p { "None." } } @else {
             table {
                 tr { th { "limit" } th { "of" } th { "by" } th { "count" } }
                 @for ((control, target, who), count) in sorted.into_iter().take(20) {
@@ -124,7 +124,7 @@ fn limits(stats: &Stats) -> Markup {
                     }
                 }
             }
-        } }
+        }
     }
 }
 
