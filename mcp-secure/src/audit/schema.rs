@@ -8,7 +8,7 @@ use super::record::{Intent, Outcome, Refused, Sandbox};
 /// log has its own in each line), and over lines of other events.
 #[derive(JsonSchema)]
 #[schemars(untagged, title = "Audit record of mcp-secure, version 2")]
-#[allow(dead_code, reason = "only described")]
+#[allow(dead_code, clippy::large_enum_variant, reason = "only described")]
 enum Record<'a> {
     Outcome(Outcome<'a>),
     Intent(Intent<'a>),

@@ -16,6 +16,7 @@ use std::{
 };
 
 use mcp_secure::{Error, Result};
+use serde_json::Value;
 
 use super::lines::{self, Line};
 
@@ -32,4 +33,11 @@ pub(super) fn export(file: &Path, form: fn(&Line) -> Option<String>) -> Result<E
         eprintln!("note: {passed} lines are no records of a request, and were passed over");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Adds a member to what is an object.
+fn put(object: &mut Value, key: &str, value: impl Into<Value>) {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(key.to_owned(), value.into());
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Line;
+use super::{Line, put};
 
 /// One record as one event.
 pub(in crate::audit) fn ocsf(line: &Line) -> Option<String> {
@@ -94,10 +94,10 @@ fn metadata(line: &Line) -> Value {
         "original_time": line.text("ts"),
     });
     if !line.text("id").is_empty() {
-        metadata["correlation_uid"] = line.text("id").into();
+        put(&mut metadata, "correlation_uid", line.text("id"));
     }
     if let Some(seq) = line.number("seq") {
-        metadata["sequence"] = seq.into();
+        put(&mut metadata, "sequence", seq);
     }
     metadata
 }
@@ -112,10 +112,14 @@ fn actor(line: &Line) -> Value {
         "user": { "uid": subject, "domain": line.principal("issuer"), "type_id": 99, "type": "Principal" },
     });
     if !line.text("session").is_empty() {
-        actor["session"] = json!({ "uid": line.text("session") });
+        put(
+            &mut actor,
+            "session",
+            json!({ "uid": line.text("session") }),
+        );
     }
     if !line.principal("client").is_empty() {
-        actor["app_uid"] = line.principal("client").into();
+        put(&mut actor, "app_uid", line.principal("client"));
     }
     actor
 }
@@ -127,13 +131,17 @@ fn api(line: &Line) -> Value {
     };
     let mut api = json!({ "operation": operation, "service": { "name": "mcp" } });
     if !line.text("id").is_empty() {
-        api["request"] = json!({ "uid": line.text("id") });
+        put(&mut api, "request", json!({ "uid": line.text("id") }));
     }
     if !line.text("protocol").is_empty() {
-        api["version"] = line.text("protocol").into();
+        put(&mut api, "version", line.text("protocol"));
     }
     if !line.text("control").is_empty() {
-        api["response"] = json!({ "error": line.text("control") });
+        put(
+            &mut api,
+            "response",
+            json!({ "error": line.text("control") }),
+        );
     }
     api
 }

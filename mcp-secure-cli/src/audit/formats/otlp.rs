@@ -7,7 +7,7 @@
 
 use serde_json::{Value, json};
 
-use super::Line;
+use super::{Line, put};
 
 /// One record as one request; nothing for what is no end of a request.
 pub(in crate::audit) fn otlp(line: &Line) -> Option<String> {
@@ -43,7 +43,7 @@ pub(in crate::audit) fn otlp(line: &Line) -> Option<String> {
         "status": { "code": if is_well(line) { 0 } else { FAILED } },
     });
     if let Some(parent) = trace("parent") {
-        span["parentSpanId"] = parent.into();
+        put(&mut span, "parentSpanId", parent);
     }
     let request = json!({ "resourceSpans": [{
         "resource": { "attributes": [attribute("service.name", "mcp-secure")] },

@@ -56,6 +56,37 @@ on_every_way! {
         say_it_all(&server, way);
     }
 
+    fn a_client_hears_the_log_lines_that_it_asked_for_and_no_others(way: Way) {
+        // There they come on a stream of the session's own, which a test cannot wait for in vain.
+        if way.transport == Transport::Http && !way.is_modern() {
+            return;
+        }
+        let server = way.setup().with("SERVER", "leaky").files("").start();
+        let client = server.client(way);
+        let heard = |level: Option<&str>| {
+            let mut params = json!({ "name": "narrate", "arguments": { "text": "x" } });
+            if way.is_modern() {
+                params["_meta"] = client.meta();
+                if let Some(level) = level {
+                    params["_meta"]["io.modelcontextprotocol/logLevel"] = level.into();
+                }
+            } else if let Some(level) = level {
+                client.request("logging/setLevel", json!({ "level": level }));
+            }
+            let (said, _) = client.end_with_notifications(client.begin_raw("tools/call", params));
+            said.iter().filter(|one| one["method"] == "notifications/message").count()
+        };
+        if way.is_modern() {
+            assert_eq!(heard(None), 0, "nobody asked");
+        }
+        assert_eq!(heard(Some("error")), 0, "not so much");
+        assert_eq!(heard(Some("debug")), 1);
+        if !way.is_modern() {
+            let answer = client.request("logging/setLevel", json!({ "level": "loud" }));
+            assert!(is_refusal(&answer), "{answer}");
+        }
+    }
+
     fn what_a_client_sends_is_a_part_of_one_line(way: Way) {
         for setup in [way.setup(), way.setup().with("SUBSCRIBER", "1")] {
             let server = setup.start();

@@ -9,6 +9,7 @@ use std::{
 
 use serde_json::{Value, json};
 
+use super::approve;
 use crate::harness::*;
 
 fn with_metrics(way: Way) -> Setup {
@@ -137,6 +138,26 @@ fn what_is_under_way_is_counted_until_it_ends() {
     server.wait_for_trace("slow:started");
     let (_, text) = get(port(&server), "/metrics");
     assert!(text.contains("mcp_secure_in_flight 1\n"), "{text}");
+}
+
+#[test]
+fn a_call_that_waits_for_a_person_is_counted_as_that() {
+    let server = with_metrics(STDIO_2025).start();
+    let client = server.client(STDIO_2025);
+    let arguments = json!({ "name": "note.txt", "text": "1" });
+    let question = approve::asked(&client, "write", arguments);
+    let waiting = || get(port(&server), "/metrics").1;
+    assert!(
+        waiting().contains("mcp_secure_approvals_waiting 1\n"),
+        "{}",
+        waiting()
+    );
+    question.answered(approve::yes());
+    assert!(
+        waiting().contains("mcp_secure_approvals_waiting 0\n"),
+        "{}",
+        waiting()
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::approve;
 use crate::harness::*;
 
 on_every_way! {
@@ -126,6 +127,28 @@ on_every_way! {
             assert_eq!(record["target"], "whoami");
             assert!(record.get("trace").is_none(), "{record}");
         }
+    }
+
+    fn an_agreement_is_linked_with_its_question(way: Way) {
+        let server = way.start();
+        let client = server.client(way);
+        let arguments = json!({ "name": "note.txt", "text": "1" });
+        let question = approve::asked(&client, "write", arguments.clone());
+        assert!(!is_refusal(&question.answered(approve::yes())));
+        let done = server.outcome_that_is("write", "ok");
+        let id = done["approval_id"].as_str().unwrap();
+        assert_eq!(done["approval"], "client-attested");
+        let intent = server.audit().into_iter().find(|r| r["event"] == "intent").unwrap();
+        assert_eq!(intent["approval_id"], id);
+        match way.is_modern() {
+            // The question ended a request of its own.
+            true => assert_eq!(server.outcome_that_is("write", "input_required")["approval_id"], id),
+            false => assert!(done["phases"]["approval_us"].as_u64() > Some(0), "{done}"),
+        }
+        let again = approve::asked(&client, "write", arguments);
+        assert!(!is_refusal(&again.answered(approve::yes())));
+        let last = server.audit().pop().unwrap();
+        assert_ne!(last["approval_id"], id, "another agreement: {last}");
     }
 
     fn the_revision_and_the_session_are_named_and_the_session_gives_nothing_away(way: Way) {
