@@ -36,7 +36,14 @@ fn main() {
     let size: usize = lines.iter().map(String::len).sum();
     let clean = |line: &str| {
         let shown = sanitize(black_box(line), Policy::Strip);
-        black_box(redact(shown.as_str(), Kinds::CREDENTIALS | Kinds::CARDS | Kinds::IBAN).counts().total());
+        black_box(
+            redact(
+                shown.as_str(),
+                Kinds::CREDENTIALS | Kinds::CARDS | Kinds::IBAN,
+            )
+            .counts()
+            .total(),
+        );
     };
     let search = |line: &str| {
         black_box(words.find_iter(black_box(line)).count());

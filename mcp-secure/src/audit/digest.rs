@@ -84,8 +84,13 @@ impl DigestKey {
     /// The digest of whole arguments, over their canonical form (RFC 8785), and the size of that
     /// form. `None` if they have none.
     pub(crate) fn arguments(&self, arguments: &JsonObject) -> Option<(String, usize)> {
-        let canonical = serde_json_canonicalizer::to_vec(arguments).ok()?;
         let mut mac = begin(self.0.mac.clone(), "arguments");
+        let mut canonical = Vec::with_capacity(256);
+        if plain_object(arguments, &mut canonical) {
+            mac.update(&canonical);
+            return Some((hex(&mac.finalize().into_bytes()), canonical.len()));
+        }
+        let canonical = serde_json_canonicalizer::to_vec(arguments).ok()?;
         mac.update(&canonical);
         // RFC 8785 writes numbers as doubles: without their own digits, two ids above 2^53 that
         // are not the same would have the same digest.
@@ -93,6 +98,53 @@ impl DigestKey {
             exact(value, &mut mac);
         }
         Some((hex(&mac.finalize().into_bytes()), canonical.len()))
+    }
+}
+
+/// Writes the canonical form of what nearly all arguments are: names in ASCII, whose order is that
+/// of their bytes, and whole numbers that a double holds. There `serde_json` writes what RFC 8785
+/// asks for, in a tenth of the time. `false` for anything else.
+fn plain_object(members: &JsonObject, out: &mut Vec<u8>) -> bool {
+    out.push(b'{');
+    for (at, (name, value)) in sorted(members).into_iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        if !name.is_ascii() || serde_json::to_writer(&mut *out, name).is_err() {
+            return false;
+        }
+        out.push(b':');
+        if !plain(value, out) {
+            return false;
+        }
+    }
+    out.push(b'}');
+    true
+}
+
+fn plain(value: &Value, out: &mut Vec<u8>) -> bool {
+    match value {
+        Value::Object(members) => plain_object(members, out),
+        Value::Array(items) => {
+            out.push(b'[');
+            for (at, item) in items.iter().enumerate() {
+                if at > 0 {
+                    out.push(b',');
+                }
+                if !plain(item, out) {
+                    return false;
+                }
+            }
+            out.push(b']');
+            true
+        }
+        Value::Number(number) => {
+            let fits = number.as_i64().is_some_and(|n| n.unsigned_abs() <= EXACT);
+            fits && serde_json::to_writer(out, number).is_ok()
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => {
+            serde_json::to_writer(out, value).is_ok()
+        }
     }
 }
 
@@ -237,6 +289,34 @@ mod tests {
         assert_ne!(large(1), digest(&other, json!({"id": 1})));
         assert_ne!(key.id(), other.id());
         assert_ne!(key.short("file", b"a"), key.short("session", b"a"));
+    }
+
+    #[test]
+    fn the_short_way_writes_the_same_form_as_the_long_one() {
+        let text: String = (0..0x300_u32).filter_map(char::from_u32).collect();
+        for value in [
+            json!({}),
+            json!({"z": text, "a": [true, null, {"b": -1, "B": 0, "b\"\n\u{7f}": ""}], "": []}),
+            json!({"n": 9_007_199_254_740_992_u64, "m": -9_007_199_254_740_992_i64}),
+            json!({"v": "\u{1f600}\u{2028}\u{fffe}"}),
+        ] {
+            let object = value.as_object().unwrap();
+            let mut short = Vec::new();
+            assert!(plain_object(object, &mut short), "{value}");
+            let long = serde_json_canonicalizer::to_vec(object).unwrap();
+            assert_eq!(short, long, "{value}");
+        }
+        for other in [
+            json!({"n": 1.5}),
+            json!({"n": 9_007_199_254_740_993_u64}),
+            json!({"n": [u64::MAX]}),
+            json!({"\u{e9}": 1}),
+        ] {
+            assert!(
+                !plain_object(other.as_object().unwrap(), &mut Vec::new()),
+                "{other}"
+            );
+        }
     }
 
     #[cfg(unix)]

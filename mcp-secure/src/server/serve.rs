@@ -62,6 +62,7 @@ pub(crate) async fn http<S: SecureService>(plan: Plan<S>, bound: super::http::Bo
         tally,
     } = plan.assemble().await?;
     bound.hear();
+    meter.serves();
     if let Some(address) = bound.local_addr() {
         super::run::announce(&format!(
             "listening on {}://{address}{}",
@@ -74,7 +75,6 @@ pub(crate) async fn http<S: SecureService>(plan: Plan<S>, bound: super::http::Bo
     }
     let flushing = tokio::spawn(Arc::clone(&tally).run());
     let shutdown = super::http::on_signal()?;
-    meter.serves();
     let stopping = shutdown.clone();
     tokio::spawn(async move {
         stopping.cancelled().await;

@@ -191,10 +191,9 @@ fn fields(schema: &Value, event: &str) -> std::collections::BTreeSet<String> {
             None => node.clone(),
         }
     };
-    let variant = schema["anyOf"].as_array().unwrap().iter().map(of);
+    let mut variant = schema["anyOf"].as_array().unwrap().iter().map(of);
     let variant = variant
-        .filter(|one| one["properties"]["event"]["const"] == event)
-        .next()
+        .find(|one| one["properties"]["event"]["const"] == event)
         .unwrap();
     let mut names = std::collections::BTreeSet::new();
     collect(&variant, &of, &mut names);
