@@ -125,8 +125,8 @@ fn run(verb: &Verb) -> Result<ExitCode> {
         Verb::Init(init) => return Ok(init.run()),
         #[cfg(feature = "dev-issuer")]
         Verb::Issuer(issuer) => return issuer.run(),
-        Verb::Keys(keys) => return keys.run(),
         Verb::Audit(audit) => return audit.run(),
+        Verb::Keys(keys) => return keys.run(),
         Verb::Verify(verify) => return Ok(verify.run()),
     }
     Ok(ExitCode::SUCCESS)

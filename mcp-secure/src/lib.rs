@@ -65,7 +65,9 @@ mod error;
 mod layer;
 mod limit;
 mod limits;
+pub mod log;
 pub mod manifest;
+mod metrics;
 mod output;
 pub mod pipeline;
 pub mod policy;
@@ -130,7 +132,7 @@ pub mod __private {
             CompletionOutput, Completions, PromptOutput, PromptReply, ResourceBody, ResourceOutput,
             ToolOutput, ToolReply,
         },
-        schema::{ArgRules, Args, Input, InputBuilder, ToolArg},
+        schema::{ArgRules, Args, AuditedArg, Input, InputBuilder, ToolArg},
     };
     pub use core::time::Duration;
     pub use {schemars, serde};

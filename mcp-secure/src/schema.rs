@@ -74,12 +74,26 @@ pub struct ArgRules {
     pub header: Option<&'static str>,
 }
 
+/// An argument whose value may be in the audit log, `#[arg(audit)]`: everything that can be
+/// written at all. A secret has no `Serialize`, so that its author cannot ask for this.
+#[diagnostic::on_unimplemented(
+    message = "a value of `{Self}` cannot be in the audit log",
+    label = "this type does not implement `Serialize`, as secrets do not",
+    note = "remove `audit` from `#[arg(…)]`; or, if it holds nothing secret, derive `serde::Serialize`"
+)]
+pub trait AuditedArg: ToolArg + serde::Serialize {}
+
+#[diagnostic::do_not_recommend]
+impl<T: ToolArg + serde::Serialize> AuditedArg for T {}
+
 /// The arguments of one primitive.
 pub struct Input {
     /// The closed and bounded object schema, as published and as enforced.
     pub schema: JsonObject,
     /// Name, description and whether required, in order; for prompts and templates.
     pub arguments: Vec<Argument>,
+    /// Names of those whose values are in the audit record.
+    pub audited: Vec<&'static str>,
 }
 
 /// One argument, as a prompt lists it.
@@ -98,6 +112,7 @@ pub struct InputBuilder {
     properties: JsonObject,
     required: Vec<Value>,
     arguments: Vec<Argument>,
+    audited: Vec<&'static str>,
 }
 
 impl Default for InputBuilder {
@@ -114,7 +129,15 @@ impl InputBuilder {
             properties: JsonObject::new(),
             required: Vec::new(),
             arguments: Vec::new(),
+            audited: Vec::new(),
         }
+    }
+
+    /// The value of this argument is in the audit record.
+    #[must_use]
+    pub fn audited<T: AuditedArg>(mut self, name: &'static str) -> Self {
+        self.audited.push(name);
+        self
     }
 
     /// Adds one argument.
@@ -156,6 +179,7 @@ impl InputBuilder {
         Input {
             schema: into_object(root),
             arguments: self.arguments,
+            audited: self.audited,
         }
     }
 
@@ -192,7 +216,11 @@ impl InputBuilder {
                     .collect()
             })
             .unwrap_or_default();
-        Input { schema, arguments }
+        Input {
+            schema,
+            arguments,
+            audited: Vec::new(),
+        }
     }
 }
 

@@ -1,5 +1,8 @@
 //! `mcp-secure audit`: the audit log of a server.
 
+mod dashboard;
+mod formats;
+mod lines;
 #[allow(
     clippy::indexing_slicing,
     reason = "of JSON values, where what is not there is null"
@@ -14,7 +17,7 @@ mod verify;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use mcp_secure::{Error, Result};
 
 /// The long help.
@@ -53,8 +56,22 @@ enum Verb {
     Tail(show::Tail),
     /// Show the records that fit, as they are in the log
     Query(read::Query),
-    /// Print records, JSON lines by default, for another system
-    Export(read::Query),
+    /// Print records in the form that a security team's system reads
+    Export {
+        #[command(flatten)]
+        query: read::Query,
+        /// Which form
+        #[arg(long, value_enum, default_value_t = Format::Json)]
+        format: Format,
+    },
+    /// Show a log in a browser of this machine, for reading only
+    Serve {
+        /// The log
+        path: PathBuf,
+        /// The port, on 127.0.0.1; any free one by default
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+    },
     /// Prove to somebody who does not see the log that a record is in it
     Prove {
         /// The log
@@ -75,6 +92,18 @@ enum Verb {
     },
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    /// The records as they are in the log, one a line
+    Json,
+    /// OCSF 1.8.0, class API Activity (6003), one JSON object a line
+    Ocsf,
+    /// OTLP as JSON: spans by the semantic conventions for MCP, one export request a line
+    Otlp,
+    /// ArcSight's Common Event Format, version 0
+    Cef,
+}
+
 impl Audit {
     pub(crate) fn run(&self) -> Result<ExitCode> {
         match &self.verb {
@@ -89,8 +118,14 @@ impl Audit {
             }
             Verb::Verify(verify) => return verify.run(),
             Verb::Tail(tail) => tail.run()?,
-            Verb::Query(query) => query.run(&mut |line| line.to_vec())?,
-            Verb::Export(query) => query.run(&mut |line| line.to_vec())?,
+            Verb::Query(query) => query.run(&mut |line| Some(line.to_vec()))?,
+            Verb::Export { query, format } => match format {
+                Format::Json => query.run(&mut |line| Some(line.to_vec()))?,
+                Format::Ocsf => formats::export(query, formats::ocsf)?,
+                Format::Cef => formats::export(query, formats::cef)?,
+                Format::Otlp => formats::export(query, formats::otlp)?,
+            },
+            Verb::Serve { path, port } => return dashboard::serve(path, *port),
             Verb::Prove { path, seq, public } => {
                 let public = public.clone().unwrap_or_else(|| {
                     let mut beside = path.clone().into_os_string();

@@ -54,8 +54,8 @@ pub(crate) struct Filter {
 }
 
 impl Query {
-    /// Prints what fits, as `form` has it.
-    pub(super) fn run(&self, form: &mut dyn FnMut(&[u8]) -> Vec<u8>) -> Result<()> {
+    /// Prints what fits, as `form` has it; what that has no form for, not.
+    pub(super) fn run(&self, form: &mut dyn FnMut(&[u8]) -> Option<Vec<u8>>) -> Result<()> {
         let filter = self.filter.at(Utc::now())?;
         let mut out = io::BufWriter::new(io::stdout().lock());
         for file in audit::segments(&self.path)? {
@@ -63,8 +63,10 @@ impl Query {
                 let Ok(value) = serde_json::from_slice::<Value>(line) else {
                     return Ok(());
                 };
-                if filter.takes(&value) {
-                    out.write_all(&form(line))?;
+                if filter.takes(&value)
+                    && let Some(text) = form(line)
+                {
+                    out.write_all(&text)?;
                     out.write_all(b"\n")?;
                 }
                 Ok(())

@@ -109,6 +109,22 @@ fn check_argument(
             );
         }
     }
+    if let Some(audit) = &rules.audit {
+        if !is_tool {
+            errors.at(
+                audit.span(),
+                "only the arguments of tools are in the audit record: remove `audit`",
+            );
+        } else if let Some(word) = sensitive(&argument.name()) {
+            errors.at(
+                audit.span(),
+                format_args!(
+                    "audit logs are copied to many places, and `{word}` sounds like a secret: \
+                     remove `audit`"
+                ),
+            );
+        }
+    }
     if let Some(header) = &rules.header {
         if !is_tool {
             errors.at(

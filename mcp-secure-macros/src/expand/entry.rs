@@ -172,6 +172,10 @@ fn input(p: &TokenStream, function: &Function) -> TokenStream {
                 let (ty, name, rules) = (&argument.ty, argument.name(), rules(p, argument));
                 let call = quote_spanned!(here(ty.span())=> .arg::<#ty>(#name, #rules));
                 input = quote!(#input #call);
+                if argument.rules.audit.is_some() {
+                    let call = quote_spanned!(here(ty.span())=> .audited::<#ty>(#name));
+                    input = quote!(#input #call);
+                }
             }
             Param::Handle(_) => {}
         }

@@ -171,6 +171,8 @@ pub(crate) struct Rules {
     pub(crate) maximum: Option<f64>,
     pub(crate) pattern: Option<Text>,
     pub(crate) header: Option<Text>,
+    /// `audit`: its value is in the audit record.
+    pub(crate) audit: Option<Ident>,
     /// Which options were given, and where.
     pub(crate) given: Vec<Ident>,
 }

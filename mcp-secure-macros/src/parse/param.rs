@@ -174,6 +174,10 @@ fn arg_rules(attr: &Attribute, errors: &mut Errors) -> Rules {
             rules.given.push(given.key);
         }
     }
+    if let Some(key) = options.flag("audit", errors) {
+        rules.audit = Some(key.clone());
+        rules.given.push(key);
+    }
     options.finish(
         &[
             "max_len",
@@ -182,6 +186,7 @@ fn arg_rules(attr: &Attribute, errors: &mut Errors) -> Rules {
             "range",
             "pattern",
             "header",
+            "audit",
         ],
         errors,
     );

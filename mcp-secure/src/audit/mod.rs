@@ -1,17 +1,23 @@
 //! What happened, one JSON line each. This room knows records and files, no transport.
 
 mod chain;
+mod digest;
 mod record;
+#[cfg(all(test, feature = "sandbox"))]
+mod schema;
 mod sink;
 mod tally;
+mod trace;
 mod verify;
 
-pub(crate) use record::{Ending, shape};
+pub(crate) use digest::DigestKey;
+pub(crate) use record::{Ending, shape, shown_value};
 #[cfg(feature = "testing")]
 pub(crate) use sink::MemoryLog;
 pub(crate) use sink::{About, OnFull, Settings, beside};
 pub use sink::{AuditAnchor, AuditSink, FileAnchor, init};
 pub(crate) use tally::Tally;
+pub(crate) use trace::TraceContext;
 pub use verify::{Finding, Kind, Verification, Verify, prove, segments, verify_proof};
 
 use std::{
@@ -21,9 +27,10 @@ use std::{
 
 use crate::{
     layer::guard::{cut, for_log},
-    pipeline::Journey,
+    metrics::{Ended, Meter},
+    pipeline::{Journey, Subject},
 };
-use record::{Intent, Outcome, Refused, Who};
+use record::{Intent, Outcome, Refused, VERSION};
 use sink::Durable;
 
 /// Writes records. Shared by all connections.
@@ -31,15 +38,35 @@ pub(crate) struct Audit {
     sink: AuditSink,
     transport: &'static str,
     manifest: Arc<str>,
+    key: DigestKey,
+    meter: Meter,
 }
 
 impl Audit {
-    pub(crate) fn new(sink: AuditSink, transport: &'static str, manifest: Arc<str>) -> Self {
+    pub(crate) fn new(
+        sink: AuditSink,
+        transport: &'static str,
+        manifest: Arc<str>,
+        key: DigestKey,
+        meter: Meter,
+    ) -> Self {
         Self {
             sink,
             transport,
             manifest,
+            key,
+            meter,
         }
+    }
+
+    /// What the digests of its records are made with.
+    pub(crate) fn key(&self) -> &DigestKey {
+        &self.key
+    }
+
+    /// What counts beside it.
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     /// The end of a request. If the sink cannot write, the next call with effects is refused
@@ -65,31 +92,46 @@ impl Audit {
             Ending::Left => ("cancelled", "allow", Some("cancel"), None),
         };
         let record = Outcome {
-            v: 1,
+            v: VERSION,
             event: "outcome",
             ts: now(),
-            id: journey.id.as_str(),
-            transport: self.transport,
-            op: journey.method,
-            target: journey.subject.get().map(|s| s.as_str()),
-            principal: journey.principal.get().map(Who::of),
+            about: record::About::of(journey, self.transport, &self.key),
             decision,
             outcome,
             control,
             reason: reason.as_deref(),
-            arguments: journey.arguments.get().map(String::as_str),
-            approval: journey.approval.get().copied(),
             challenged: journey.challenged.get().copied(),
             flow: journey.flow.get().copied(),
             policies: journey.policies.get().map_or(&[], Vec::as_slice),
             bytes_out: journey.bytes_out.load(Ordering::Relaxed),
             text: journey.text_tally(),
             taint: journey.taint.names(),
-            steps: journey.trail.steps(),
+            steps: journey
+                .trail
+                .steps(|path| self.key.short("file", path.as_bytes())),
             duration_us: micros(journey.started),
+            phases: journey.phases(),
             manifest: &self.manifest,
         };
-        if let Err(error) = self.sink.write(&record) {
+        self.meter.ended(&Ended {
+            op: journey.method,
+            target: match journey.subject.get() {
+                Some(Subject::Known(name)) => Some(name),
+                _ => None,
+            },
+            outcome,
+            denied_by: match ending {
+                Ending::Refused(refusal) if decision == "deny" => Some(refusal.control),
+                _ => None,
+            },
+            took: journey.started.elapsed(),
+        });
+        self.written(self.sink.write(&record));
+    }
+
+    fn written(&self, done: std::io::Result<()>) {
+        self.meter.wrote(done.is_ok());
+        if let Err(error) = done {
             tracing::error!(%error, "an audit record could not be written");
         }
     }
@@ -103,25 +145,19 @@ impl Audit {
     /// for.
     pub(crate) fn intent(&self, journey: &Journey) -> Durable {
         self.sink.write_durably(&Intent {
-            v: 1,
+            v: VERSION,
             event: "intent",
             ts: now(),
-            id: journey.id.as_str(),
-            transport: self.transport,
-            op: journey.method,
-            target: journey.subject.get().map(|s| s.as_str()),
-            principal: journey.principal.get().map(Who::of),
-            arguments: journey.arguments.get().map(String::as_str),
-            approval: journey.approval.get().copied(),
+            about: record::About::of(journey, self.transport, &self.key),
             manifest: &self.manifest,
         })
     }
 
     /// Refusals before anybody was identified, counted: nobody can fill the disk without an
     /// identity.
-    pub(crate) fn refused(&self, reason: &str, peer: &str, count: u64) {
+    pub(crate) fn refused(&self, reason: &'static str, peer: &str, count: u64) {
         let record = Refused {
-            v: 1,
+            v: VERSION,
             event: "refused",
             ts: now(),
             transport: self.transport,
@@ -129,9 +165,8 @@ impl Audit {
             peer,
             count,
         };
-        if let Err(error) = self.sink.write(&record) {
-            tracing::error!(%error, "an audit record could not be written");
-        }
+        self.meter.refused(reason, count);
+        self.written(self.sink.write(&record));
     }
 }
 
@@ -144,7 +179,7 @@ pub(crate) fn sandbox(
     report: &crate::sandbox::SandboxReport,
 ) {
     let record = record::Sandbox {
-        v: 1,
+        v: VERSION,
         event: "sandbox",
         ts: now(),
         transport,

@@ -1,4 +1,5 @@
-//! The records. Values of arguments are not in them: only names, types and sizes.
+//! The records. Values of arguments are not in them, unless their author said so of one: only
+//! names, types, sizes and a digest.
 
 use std::borrow::Cow;
 
@@ -6,12 +7,17 @@ use rmcp::model::JsonObject;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::{DigestKey, TraceContext};
 use crate::{
     auth::Principal,
     capability::Steps,
-    layer::guard::{TextTally, for_log},
-    pipeline::Refusal,
+    layer::guard::{TextTally, cut, for_log},
+    pipeline::{Journey, Phases, Refusal},
 };
+
+/// The version of all records. A reader that knows it passes over fields and events it does not
+/// know; what a field means is not changed without a new one.
+pub(super) const VERSION: u8 = 2;
 
 /// How a request ended.
 pub(crate) enum Ending<'a> {
@@ -24,6 +30,7 @@ pub(crate) enum Ending<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Who<'a> {
     issuer: &'a str,
     subject: &'a str,
@@ -38,6 +45,7 @@ pub(crate) struct Who<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Acting<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     issuer: Option<&'a str>,
@@ -64,28 +72,96 @@ impl<'a> Who<'a> {
     }
 }
 
+/// What both records of a request say of it.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct About<'a> {
+    /// The correlation id, which an error shows the caller too.
+    id: &'a str,
+    transport: &'static str,
+    /// The revision of the protocol that the client chose for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protocol: Option<&'static str>,
+    /// A digest of the session's id: equal within a session, and no use to who reads it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<&'a str>,
+    /// The client's trace, if it sent a well-formed one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<&'a TraceContext>,
+    op: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    principal: Option<Who<'a>>,
+    /// Their shape: names, types and sizes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arguments: Option<&'a str>,
+    /// The keyed digest of all arguments in their canonical form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arguments_digest: Option<&'a str>,
+    /// Those that are marked `#[arg(audit)]`, cut and cleaned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    values: Option<&'a JsonObject>,
+    /// Which key the digests are made with.
+    key: &'a str,
+    /// How a person agreed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approval: Option<&'static str>,
+    /// The same in the record of the question and in that of the call that was agreed to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approval_id: Option<&'a str>,
+    /// The size of the arguments in their canonical form.
+    bytes_in: u64,
+}
+
+impl<'a> About<'a> {
+    pub(super) fn of(journey: &'a Journey, transport: &'static str, key: &'a DigestKey) -> Self {
+        let noted = journey.noted.get();
+        let arguments_digest = journey.arguments_digest.get();
+        Self {
+            id: journey.id.as_str(),
+            transport,
+            protocol: noted.and_then(|noted| noted.protocol),
+            session: noted.and_then(|noted| noted.session.as_deref()),
+            trace: noted.and_then(|noted| noted.trace.as_ref()),
+            op: journey.method,
+            target: journey.subject.get().map(|s| s.as_str()),
+            principal: journey.principal.get().map(Who::of),
+            arguments: journey.arguments.get().map(String::as_str),
+            arguments_digest: arguments_digest.map(|(digest, _)| digest.as_str()),
+            values: journey.values.get(),
+            key: key.id(),
+            approval: journey.approval.get().copied(),
+            approval_id: journey.approval_id.get().map(String::as_str),
+            bytes_in: arguments_digest.map_or(0, |(_, bytes)| *bytes as u64),
+        }
+    }
+}
+
+/// The end of a request.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Outcome<'a> {
+    #[cfg_attr(test, schemars(extend("const" = 2)))]
     pub(crate) v: u8,
+    #[cfg_attr(test, schemars(extend("const" = "outcome")))]
     pub(crate) event: &'static str,
+    #[cfg_attr(test, schemars(with = "String", extend("format" = "date-time")))]
     pub(crate) ts: chrono::DateTime<chrono::Utc>,
-    pub(crate) id: &'a str,
-    pub(crate) transport: &'static str,
-    pub(crate) op: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) target: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) principal: Option<Who<'a>>,
+    #[serde(flatten)]
+    pub(crate) about: About<'a>,
+    #[cfg_attr(test, schemars(extend("enum" = ["allow", "deny"])))]
     pub(crate) decision: &'static str,
+    #[cfg_attr(test, schemars(extend("enum" = [
+        "ok", "input_required", "denied", "tool_error", "failed", "panic", "timeout", "cancelled",
+        "overloaded", "dropped"
+    ])))]
     pub(crate) outcome: &'static str,
+    /// The control that ended it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) control: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) arguments: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) approval: Option<&'static str>,
     /// All the scopes that a caller who lacks some of them was told of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) challenged: Option<&'static [&'static str]>,
@@ -98,6 +174,10 @@ pub(crate) struct Outcome<'a> {
     pub(crate) bytes_out: u64,
     /// What was found in text that left, by rule and kind: never the text.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        test,
+        schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")
+    )]
     pub(crate) text: Option<TextTally>,
     /// What the session's client has been sent, this answer included.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -105,48 +185,59 @@ pub(crate) struct Outcome<'a> {
     /// What its handles did.
     #[serde(flatten)]
     pub(crate) steps: Option<Steps>,
+    /// From the first layer to the end, all of the phases included.
     pub(crate) duration_us: u64,
+    pub(crate) phases: Phases,
+    /// The digest of the compiled manifest.
     pub(crate) manifest: &'a str,
 }
 
+/// What is about to have an effect.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Intent<'a> {
+    #[cfg_attr(test, schemars(extend("const" = 2)))]
     pub(crate) v: u8,
+    #[cfg_attr(test, schemars(extend("const" = "intent")))]
     pub(crate) event: &'static str,
+    #[cfg_attr(test, schemars(with = "String", extend("format" = "date-time")))]
     pub(crate) ts: chrono::DateTime<chrono::Utc>,
-    pub(crate) id: &'a str,
-    pub(crate) transport: &'static str,
-    pub(crate) op: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) target: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) principal: Option<Who<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) arguments: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) approval: Option<&'static str>,
+    #[serde(flatten)]
+    pub(crate) about: About<'a>,
     pub(crate) manifest: &'a str,
 }
 
+/// Refusals before anybody was identified, added up.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Refused<'a> {
+    #[cfg_attr(test, schemars(extend("const" = 2)))]
     pub(crate) v: u8,
+    #[cfg_attr(test, schemars(extend("const" = "refused")))]
     pub(crate) event: &'static str,
+    #[cfg_attr(test, schemars(with = "String", extend("format" = "date-time")))]
     pub(crate) ts: chrono::DateTime<chrono::Utc>,
     pub(crate) transport: &'static str,
     pub(crate) control: &'a str,
+    /// The network of the caller, or `local`, `stdio`, `(others)`.
     pub(crate) peer: &'a str,
     pub(crate) count: u64,
 }
 
+/// What the kernel keeps, once, when a server starts.
 #[cfg(feature = "sandbox")]
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Sandbox<'a> {
+    #[cfg_attr(test, schemars(extend("const" = 2)))]
     pub(crate) v: u8,
+    #[cfg_attr(test, schemars(extend("const" = "sandbox")))]
     pub(crate) event: &'static str,
+    #[cfg_attr(test, schemars(with = "String", extend("format" = "date-time")))]
     pub(crate) ts: chrono::DateTime<chrono::Utc>,
     pub(crate) transport: &'static str,
     #[serde(flatten)]
+    #[cfg_attr(test, schemars(with = "super::schema::Report"))]
     pub(crate) report: &'a crate::sandbox::SandboxReport,
     pub(crate) manifest: &'a str,
 }
@@ -185,3 +276,22 @@ pub(crate) fn shape(arguments: &JsonObject) -> String {
         Cow::Owned(clean) => clean,
     }
 }
+
+/// A value that its author wants in the record: cut and cleaned. What is large is its shape.
+pub(crate) fn shown_value(value: &Value) -> Value {
+    let size = serde_json::to_string(value).map_or(usize::MAX, |text| text.len());
+    match value {
+        Value::String(text) => for_log(cut(text, MAX_VALUE)).into(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+        Value::Array(items) if size > MAX_VALUE => format!("array({})", items.len()).into(),
+        Value::Object(members) if size > MAX_VALUE => format!("object({})", members.len()).into(),
+        Value::Array(items) => items.iter().map(shown_value).collect(),
+        Value::Object(members) => {
+            let clean =
+                |(name, value): (&String, &Value)| (for_log(name).into_owned(), shown_value(value));
+            Value::Object(members.iter().map(clean).collect())
+        }
+    }
+}
+
+const MAX_VALUE: usize = 1024;

@@ -21,13 +21,18 @@ pub(crate) struct Trail(Arc<Mutex<Steps>>);
 /// One attempt to reach something, allowed or not. Never a value: no query, no body, no host
 /// path.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Step {
     /// As in [`Facts::kind`](super::Facts::kind).
     pub(crate) kind: &'static str,
     pub(crate) capability: &'static str,
     /// What was tried: `GET https://api.example.com/users/{}`, `connect`, `git log`.
     pub(crate) action: String,
-    /// `ok`, `denied` or `failed`.
+    /// A digest of the path below the granted folder, for files: a path is often what a caller
+    /// wrote, and values are not in records. Before it is written, the path itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) file: Option<String>,
+    /// `ok`, `denied` or `failed`; `begun` if the call ended before it did.
     pub(crate) outcome: &'static str,
     /// The id of the control that refused.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,6 +46,7 @@ pub(crate) struct Step {
 
 /// All steps of a call.
 #[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Steps {
     pub(crate) steps: Vec<Step>,
     /// How many are not listed.
@@ -70,10 +76,17 @@ impl Trail {
         }
     }
 
-    /// What was done so far, if anything.
-    pub(crate) fn steps(&self) -> Option<Steps> {
+    /// What was done so far, if anything, with a digest in place of each path.
+    pub(crate) fn steps(&self, digest: impl Fn(&str) -> String) -> Option<Steps> {
         let steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        (!steps.steps.is_empty()).then(|| steps.clone())
+        if steps.steps.is_empty() {
+            return None;
+        }
+        let mut steps = steps.clone();
+        for step in &mut steps.steps {
+            step.file = step.file.take().map(|path| digest(&path));
+        }
+        Some(steps)
     }
 }
 

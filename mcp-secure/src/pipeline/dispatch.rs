@@ -14,8 +14,8 @@ use rmcp::model::{
 };
 
 use super::{
-    BoxError, Checked, CheckedOp, McpOp, McpReply, Refusal, Registry, ReplyFuture, Rounds, Shape,
-    Taint, Verdict,
+    BoxError, Checked, CheckedOp, Journey, McpOp, McpReply, Refusal, Registry, ReplyFuture, Rounds,
+    Shape, Taint, Verdict,
     hardened::{HANDSHAKE, VERSIONS},
     registry::ResourceKind,
 };
@@ -120,7 +120,7 @@ impl<S: SecureService> Shared<S> {
         let (op, context, journey, principal, rounds, approved) = request.into_parts();
         let trail = journey.trail.clone();
         let taint = journey.taint.clone();
-        let outlet = Outlet::new(self.text, Some(journey));
+        let outlet = Outlet::new(self.text, Some(Arc::clone(&journey)));
         match op {
             CheckedOp::Builtin { op, offset } => {
                 self.builtin(op, offset, &principal, &taint, &context)
@@ -130,7 +130,7 @@ impl<S: SecureService> Shared<S> {
                 let made = self.lend(
                     arguments, context, &principal, rounds, approved, purpose, outlet, trail,
                 );
-                match self.call(*handler, made).await {
+                match self.call(*handler, made, &journey).await {
                     Ok(reply) => {
                         let mut result = CallToolResult::success(reply.content);
                         result.structured_content = reply.structured;
@@ -153,7 +153,7 @@ impl<S: SecureService> Shared<S> {
                 let made = self.lend(
                     arguments, context, &principal, rounds, approved, purpose, outlet, trail,
                 );
-                match self.call(*handler, made).await {
+                match self.call(*handler, made, &journey).await {
                     Ok(PromptReply(messages)) => {
                         let mut result = GetPromptResult::new(messages);
                         result.description = self
@@ -176,7 +176,7 @@ impl<S: SecureService> Shared<S> {
                 let made = self.lend(
                     arguments, context, &principal, rounds, approved, purpose, outlet, trail,
                 );
-                match self.call(*handler, made).await {
+                match self.call(*handler, made, &journey).await {
                     Ok(body) => {
                         let contents = contents(body, uri, mime);
                         let mut result = ReadResourceResult::new(vec![contents]);
@@ -204,7 +204,7 @@ impl<S: SecureService> Shared<S> {
                 let made = self.lend(
                     arguments, context, &principal, rounds, approved, purpose, outlet, trail,
                 );
-                match self.call(*handler, made).await {
+                match self.call(*handler, made, &journey).await {
                     Ok(Completions(mut values)) => {
                         let total = u32::try_from(values.len()).unwrap_or(u32::MAX);
                         let more = values.len() > CompletionInfo::MAX_VALUES;
@@ -275,7 +275,13 @@ impl<S: SecureService> Shared<S> {
         }
     }
 
-    async fn call<O>(&self, handler: Handler<S, O>, call: Call) -> ToolResult<O> {
+    async fn call<O>(
+        &self,
+        handler: Handler<S, O>,
+        call: Call,
+        journey: &Journey,
+    ) -> ToolResult<O> {
+        let _phase = journey.user_code();
         // Dropped when the call ends, is cancelled, panics or runs out of time: whatever
         // kept a handle finds it dead.
         let _guard = LeaseGuard(call.lease.clone());

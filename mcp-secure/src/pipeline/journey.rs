@@ -10,11 +10,16 @@ use std::{
     time::Instant,
 };
 
+use rmcp::model::JsonObject;
+use serde::Serialize;
+
 use super::Taint;
 use crate::{
+    audit::{DigestKey, TraceContext},
     auth::Principal,
     capability::Trail,
     layer::guard::{Notes, TextTally, for_log},
+    metrics::{Meter, Underway},
 };
 
 /// Filled by the layers as they learn; read once by the audit layer.
@@ -24,8 +29,16 @@ pub(crate) struct Journey {
     pub(crate) method: &'static str,
     pub(crate) principal: OnceLock<Principal>,
     pub(crate) subject: OnceLock<Subject>,
+    /// What the audit layer sees when the request comes.
+    pub(crate) noted: OnceLock<Noted>,
+    /// The shape of the arguments.
     pub(crate) arguments: OnceLock<String>,
+    /// Their digest, and the size of their canonical form.
+    pub(crate) arguments_digest: OnceLock<(String, usize)>,
+    /// Those of them that their author wants in the record.
+    pub(crate) values: OnceLock<JsonObject>,
     pub(crate) approval: OnceLock<&'static str>,
+    pub(crate) approval_id: OnceLock<String>,
     /// All the scopes that a caller who lacks some of them was told of.
     pub(crate) challenged: OnceLock<&'static [&'static str]>,
     /// Why the flow of data had to be put before a person.
@@ -42,6 +55,52 @@ pub(crate) struct Journey {
     /// What its handles did.
     pub(crate) trail: Trail,
     text: Mutex<Text>,
+    clock: Clock,
+}
+
+/// What is known of a request before anything looked at it.
+pub(crate) struct Noted {
+    /// What the digests of its record are made with.
+    pub(crate) key: DigestKey,
+    pub(crate) meter: Meter,
+    pub(crate) protocol: Option<&'static str>,
+    /// A digest of the session's id.
+    pub(crate) session: Option<String>,
+    pub(crate) trace: Option<TraceContext>,
+}
+
+/// When user code began, and how long a person and user code took, in microseconds.
+#[derive(Default)]
+struct Clock {
+    began: AtomicU64,
+    approval: AtomicU64,
+    tool: AtomicU64,
+}
+
+/// Where the time went. What is left of the whole is checks, and the guard over the answer.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Phases {
+    /// Until user code began, without the wait for a person: checks, queues, the durable intent.
+    queue_us: u64,
+    /// The wait for a person.
+    #[serde(skip_serializing_if = "is_zero")]
+    approval_us: u64,
+    /// User code.
+    tool_us: u64,
+}
+
+/// A phase that lasts until this is dropped, however that comes about.
+pub(crate) struct Phase<'a> {
+    sum: &'a AtomicU64,
+    began: Instant,
+    _underway: Option<Underway>,
+}
+
+impl Drop for Phase<'_> {
+    fn drop(&mut self) {
+        self.sum.fetch_add(micros(self.began), Ordering::Relaxed);
+    }
 }
 
 /// What was found in text that left.
@@ -96,8 +155,12 @@ impl Journey {
             method,
             principal: OnceLock::new(),
             subject: OnceLock::new(),
+            noted: OnceLock::new(),
             arguments: OnceLock::new(),
+            arguments_digest: OnceLock::new(),
+            values: OnceLock::new(),
             approval: OnceLock::new(),
+            approval_id: OnceLock::new(),
             challenged: OnceLock::new(),
             flow: OnceLock::new(),
             policies: OnceLock::new(),
@@ -108,6 +171,70 @@ impl Journey {
             taint,
             trail: Trail::default(),
             text: Mutex::default(),
+            clock: Clock::default(),
+        }
+    }
+
+    /// Notes the shape and the digest of the arguments as they came.
+    pub(crate) fn note_arguments(&self, given: &JsonObject) {
+        let _ = self.arguments.set(crate::audit::shape(given));
+        self.digest_arguments(given);
+    }
+
+    pub(crate) fn digest_arguments(&self, given: &JsonObject) {
+        if let Some(noted) = self.noted.get()
+            && let Some(digest) = noted.key.arguments(given)
+        {
+            let _ = self.arguments_digest.set(digest);
+        }
+    }
+
+    /// A person agrees, or has agreed, to this. What is digested is a number that both the
+    /// question and the agreement have.
+    pub(crate) fn note_approval(&self, number: &str) {
+        if let Some(noted) = self.noted.get() {
+            let id = noted.key.short("approval", number.as_bytes());
+            let _ = self.approval_id.set(id);
+        }
+    }
+
+    /// User code runs from now on.
+    pub(crate) fn user_code(&self) -> Phase<'_> {
+        let began = micros(self.started).max(1);
+        let _ = self
+            .clock
+            .began
+            .compare_exchange(0, began, Ordering::Relaxed, Ordering::Relaxed);
+        Phase {
+            sum: &self.clock.tool,
+            began: Instant::now(),
+            _underway: None,
+        }
+    }
+
+    /// A person is asked from now on.
+    pub(crate) fn waits_for_a_person(&self) -> Phase<'_> {
+        Phase {
+            sum: &self.clock.approval,
+            began: Instant::now(),
+            _underway: self
+                .noted
+                .get()
+                .map(|noted| noted.meter.waits_for_a_person()),
+        }
+    }
+
+    pub(crate) fn phases(&self) -> Phases {
+        let load = |of: &AtomicU64| of.load(Ordering::Relaxed);
+        let approval_us = load(&self.clock.approval);
+        let until = match load(&self.clock.began) {
+            0 => micros(self.started),
+            began => began,
+        };
+        Phases {
+            queue_us: until.saturating_sub(approval_us),
+            approval_us,
+            tool_us: load(&self.clock.tool),
         }
     }
 
@@ -149,6 +276,18 @@ impl Journey {
     pub(crate) fn set_bytes_out(&self, bytes: usize) {
         self.bytes_out.store(bytes as u64, Ordering::Relaxed);
     }
+}
+
+fn micros(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature is serde's"
+)]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// Sixteen hex digits that link a masked error with its audit record.

@@ -24,7 +24,7 @@ pub(crate) use connection::Connection;
 pub(crate) use decided::Decided;
 pub(crate) use dispatch::{Dispatch, Handlers, round_purpose};
 pub(crate) use hardened::{Hardened, VERSIONS, foreign, protocol_versions};
-pub(crate) use journey::{Journey, Subject};
+pub(crate) use journey::{Journey, Noted, Phases, Subject};
 pub use op::{McpOp, McpReply};
 pub use refusal::Refusal;
 pub(crate) use refusal::{Shape, Verdict, code};

@@ -48,6 +48,8 @@ pub(crate) struct ToolEntry {
     pub(crate) mirrored: Vec<crate::layer::validate::mirror::Mirrored>,
     /// Its rights in words, for the person who approves.
     pub(crate) rights: String,
+    /// Its arguments whose values are in the audit record.
+    pub(crate) audited: Vec<&'static str>,
 }
 
 pub(crate) struct PromptEntry {
@@ -240,6 +242,7 @@ impl Registry {
             needs_approval: about.needs_approval(),
             writes,
             rights: rights(&about),
+            audited: tool.input.audited.clone(),
             #[cfg(feature = "http")]
             mirrored: crate::layer::validate::mirror::Mirrored::all(&tool.input.schema)
                 .map_err(|e| Error::new(format!("the schema of `{}`: {e}", about.name)))?,

@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 
 use crate::{
     Error, Limits, Result, TextPolicy,
-    audit::{Audit, AuditSink, Tally},
+    audit::{Audit, AuditSink, DigestKey, Tally},
     auth::{Assurance, Principal},
     call::Call,
     capability::{Binding, Facts, Grant, Grants, LeaseGuard, Opening, Rights},
@@ -14,6 +14,7 @@ use crate::{
     layer::identity::IdentitySource,
     limit::SharedBuckets,
     manifest::Manifest,
+    metrics::Meter,
     pipeline::{
         Handlers, Hardened, Registry,
         stack::{self, UserLayers},
@@ -48,6 +49,9 @@ pub(crate) struct Plan<S> {
     /// Held against the definition before the operator's file took tools away.
     pub(crate) policies: Policies,
     pub(crate) sink: AuditSink,
+    /// What the digests of its records are made with.
+    pub(crate) digest_key: DigestKey,
+    pub(crate) meter: Meter,
     pub(crate) transport: &'static str,
     pub(crate) identity: IdentitySource,
     /// What is served is held against it.
@@ -75,6 +79,8 @@ impl<S: SecureService> Plan<S> {
             self.sink,
             self.transport,
             self.manifest_digest.into(),
+            self.digest_key,
+            self.meter.clone(),
         ));
         let tally = Tally::new(Arc::clone(&audit));
         let service = match self.source {
@@ -276,6 +282,8 @@ pub(crate) fn plan_for_tests<S: SecureService>(
         layers: server.layers,
         policies,
         sink,
+        digest_key: DigestKey::random()?,
+        meter: Meter::default(),
         transport: "memory",
         identity,
         manifest_digest: compiled.digest(),

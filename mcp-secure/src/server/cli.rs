@@ -11,6 +11,7 @@ use clap::{
 use super::{
     config::{self, AuditTarget},
     grants::GrantOption,
+    log::LogLevel,
 };
 
 /// What the operator asked for.
@@ -33,6 +34,18 @@ pub(crate) struct ServeOptions {
     pub(crate) audit: Option<AuditTarget>,
     pub(crate) token_file: Option<PathBuf>,
     pub(crate) lock: Option<PathBuf>,
+    pub(crate) log: Option<LogLevel>,
+    #[cfg(feature = "metrics")]
+    pub(crate) metrics: Option<MetricsOption>,
+}
+
+/// Where the operator reads numbers.
+#[cfg(feature = "metrics")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MetricsOption {
+    pub(crate) address: SocketAddr,
+    /// The operator says that others may read them.
+    pub(crate) on_network: bool,
 }
 
 /// One of the declared transports, and where.
@@ -110,6 +123,17 @@ where
         })
 }
 
+/// Takes the level of `--log` before anything else is done, if this command line is understood.
+pub(crate) fn set_log(args: &[OsString]) {
+    let options = match parse("", "", args.iter().cloned()) {
+        Ok(Invocation::Serve(options) | Invocation::Check(options)) => options,
+        _ => return,
+    };
+    if let Some(level) = options.log {
+        super::log::set(level);
+    }
+}
+
 #[derive(Parser)]
 #[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 struct CommandLine {
@@ -158,6 +182,17 @@ struct ServeArgs {
     /// Refuse to go on if the server can do more than this reviewed manifest says
     #[arg(long, value_name = "FILE")]
     lock: Option<PathBuf>,
+    /// How much to say on standard error; never what callers send or get
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    log: Option<LogLevel>,
+    /// Serve `/metrics`, `/livez` and `/readyz` on an address or a port of loopback
+    #[cfg(feature = "metrics")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    metrics: Option<SocketAddr>,
+    /// The address of `--metrics` may be reached from the network, by anybody
+    #[cfg(feature = "metrics")]
+    #[arg(long, requires = "metrics")]
+    metrics_on_network: bool,
 }
 
 #[derive(Args)]
@@ -243,6 +278,12 @@ impl ServeArgs {
             audit: self.audit,
             token_file: self.token_file,
             lock: self.lock,
+            log: self.log,
+            #[cfg(feature = "metrics")]
+            metrics: self.metrics.map(|address| MetricsOption {
+                address,
+                on_network: self.metrics_on_network,
+            }),
         }
     }
 }

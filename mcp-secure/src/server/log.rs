@@ -1,42 +1,76 @@
-//! Tracing goes to standard error, and `rmcp`'s own lines not at all: at its DEBUG level
-//! they hold whole requests and results, at WARN the bodies of errors, at INFO session ids.
+//! Tracing goes to standard error. `rmcp`'s own lines do only where the operator asks for DEBUG,
+//! and then without their text: they hold whole requests and results, bodies of errors, and
+//! session ids.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    sync::OnceLock,
+};
 
-use tracing::Metadata;
-use tracing_subscriber::{Layer, filter::FilterFn, layer::SubscriberExt, util::SubscriberInitExt};
+use clap::ValueEnum;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{
+    Layer, Registry, filter::Targets, layer::SubscriberExt, reload, util::SubscriberInitExt,
+};
 
-use crate::layer::guard::for_log;
+use crate::log::{Lines, Redact};
+
+/// How much is written, as the operator says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogLevel {
+    Off,
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
 
 /// Installs the subscriber, unless the author has installed one (then the filter is the
 /// author's business; the book says so), and the panic hook.
 pub(crate) fn init() {
     keep_words_of_panics();
+    let (filter, handle) = reload::Layer::new(LogLevel::Info.filter());
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(|| Lines(io::stderr()))
-        .with_ansi(false)
-        .with_filter(FilterFn::new(is_ours));
-    let _ = tracing_subscriber::registry().with(lines).try_init();
-}
-
-/// Lines of the log. An event is written at once, and may quote what a client sent or a file
-/// holds: it stays one line, without what a terminal obeys and without secrets.
-struct Lines<W>(W);
-
-impl<W: Write> Write for Lines<W> {
-    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        let text = String::from_utf8_lossy(event);
-        let text = text.strip_suffix('\n').unwrap_or(&text);
-        let mut line = for_log(text).replace('\n', "\\n");
-        line.push('\n');
-        self.0.write_all(line.as_bytes())?;
-        Ok(event.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        .with_writer(|| Lines::new(io::stderr()))
+        .with_ansi(false);
+    let lines = Redact::new(lines).with_filter(filter);
+    if tracing_subscriber::registry()
+        .with(lines)
+        .try_init()
+        .is_ok()
+    {
+        let _ = FILTER.set(handle);
     }
 }
+
+/// The operator's choice, once the command line is read.
+pub(crate) fn set(level: LogLevel) {
+    if let Some(handle) = FILTER.get() {
+        let _ = handle.reload(level.filter());
+    }
+}
+
+impl LogLevel {
+    fn filter(self) -> Targets {
+        let level = match self {
+            Self::Off => LevelFilter::OFF,
+            Self::Error => LevelFilter::ERROR,
+            Self::Warn => LevelFilter::WARN,
+            Self::Info => LevelFilter::INFO,
+            Self::Debug => LevelFilter::DEBUG,
+            Self::Trace => LevelFilter::TRACE,
+        };
+        let all = Targets::new().with_default(level);
+        // What is left of such a line is of use only to who looks for a fault.
+        match level > LevelFilter::INFO {
+            true => all,
+            false => all.with_target("rmcp", LevelFilter::OFF),
+        }
+    }
+}
+
+static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 
 /// A panic may quote what a client sent or a file holds, and standard error of a stdio server
 /// is in its client's log. So only the place is printed; the words of a panic in a call are
@@ -59,8 +93,4 @@ fn keep_words_of_panics() {
             );
         }
     }));
-}
-
-fn is_ours(metadata: &Metadata<'_>) -> bool {
-    !metadata.target().starts_with("rmcp") && *metadata.level() <= tracing::Level::INFO
 }

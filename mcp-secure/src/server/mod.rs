@@ -12,7 +12,7 @@ pub(crate) mod grants;
 pub mod http;
 mod keys;
 mod lock;
-mod log;
+pub(crate) mod log;
 mod own_files;
 pub(crate) mod resolve;
 #[cfg(feature = "sandbox")]

@@ -43,7 +43,6 @@ impl OwnFiles {
     }
 
     /// One that a tool that reads must not reach: the key of a certificate.
-    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only HTTP has one"))]
     pub(super) fn keep_secret(&mut self, what: &'static str, path: &Path) {
         self.secret.push((what, path.to_owned()));
     }

@@ -98,6 +98,9 @@ pub(crate) struct Resolved {
     /// How it is written.
     pub(crate) audit_settings: crate::audit::Settings,
     pub(crate) token_file: Option<PathBuf>,
+    /// Where the operator reads numbers.
+    #[cfg(feature = "metrics")]
+    pub(crate) metrics: Option<super::cli::MetricsOption>,
     pub(crate) denied_tools: Vec<String>,
     /// The operator's own policies.
     #[cfg(feature = "cedar")]
@@ -232,6 +235,8 @@ impl Declared<'_> {
                 .map(Config::audit_settings)
                 .unwrap_or_default(),
             token_file,
+            #[cfg(feature = "metrics")]
+            metrics: options.metrics,
             denied_tools,
             #[cfg(feature = "cedar")]
             policies: policies.map(|(path, _)| path),

@@ -15,13 +15,16 @@ use super::{
     runtime, serve,
     verbs::{self, Next, Surroundings},
 };
+#[cfg(feature = "metrics")]
+use crate::metrics::Operator;
 use crate::{
     Error, Result,
-    audit::{About, AuditSink},
+    audit::{About, AuditSink, DigestKey},
     capability::{Binding, Facts, FileAccess, FileNeed, Opening},
     definition::{Definition, SecureService},
     layer::identity::IdentitySource,
     manifest::{Manifest, Texts},
+    metrics::Meter,
     pipeline::Registry,
     policy::PolicyEngine,
     server::{config::AuditTarget, engines::Engines},
@@ -64,6 +67,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
             return done;
         }
         let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
+        super::cli::set_log(&args);
         let definition = S::definition();
         // Before anything is open: it may start the program again.
         #[cfg(feature = "sandbox")]
@@ -163,6 +167,11 @@ impl<S: SecureService> SecureServer<S, Ready> {
             )?,
             AuditTarget::Stderr => AuditSink::stderr(),
         };
+        let digest_key = match &target {
+            AuditTarget::File(path) => DigestKey::beside(path)?,
+            // Nothing lies beside a stream.
+            AuditTarget::Stderr => DigestKey::random()?,
+        };
         #[cfg(feature = "http")]
         let (name, scopes) = (definition.name, definition.scopes());
         let identity = match (&resolved.transport, self.stdio) {
@@ -177,6 +186,17 @@ impl<S: SecureService> SecureServer<S, Ready> {
         };
         #[cfg(feature = "http")]
         let max_message = resolved.limits.max_message;
+        #[cfg(feature = "metrics")]
+        let (meter, operator) = match resolved.metrics {
+            Some(at) => {
+                let meter = Meter::new();
+                let operator = Operator::bind(at.address, at.on_network, meter.clone())?;
+                (meter, Some(operator))
+            }
+            None => (Meter::default(), None),
+        };
+        #[cfg(not(feature = "metrics"))]
+        let meter = Meter::default();
         let mut opening = Opening::default();
         let grants = assemble::open(
             &definition,
@@ -274,6 +294,11 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 }
             }
         }
+        if let AuditTarget::File(path) = &target {
+            let key = DigestKey::path_beside(path);
+            own.add("the key of the audit log's digests", Some(&key));
+            own.keep_secret("the key of the audit log's digests", &key);
+        }
         for file in engines.files() {
             own.add("the policies", Some(&file));
         }
@@ -337,6 +362,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
             layers: self.layers,
             policies,
             sink,
+            digest_key,
+            meter,
             transport,
             identity,
             effective: resolved.manifest,
@@ -351,6 +378,13 @@ impl<S: SecureService> SecureServer<S, Ready> {
             sealer,
         };
         let runtime = runtime(threads)?;
+        #[cfg(feature = "metrics")]
+        if let Some(operator) = operator {
+            if let Some(address) = operator.address() {
+                announce(&format!("metrics on http://{address}/metrics"));
+            }
+            runtime.spawn(operator.serve());
+        }
         let done = match bound {
             Bound::Stdio(out) => runtime.block_on(serve::stdio(plan, out)),
             #[cfg(feature = "http")]

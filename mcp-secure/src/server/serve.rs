@@ -20,6 +20,7 @@ use crate::{Error, Result, definition::SecureService};
 pub(crate) async fn stdio<S: SecureService>(plan: Plan<S>, out: std::fs::File) -> Result<()> {
     let max = plan.limits.max_message;
     let log = plan.sink.clone();
+    let meter = plan.meter.clone();
     let Assembled {
         hardened, tally, ..
     } = plan.assemble().await?;
@@ -37,9 +38,11 @@ pub(crate) async fn stdio<S: SecureService>(plan: Plan<S>, out: std::fs::File) -
     };
     tokio::pin!(serving);
     let stop = signal()?;
+    meter.serves();
     tokio::select! {
         () = &mut serving => {}
         () = async { ended.notified().await } => {
+            meter.stops();
             // What is running may still answer, but a stuck tool does not keep the process.
             let _ = tokio::time::timeout(DRAIN, &mut serving).await;
         }
@@ -53,12 +56,14 @@ pub(crate) async fn stdio<S: SecureService>(plan: Plan<S>, out: std::fs::File) -
 /// Serves streamable HTTP.
 #[cfg(feature = "http")]
 pub(crate) async fn http<S: SecureService>(plan: Plan<S>, bound: super::http::Bound) -> Result<()> {
+    let meter = plan.meter.clone();
     let Assembled {
         hardened,
         sealer,
         tally,
     } = plan.assemble().await?;
     bound.hear();
+    meter.serves();
     if let Some(address) = bound.local_addr() {
         super::run::announce(&format!(
             "listening on {}://{address}{}",
@@ -71,6 +76,11 @@ pub(crate) async fn http<S: SecureService>(plan: Plan<S>, bound: super::http::Bo
     }
     let flushing = tokio::spawn(Arc::clone(&tally).run());
     let shutdown = super::http::on_signal()?;
+    let stopping = shutdown.clone();
+    tokio::spawn(async move {
+        stopping.cancelled().await;
+        meter.stops();
+    });
     let served = bound
         .serve(
             move || hardened.for_new_connection(),

@@ -486,6 +486,8 @@ mod tests {
             crate::audit::AuditSink::stderr(),
             "stdio",
             "".into(),
+            crate::audit::DigestKey::random().unwrap(),
+            crate::metrics::Meter::default(),
         )));
         let mut transport = StdioTransport::new(reader, writer, 256, tally, Arc::default());
         for piece in [r#"{"jsonrpc":"2.0","id":1,"#, r#""method":"pi"#, r#"ng"}"#] {

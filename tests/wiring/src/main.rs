@@ -41,6 +41,9 @@ fn main() -> mcp_secure::Result<()> {
     if !helper && std::env::args().any(|argument| argument == "--http" || argument == "--unix") {
         end_with_the_test();
     }
+    if setting("SUBSCRIBER").is_some() {
+        subscriber_of_the_authors_own();
+    }
     match setting("SERVER").as_deref() {
         Some("init") => {
             let server = SecureServer::<Late>::from_init();
@@ -55,6 +58,17 @@ fn main() -> mcp_secure::Result<()> {
         Some("hidden") => finish(SecureServer::new(others::Hidden)),
         _ => target(),
     }
+}
+
+/// Everything that there is, as an author would have it who looks for a fault.
+fn subscriber_of_the_authors_own() {
+    use mcp_secure::log::Redact;
+    use tracing_subscriber::{Layer, filter::LevelFilter, prelude::*};
+    let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(false)
+        .with_writer(std::io::stderr);
+    let lines = Redact::new(lines).with_filter(LevelFilter::TRACE);
+    tracing_subscriber::registry().with(lines).init();
 }
 
 /// A server on a socket does not hear that its test is gone, but for its standard input.

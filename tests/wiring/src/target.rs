@@ -119,6 +119,28 @@ impl Target {
         panic!("fell over {CANARY}")
     }
 
+    /// Look up a city, under a number that only the caller knows.
+    #[tool(public)]
+    async fn look_up(&self, #[arg(audit)] city: String, number: u64) -> String {
+        format!("{city} {}", number % 7)
+    }
+
+    /// Write what was said to this program's own log, in every way there is.
+    #[tool(public)]
+    async fn mutter(&self, text: String) -> String {
+        // A name that some other logger brought along.
+        tracing::info!(name: "muttered", target: "wiring", "said: {text}");
+        tracing::warn!(target: "wiring", said = %text, heard = text.as_str(), seen = ?text, "again");
+        let span = tracing::info_span!(target: "wiring", "muttering", said = %text, later = tracing::field::Empty);
+        span.record("later", text.as_str());
+        span.in_scope(
+            || tracing::error!(target: "wiring", arguments = %text, api_key = %text, "in a span"),
+        );
+        tracing::error!(target: "wiring\n2026-01-01T00:00:00Z ERROR forged: by a target", "a name");
+        tracing::error!(target: "wiring", { "a\nERROR forged: by a field" = 1 }, "a field");
+        "muttered".to_owned()
+    }
+
     /// Answer with so many bytes.
     #[tool(public, max_output = "16 KiB")]
     async fn huge(&self, bytes: usize) -> String {

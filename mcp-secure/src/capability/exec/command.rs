@@ -222,6 +222,7 @@ impl<P: Program> Command<P> {
     pub async fn run(mut self) -> Result<Output> {
         let entry = self.trail.begin(Step {
             kind: "exec",
+            file: None,
             capability: P::NAME,
             action: std::mem::take(&mut self.action),
             outcome: "failed",

@@ -193,6 +193,6 @@ impl<P: Program> Exec<P> {
 
     /// What the trail says, as JSON.
     pub fn __trail(&self) -> serde_json::Value {
-        serde_json::to_value(self.trail.steps()).unwrap_or_default()
+        serde_json::to_value(self.trail.steps(str::to_owned)).unwrap_or_default()
     }
 }

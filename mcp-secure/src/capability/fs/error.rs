@@ -111,7 +111,7 @@ impl FsError {
     }
 
     /// The control that refused; `None` where nothing was refused, only absent or broken.
-    fn control(&self) -> Option<&'static str> {
+    pub(super) fn control(&self) -> Option<&'static str> {
         Some(match self {
             Self::Denied { .. } => "fs/policy",
             Self::Escape { .. } => "fs/escape",

@@ -42,7 +42,7 @@ pub use policy::{Access, FsPolicy, Rule};
 pub use root::{FsLimits, OpenRoot};
 
 use self::ops::{Budget, Core, Permit};
-use super::{Capability, Facts, Handle, Lease, mode::access, sealed::Sealed};
+use super::{Capability, Facts, Handle, Lease, Step, Trail, mode::access, sealed::Sealed};
 use crate::{
     call::Call,
     error::{ToolError, ToolResult},
@@ -72,6 +72,7 @@ pub struct Fs<R, M> {
     core: Arc<Core>,
     budget: Arc<Budget>,
     lease: Lease,
+    trail: Trail,
     of: PhantomData<fn() -> (R, M)>,
 }
 
@@ -94,7 +95,7 @@ impl<R: FsRoot, M: Mode> Fs<R, M> {
     /// [`FsError::HardLink`], [`FsError::TooLarge`], and [`FsError::Escape`] for a link that
     /// leads out.
     pub async fn read(&self, path: &RelPath) -> Result<Vec<u8>> {
-        self.run(path, Core::read).await
+        self.run(Act::of("read"), path, Core::read).await
     }
 
     /// Reads a file of UTF-8 text.
@@ -103,7 +104,8 @@ impl<R: FsRoot, M: Mode> Fs<R, M> {
     ///
     /// As [`read`](Self::read), and [`FsError::NotText`].
     pub async fn read_to_string(&self, path: &RelPath) -> Result<String> {
-        self.run(path, Core::read_to_string).await
+        self.run(Act::of("read_to_string"), path, Core::read_to_string)
+            .await
     }
 
     /// Lists a folder, by name. Names that the policy closes, and names that no [`RelPath`]
@@ -114,7 +116,7 @@ impl<R: FsRoot, M: Mode> Fs<R, M> {
     /// [`FsError::NotADirectory`], and [`FsError::TooLarge`] for more names than
     /// [`FsLimits::max_entries`].
     pub async fn read_dir(&self, path: &RelPath) -> Result<Vec<DirEntry>> {
-        self.run(path, Core::read_dir).await
+        self.run(Act::of("read_dir"), path, Core::read_dir).await
     }
 
     /// Lists everything below a folder, for tools that search. Links are listed and not
@@ -125,7 +127,7 @@ impl<R: FsRoot, M: Mode> Fs<R, M> {
     /// [`FsError::NotADirectory`] for the folder itself. A limit is no error: it sets
     /// [`Walk::truncated`].
     pub async fn walk(&self, path: &RelPath, limits: WalkLimits) -> Result<Walk> {
-        self.run(path, move |core, path, lease| {
+        self.run(Act::of("walk"), path, move |core, path, lease| {
             core.walk(path, limits, lease)
         })
         .await
@@ -137,7 +139,7 @@ impl<R: FsRoot, M: Mode> Fs<R, M> {
     ///
     /// [`FsError::NotFound`], [`FsError::Escape`].
     pub async fn metadata(&self, path: &RelPath) -> Result<Metadata> {
-        self.run(path, |core, path, lease| {
+        self.run(Act::of("metadata"), path, |core, path, lease| {
             core.stat(path, lease).map(Metadata::from)
         })
         .await
@@ -149,10 +151,12 @@ impl<R: FsRoot, M: Mode> Fs<R, M> {
     ///
     /// Everything but [`FsError::NotFound`]: a closed path does not tell.
     pub async fn try_exists(&self, path: &RelPath) -> Result<bool> {
-        self.run(path, |core, path, lease| match core.stat(path, lease) {
-            Ok(_) => Ok(true),
-            Err(FsError::NotFound { .. }) => Ok(false),
-            Err(error) => Err(error),
+        self.run(Act::of("metadata"), path, |core, path, lease| {
+            match core.stat(path, lease) {
+                Ok(_) => Ok(true),
+                Err(FsError::NotFound { .. }) => Ok(false),
+                Err(error) => Err(error),
+            }
         })
         .await
     }
@@ -171,7 +175,7 @@ impl<R: FsRoot, M: Mode> Fs<R, M> {
             Access::Read
         };
         let core = self
-            .run(path, move |core, path, lease| {
+            .run(Act::of("subdir"), path, move |core, path, lease| {
                 core.subdir(path, access, lease)
             })
             .await?;
@@ -187,6 +191,7 @@ impl<R: FsRoot, M: Mode> Fs<R, M> {
             core: Arc::clone(&self.core),
             budget: Arc::clone(&self.budget),
             lease: self.lease.clone(),
+            trail: self.trail.clone(),
             of: PhantomData,
         }
     }
@@ -202,21 +207,33 @@ impl<R: FsRoot, M: Mode> Fs<R, M> {
     }
 
     /// Runs an operation where it may block.
-    async fn run<T: Send + 'static>(
+    async fn run<T: Moved + Send + 'static>(
         &self,
+        act: Act,
         path: &RelPath,
         operation: impl FnOnce(&Core, &RelPath, &Lease) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         ops::live(&self.lease)?;
+        // In the record before it happens: a tool that is cancelled meanwhile keeps nothing out.
+        let entry = self.trail.begin(act.step::<R>(path));
         let (core, path, lease) = (Arc::clone(&self.core), path.clone(), self.lease.clone());
-        blocking(move || operation(&core, &path, &lease)).await
+        let done = blocking(move || operation(&core, &path, &lease)).await;
+        entry.change(|step| {
+            note(step, &done);
+            if let Ok(moved) = &done {
+                step.bytes_in = moved.moved();
+                step.bytes_out = act.written;
+            }
+        });
+        done
     }
 
-    fn lent(root: &OpenRoot, lease: Lease) -> Self {
+    fn lent(root: &OpenRoot, lease: Lease, trail: Trail) -> Self {
         Self {
             core: Arc::clone(&root.core),
             budget: Arc::new(Budget::new(root.core.limits.max_written)),
             lease,
+            trail,
             of: PhantomData,
         }
     }
@@ -232,7 +249,8 @@ impl<R: FsRoot> Fs<R, ReadWrite> {
     /// [`FsError::Symlink`]: no link is followed or replaced. [`FsError::TooLarge`],
     /// [`FsError::Full`], [`FsError::NotAFile`], [`FsError::HardLink`].
     pub async fn write(&self, path: &RelPath, contents: impl AsRef<[u8]>) -> Result<()> {
-        self.write_with(path, contents.as_ref(), Core::write).await
+        self.write_with("write", path, contents.as_ref(), Core::write)
+            .await
     }
 
     /// Creates a file with this content; it appears complete or not at all.
@@ -241,7 +259,7 @@ impl<R: FsRoot> Fs<R, ReadWrite> {
     ///
     /// As [`write`](Self::write), and [`FsError::AlreadyExists`].
     pub async fn create_new(&self, path: &RelPath, contents: impl AsRef<[u8]>) -> Result<()> {
-        self.write_with(path, contents.as_ref(), Core::create_new)
+        self.write_with("create_new", path, contents.as_ref(), Core::create_new)
             .await
     }
 
@@ -251,7 +269,8 @@ impl<R: FsRoot> Fs<R, ReadWrite> {
     ///
     /// As [`write`](Self::write), and [`FsError::NotFound`].
     pub async fn append(&self, path: &RelPath, contents: impl AsRef<[u8]>) -> Result<()> {
-        self.write_with(path, contents.as_ref(), Core::append).await
+        self.write_with("append", path, contents.as_ref(), Core::append)
+            .await
     }
 
     /// Creates a folder.
@@ -260,7 +279,8 @@ impl<R: FsRoot> Fs<R, ReadWrite> {
     ///
     /// [`FsError::AlreadyExists`]; [`FsError::NotFound`] if the folder above is missing.
     pub async fn create_dir(&self, path: &RelPath) -> Result<()> {
-        self.change(path, Core::create_dir).await
+        self.change(Act::of("create_dir"), path, Core::create_dir)
+            .await
     }
 
     /// Creates a folder and those above it, where they are missing.
@@ -269,7 +289,8 @@ impl<R: FsRoot> Fs<R, ReadWrite> {
     ///
     /// [`FsError::NotADirectory`], [`FsError::Symlink`].
     pub async fn create_dir_all(&self, path: &RelPath) -> Result<()> {
-        self.change(path, Core::create_dir_all).await
+        self.change(Act::of("create_dir_all"), path, Core::create_dir_all)
+            .await
     }
 
     /// Removes a file.
@@ -278,7 +299,8 @@ impl<R: FsRoot> Fs<R, ReadWrite> {
     ///
     /// [`FsError::NotFound`], [`FsError::NotAFile`], [`FsError::Symlink`].
     pub async fn remove_file(&self, path: &RelPath) -> Result<()> {
-        self.run(path, Core::remove_file).await
+        self.run(Act::of("remove_file"), path, Core::remove_file)
+            .await
     }
 
     /// Removes an empty folder.
@@ -287,7 +309,8 @@ impl<R: FsRoot> Fs<R, ReadWrite> {
     ///
     /// [`FsError::NotFound`], [`FsError::NotADirectory`], [`FsError::NotEmpty`].
     pub async fn remove_dir(&self, path: &RelPath) -> Result<()> {
-        self.run(path, Core::remove_dir).await
+        self.run(Act::of("remove_dir"), path, Core::remove_dir)
+            .await
     }
 
     /// Gives a file or folder another name, which must be free. Both ends are checked by
@@ -298,13 +321,20 @@ impl<R: FsRoot> Fs<R, ReadWrite> {
     /// [`FsError::AlreadyExists`]; [`FsError::NotFound`] for the old name or the new
     /// folder.
     pub async fn rename(&self, from: &RelPath, to: &RelPath) -> Result<()> {
-        let to = to.clone();
-        self.run(from, move |core, from, lease| core.rename(from, &to, lease))
-            .await
+        let target = to.clone();
+        let renamed = self.run(Act::of("rename"), from, move |core, from, lease| {
+            core.rename(from, &target, lease)
+        });
+        let renamed = renamed.await;
+        // Both names are touched.
+        let entry = self.trail.begin(Act::of("rename_to").step::<R>(to));
+        entry.change(|step| note(step, &renamed));
+        renamed
     }
 
     async fn write_with(
         &self,
+        name: &'static str,
         path: &RelPath,
         contents: &[u8],
         write: impl FnOnce(&Core, &RelPath, &[u8], Permit<'_>) -> Result<()> + Send + 'static,
@@ -312,13 +342,20 @@ impl<R: FsRoot> Fs<R, ReadWrite> {
         // Before the copy, which would cost as much memory again.
         let limit = self.core.limits.max_write;
         if contents.len() as u64 > limit {
-            return Err(FsError::TooLarge {
+            let error = Err(FsError::TooLarge {
                 path: path.clone(),
                 limit,
             });
+            let entry = self.trail.begin(Act::of(name).step::<R>(path));
+            entry.change(|step| note(step, &error));
+            return error;
         }
+        let act = Act {
+            written: contents.len() as u64,
+            ..Act::of(name)
+        };
         let contents = contents.to_owned();
-        self.change(path, move |core, path, permit| {
+        self.change(act, path, move |core, path, permit| {
             write(core, path, &contents, permit)
         })
         .await
@@ -326,11 +363,12 @@ impl<R: FsRoot> Fs<R, ReadWrite> {
 
     async fn change(
         &self,
+        act: Act,
         path: &RelPath,
         change: impl FnOnce(&Core, &RelPath, Permit<'_>) -> Result<()> + Send + 'static,
     ) -> Result<()> {
         let budget = Arc::clone(&self.budget);
-        self.run(path, move |core, path, lease| {
+        self.run(act, path, move |core, path, lease| {
             change(
                 core,
                 path,
@@ -350,6 +388,7 @@ impl<R, M> Clone for Fs<R, M> {
             core: Arc::clone(&self.core),
             budget: Arc::clone(&self.budget),
             lease: self.lease.clone(),
+            trail: self.trail.clone(),
             of: PhantomData,
         }
     }
@@ -378,9 +417,73 @@ impl<R: FsRoot, M: Mode> Handle for Fs<R, M> {
         let root = call.grants.get::<R, OpenRoot>().ok_or_else(|| {
             ToolError::internal(format_args!("no grant for capability `{}`", R::NAME))
         })?;
-        Ok(Self::lent(&root, call.lease.clone()))
+        Ok(Self::lent(&root, call.lease.clone(), call.trail.clone()))
     }
 }
+
+/// One operation, for the record of the call.
+#[derive(Clone, Copy)]
+struct Act {
+    name: &'static str,
+    written: u64,
+}
+
+impl Act {
+    fn of(name: &'static str) -> Self {
+        Self { name, written: 0 }
+    }
+
+    fn step<R: FsRoot>(self, path: &RelPath) -> Step {
+        Step {
+            kind: "fs",
+            capability: R::NAME,
+            action: self.name.to_owned(),
+            file: Some(path.to_string()),
+            outcome: "begun",
+            control: None,
+            detail: None,
+            bytes_in: 0,
+            bytes_out: 0,
+        }
+    }
+}
+
+/// What became of it.
+fn note<T>(step: &mut Step, done: &Result<T>) {
+    let control = done.as_ref().err().and_then(FsError::control);
+    step.control = control;
+    step.outcome = match (done, control) {
+        (Ok(_), _) => "ok",
+        (Err(_), Some(_)) => "denied",
+        (Err(_), None) => "failed",
+    };
+}
+
+/// How many bytes an operation brings.
+trait Moved {
+    fn moved(&self) -> u64 {
+        0
+    }
+}
+
+impl Moved for Vec<u8> {
+    fn moved(&self) -> u64 {
+        self.len() as u64
+    }
+}
+
+impl Moved for String {
+    fn moved(&self) -> u64 {
+        self.len() as u64
+    }
+}
+
+impl Moved for () {}
+impl Moved for bool {}
+impl Moved for Vec<DirEntry> {}
+impl Moved for Walk {}
+impl Moved for Metadata {}
+impl Moved for Core {}
 
 async fn blocking<T: Send + 'static>(
     operation: impl FnOnce() -> Result<T> + Send + 'static,
@@ -400,7 +503,7 @@ async fn blocking<T: Send + 'static>(
 #[doc(hidden)]
 impl<R: FsRoot, M: Mode> Fs<R, M> {
     pub fn __for_tests(root: &OpenRoot, lease: Lease) -> Self {
-        Self::lent(root, lease)
+        Self::lent(root, lease, Trail::default())
     }
 
     pub fn __read_sync(&self, path: &RelPath) -> Result<Vec<u8>> {

@@ -420,6 +420,7 @@ impl OpenNet {
     fn begin(&self, hop: &Hop, trail: &Trail) -> Entry {
         trail.begin(Step {
             kind: "net",
+            file: None,
             capability: self.name,
             action: format!(
                 "{} {}{}{}",

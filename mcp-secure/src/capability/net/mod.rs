@@ -198,6 +198,7 @@ impl<E: Endpoint, M: Method> Net<E, M> {
         let target = &self.open.target;
         let entry = self.call.trail.begin(Step {
             kind: "net",
+            file: None,
             capability: E::NAME,
             action: format!("{} {target}{template}", M::NAME),
             outcome: "failed",

@@ -177,7 +177,7 @@ fn call(grant: impl Into<Grant>, written: &str, opening: &mut Opening) -> Call {
 }
 
 fn steps(call: &Call) -> Vec<Value> {
-    let steps = serde_json::to_value(call.trail.steps().unwrap()).unwrap();
+    let steps = serde_json::to_value(call.trail.steps(str::to_owned).unwrap()).unwrap();
     steps["steps"].as_array().unwrap().clone()
 }
 

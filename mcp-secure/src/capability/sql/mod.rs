@@ -286,6 +286,7 @@ impl Note {
             trail: trail.clone(),
             step: Some(Step {
                 kind: "sql",
+                file: None,
                 capability: D::NAME,
                 action: statement::label(statement.sql),
                 outcome: "failed",

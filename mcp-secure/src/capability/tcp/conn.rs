@@ -204,6 +204,7 @@ impl Drop for TcpConn {
         let control = self.ended.as_ref().and_then(TcpError::control);
         self.trail.add(Step {
             kind: "tcp",
+            file: None,
             capability: self.capability,
             action: "connect".to_owned(),
             outcome: if control.is_some() { "denied" } else { "ok" },

@@ -164,6 +164,7 @@ impl<E: TcpEndpoint> Tcp<E> {
             let control = error.control();
             self.trail.add(Step {
                 kind: "tcp",
+                file: None,
                 capability: E::NAME,
                 action: "connect".to_owned(),
                 outcome: if control.is_some() {

@@ -130,6 +130,7 @@ impl Shared {
         if round.as_ref().is_some_and(|round| round.approved) {
             request.approve(&Agreed(()));
             let _ = request.journey().approval.set("client-attested");
+            note_round(&request);
             return Ok(Settled::GoOn(request));
         }
         if is_modern(request.context()) {
@@ -147,6 +148,7 @@ impl Shared {
                     agreed(&answer)?;
                     request.approve(&Agreed(()));
                     let _ = request.journey().approval.set("client-attested");
+                    note_round(&request);
                     Ok(Settled::GoOn(request))
                 }
                 _ => self.ask_in_a_round(&request, &purpose).map(Settled::Ask),
@@ -196,6 +198,7 @@ impl Shared {
             answers: BTreeMap::new(),
             asked: vec![QUESTION.to_owned()],
         };
+        request.journey().note_approval(&round.nonce);
         let state = self
             .sealer
             .seal(&round, request.principal(), purpose, ROUND_TTL)
@@ -216,6 +219,9 @@ impl Shared {
                 "too many calls wait for a person",
             ));
         };
+        let journey = request.journey();
+        journey.note_approval(journey.id.as_str());
+        let _person = journey.waits_for_a_person();
         let peer = request.context().peer.clone();
         let answer = peer
             .create_elicitation_with_timeout(question, Some(self.timeout))
@@ -275,6 +281,13 @@ impl Shared {
             requested_schema: serde_json::from_value(schema)
                 .map_err(|e| Refusal::failed("approve/schema", e.to_string()))?,
         })
+    }
+}
+
+/// Links the record of an agreement with that of its question.
+fn note_round(request: &Checked) {
+    if let Some(nonce) = &request.rounds().nonce {
+        request.journey().note_approval(nonce);
     }
 }
 

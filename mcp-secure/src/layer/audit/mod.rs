@@ -7,8 +7,11 @@ use tower::Layer;
 
 use super::{Enclosed, forward_ready};
 use crate::{
-    audit::{Audit, Ending},
-    pipeline::{Journey, McpReply, McpRequest, Refusal, ReplyFuture, code, foreign},
+    audit::{Audit, Ending, TraceContext},
+    metrics::Underway,
+    pipeline::{
+        Journey, McpReply, McpRequest, Noted, Refusal, ReplyFuture, VERSIONS, code, foreign,
+    },
 };
 
 #[derive(Clone)]
@@ -51,6 +54,7 @@ impl<S: Enclosed<McpRequest>> tower::Service<McpRequest> for AuditService<S> {
         {
             recorded.set();
         }
+        let _ = request.journey().noted.set(note(&request, &self.audit));
         let mut record = Record {
             audit: Arc::clone(&self.audit),
             journey: Arc::clone(request.journey()),
@@ -60,6 +64,7 @@ impl<S: Enclosed<McpRequest>> tower::Service<McpRequest> for AuditService<S> {
                 .get::<crate::pipeline::LeavingCancels>()
                 .is_some(),
             written: false,
+            _underway: self.audit.meter().begin(),
         };
         // What cannot be recorded is not done: half of the room is kept for what is running.
         if !self.audit.admits() {
@@ -92,6 +97,31 @@ impl<S: Enclosed<McpRequest>> tower::Service<McpRequest> for AuditService<S> {
     }
 }
 
+/// What the message around the request says.
+fn note(request: &McpRequest, audit: &Audit) -> Noted {
+    let key = audit.key();
+    let context = request.context();
+    let protocol = context.protocol_version().and_then(|said| {
+        let known = VERSIONS.iter().find(|known| **known == said)?;
+        Some(known.as_str())
+    });
+    #[cfg(feature = "http")]
+    let session = context
+        .extensions
+        .get::<http::request::Parts>()
+        .and_then(|parts| parts.headers.get("mcp-session-id"))
+        .map(|id| key.short("session", id.as_bytes()));
+    #[cfg(not(feature = "http"))]
+    let session = None;
+    Noted {
+        key: key.clone(),
+        meter: audit.meter().clone(),
+        protocol,
+        session,
+        trace: TraceContext::of(context),
+    }
+}
+
 fn answered(reply: &McpReply) -> &'static str {
     use rmcp::model::{CallToolResponse, GetPromptResponse, ReadResourceResponse};
     match reply {
@@ -108,6 +138,7 @@ struct Record {
     journey: Arc<Journey>,
     leaving_cancels: bool,
     written: bool,
+    _underway: Underway,
 }
 
 impl Record {

@@ -97,13 +97,21 @@ impl ValidateLayer {
                 rounds.responses = params.input_responses;
                 rounds.carried = params.request_state;
                 let given = params.arguments.unwrap_or_default();
-                let _ = inner.journey.arguments.set(crate::audit::shape(&given));
+                inner.journey.note_arguments(&given);
                 #[cfg(feature = "http")]
                 mirrors(&inner.context, &entry.mirrored, &given)?;
                 let arguments = self
                     .object(given, &entry.input)
                     // The model reads what is wrong and can correct itself (SEP-1303).
                     .map_err(Refusal::into_tool_result)?;
+                // Behind the check: what is written has the shape that its author knows.
+                if !entry.audited.is_empty() {
+                    let named = entry.audited.iter().filter_map(|name| {
+                        let value = arguments.get(*name)?;
+                        Some(((*name).to_owned(), crate::audit::shown_value(value)))
+                    });
+                    let _ = inner.journey.values.set(named.collect());
+                }
                 CheckedOp::Tool { index, arguments }
             }
             McpOp::GetPrompt(params) => {
@@ -111,7 +119,7 @@ impl ValidateLayer {
                 rounds.responses = params.input_responses;
                 rounds.carried = params.request_state;
                 let given = params.arguments.unwrap_or_default();
-                let _ = inner.journey.arguments.set(crate::audit::shape(&given));
+                inner.journey.note_arguments(&given);
                 CheckedOp::Prompt {
                     index,
                     arguments: self.object(given, &entry.input)?,
@@ -125,6 +133,7 @@ impl ValidateLayer {
                     self.registry.resource(&params.uri).ok_or_else(gone)?;
                 rounds.responses = params.input_responses;
                 rounds.carried = params.request_state;
+                inner.journey.digest_arguments(&variables);
                 let arguments = self.object(variables, &entry.input)?;
                 CheckedOp::Resource {
                     index,

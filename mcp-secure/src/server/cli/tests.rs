@@ -51,6 +51,7 @@ fn all_options_of_serve_are_read() {
             audit: Some(AuditTarget::File("log".into())),
             token_file: Some("t".into()),
             lock: Some("m.json".into()),
+            ..ServeOptions::default()
         })
     );
 }

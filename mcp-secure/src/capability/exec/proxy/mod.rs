@@ -264,6 +264,7 @@ impl Guest {
         let refused = |action: String, control, detail: &str| {
             self.trail.add(Step {
                 kind: "exec",
+                file: None,
                 capability: self.program,
                 action,
                 outcome: "denied",

@@ -29,6 +29,7 @@ pub(super) async fn serve(
 ) {
     let entry = guest.trail.begin(Step {
         kind: "net",
+        file: None,
         capability: outlet.name(),
         action: action.to_owned(),
         outcome: "failed",
