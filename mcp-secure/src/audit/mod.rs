@@ -105,6 +105,10 @@ impl Audit {
             policies: journey.policies.get().map_or(&[], Vec::as_slice),
             bytes_out: journey.bytes_out.load(Ordering::Relaxed),
             text: journey.text_tally(),
+            limits: journey
+                .limited_locally
+                .load(Ordering::Relaxed)
+                .then_some("local"),
             taint: journey.taint.names(),
             steps: journey
                 .trail
@@ -130,7 +134,7 @@ impl Audit {
     }
 
     fn written(&self, done: std::io::Result<()>) {
-        self.meter.wrote(done.is_ok());
+        self.meter.wrote(done.is_ok() && self.sink.is_well());
         if let Err(error) = done {
             tracing::error!(%error, "an audit record could not be written");
         }

@@ -182,6 +182,9 @@ pub(crate) struct Outcome<'a> {
     /// What the session's client has been sent, this answer included.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) taint: Vec<&'static str>,
+    /// `local`: the limits that replicas share did not answer, and this replica's part held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) limits: Option<&'static str>,
     /// What its handles did.
     #[serde(flatten)]
     pub(crate) steps: Option<Steps>,

@@ -186,7 +186,7 @@ const USED: u64 = (1 << 48) - 1;
 
 /// What the benchmarks measure.
 #[cfg(feature = "__bench")]
-pub mod bench {
+pub(super) mod bench {
     use super::*;
     use crate::limit::Rate;
 

@@ -69,6 +69,7 @@ impl<S: Enclosed<McpRequest>> tower::Service<McpRequest> for AuditService<S> {
         // What cannot be recorded is not done: half of the room is kept for what is running.
         if !self.audit.admits() {
             record.written = true;
+            self.audit.meter().wrote(false);
             let refusal = Refusal::denied(
                 "audit/full",
                 code::OVERLOADED,
