@@ -122,6 +122,37 @@ fn a_cut_end_and_an_older_copy_need_an_external_head() {
 }
 
 #[test]
+fn checkpoints_that_code_keeps_elsewhere_are_a_head_too() {
+    let scene = Scene::new();
+    let heads = scene.path("files/heads");
+    let start = || Server::start(scene.command().env("AUDIT_ANCHOR", &heads));
+    let mut server = start();
+    assert!(server.leave("one"));
+    server.end();
+    let older = fs::read(scene.log()).unwrap();
+    let mut server = start();
+    assert!(server.leave("two"));
+    server.end();
+    let with_head = || kinds(&Verify::of(scene.log()).head(&heads).run().unwrap());
+    assert_eq!(with_head(), []);
+    fs::write(scene.log(), older).unwrap();
+    assert_eq!(with_head(), [Kind::Truncated]);
+
+    let configured = Scene::configured("anchor = \"state/heads\"");
+    let started = configured
+        .command()
+        .env("AUDIT_ANCHOR", configured.path("state/more"))
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&started.stderr);
+    assert!(
+        !started.status.success() && said.contains("two anchors"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_log_that_is_shorter_than_its_state_says_stops_the_start() {
     let scene = written();
     let text = scene.text();

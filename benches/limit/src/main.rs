@@ -40,7 +40,9 @@ fn live(keys: usize) {
         .unwrap()
         .allow_burst(NonZeroU32::new(burst).unwrap());
     let theirs = RateLimiter::keyed(quota);
-    let names: Vec<String> = (0..keys).map(|n| format!("https://issuer.example|user-{n}")).collect();
+    let names: Vec<String> = (0..keys)
+        .map(|n| format!("https://issuer.example|user-{n}"))
+        .collect();
     let mut refused = 0;
     for name in &names {
         refused += usize::from(!ours.take(name));
@@ -96,7 +98,10 @@ fn flood() {
     );
     assert_eq!(ours.bytes(), bytes);
     assert!(grown < 8 * 1024, "{grown} KiB");
-    assert!(f64::from(admitted) <= allowance * 1.01 + 1.0, "{admitted} of {allowance}");
+    assert!(
+        f64::from(admitted) <= allowance * 1.01 + 1.0,
+        "{admitted} of {allowance}"
+    );
 }
 
 fn time(hits: &[&String], take: impl Fn(&String) -> bool) -> f64 {

@@ -128,6 +128,7 @@ pub struct SecureServer<S, T = NoTransport> {
     #[cfg(feature = "http")]
     pub(crate) unix: Option<Unix>,
     pub(crate) audit: Option<PathBuf>,
+    pub(crate) audit_anchor: Option<Box<dyn crate::audit::AuditAnchor>>,
     pub(crate) store: Option<Arc<dyn Store>>,
     pub(crate) sealing_key: Option<SealingKey>,
     #[cfg(feature = "redis")]
@@ -188,6 +189,7 @@ impl<S: SecureService> SecureServer<S, NoTransport> {
             #[cfg(feature = "http")]
             unix: None,
             audit: None,
+            audit_anchor: None,
             store: None,
             sealing_key: None,
             #[cfg(feature = "redis")]
@@ -235,6 +237,36 @@ impl<S: SecureService, T> SecureServer<S, T> {
     #[must_use]
     pub fn audit_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.audit = Some(path.into());
+        self
+    }
+
+    /// Keeps the signed checkpoints of the audit log elsewhere, too: in place of the file that an
+    /// operator can name with `[audit] anchor`, who then cannot name one.
+    ///
+    /// ```
+    /// use mcp_secure::{audit::AuditAnchor, prelude::*};
+    /// # struct Hello;
+    /// # #[secure_server]
+    /// # impl Hello {
+    /// #     /// Greet.
+    /// #     #[tool(public)]
+    /// #     async fn greet(&self) -> String { String::new() }
+    /// # }
+    /// struct Witness(std::os::unix::net::UnixDatagram);
+    ///
+    /// impl AuditAnchor for Witness {
+    ///     fn anchor(&mut self, note: &str) -> std::io::Result<()> {
+    ///         self.0.send(note.as_bytes()).map(|_| ())
+    ///     }
+    /// }
+    ///
+    /// # fn example(socket: std::os::unix::net::UnixDatagram) {
+    /// let server = SecureServer::new(Hello).audit_anchor(Witness(socket));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn audit_anchor(mut self, anchor: impl crate::audit::AuditAnchor) -> Self {
+        self.audit_anchor = Some(Box::new(anchor));
         self
     }
 
@@ -324,6 +356,7 @@ impl<S: SecureService, T> SecureServer<S, T> {
             #[cfg(feature = "http")]
             unix: self.unix,
             audit: self.audit,
+            audit_anchor: self.audit_anchor,
             store: self.store,
             sealing_key: self.sealing_key,
             #[cfg(feature = "redis")]

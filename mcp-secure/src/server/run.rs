@@ -130,7 +130,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
     }
 
     fn serve(
-        self,
+        mut self,
         mut definition: Definition<S>,
         compiled: Manifest,
         resolved: Resolved,
@@ -167,6 +167,15 @@ impl<S: SecureService> SecureServer<S, Ready> {
             )?,
             AuditTarget::Stderr => AuditSink::stderr(),
         };
+        if let Some(anchor) = self.audit_anchor.take() {
+            if resolved.audit_settings.anchor.is_some() {
+                return Err(
+                    Error::new("the checkpoints of the audit log have two anchors")
+                        .help("this server brings its own: leave `anchor` under `[audit]` away"),
+                );
+            }
+            sink.anchor(anchor)?;
+        }
         let digest_key = match &target {
             AuditTarget::File(path) => DigestKey::beside(path)?,
             // Nothing lies beside a stream.

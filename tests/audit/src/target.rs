@@ -1,6 +1,8 @@
 //! A server with one tool that reads and one that writes.
 
-use mcp_secure::prelude::*;
+use std::path::Path;
+
+use mcp_secure::{audit::FileAnchor, prelude::*, sandbox::Sandbox};
 
 /// A folder.
 #[capability(fs)]
@@ -34,8 +36,14 @@ impl Target {
 }
 
 fn main() -> mcp_secure::Result<()> {
-    SecureServer::new(Target)
+    let mut server = SecureServer::new(Target)
         .grant(Files::from_operator())
-        .stdio(Principal::local_user())
-        .run()
+        .sandbox(Sandbox::new().keep_env(ANCHOR));
+    // Where a test says so, code keeps the checkpoints.
+    if let Some(path) = std::env::var_os(ANCHOR) {
+        server = server.audit_anchor(FileAnchor::open(Path::new(&path))?);
+    }
+    server.stdio(Principal::local_user()).run()
 }
+
+const ANCHOR: &str = "AUDIT_ANCHOR";

@@ -150,6 +150,21 @@ impl AuditSink {
         }
     }
 
+    /// Keeps checkpoints there, too. Before it starts.
+    pub(crate) fn anchor(&self, anchor: Box<dyn AuditAnchor>) -> Result<()> {
+        let Target::File(log) = &self.0 else {
+            return Err(
+                Error::new("an audit log that is no file has no checkpoints")
+                    .help("name a file with `--audit PATH`, or leave the anchor away"),
+            );
+        };
+        let mut writer = log.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(writer) = writer.as_mut() {
+            writer.anchor = Some(anchor);
+        }
+        Ok(())
+    }
+
     /// Begins to write. After the sandbox is closed, so that it binds the thread that writes.
     pub(crate) fn start(&self) -> Result<()> {
         let Target::File(log) = &self.0 else {
