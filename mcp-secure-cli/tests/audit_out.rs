@@ -406,7 +406,7 @@ fn nothing_that_a_stranger_wrote_is_markup_on_the_page() {
     // What it shows.
     assert!(body.contains("http/host") && body.contains("rate/tool") && body.contains("read_note"));
     assert!(
-        body.contains("not verified") && body.contains("<svg"),
+        body.contains("NOT as it was written") && body.contains("<svg"),
         "{body}"
     );
     assert!(body.contains("width=device-width"));

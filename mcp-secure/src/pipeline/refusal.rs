@@ -17,7 +17,7 @@ pub struct Refusal {
     /// What was found in its words, for a tool result.
     pub(crate) note: Option<Box<MetaObject>>,
     /// When it is worth asking again, where it is.
-    pub(crate) again: Option<Again>,
+    pub(crate) again: Option<Box<Again>>,
 }
 
 /// When it is worth asking again, and what it was that was used up.
@@ -156,7 +156,7 @@ impl Refusal {
 
     /// Worth asking again after this time.
     pub(crate) fn again_after(mut self, after: Duration, limit: Option<String>) -> Self {
-        self.again = Some(Again { after, limit });
+        self.again = Some(Box::new(Again { after, limit }));
         self
     }
 

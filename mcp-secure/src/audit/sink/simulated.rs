@@ -224,6 +224,7 @@ fn round(seed: u64, faults: u64, settings: &Settings) -> (usize, usize) {
         });
         let mut writer: Writer<Sim> = opened.expect("a log that cannot be opened any more");
         *sim.left.lock().unwrap() = sim.roll(60);
+        let mut failed = 0;
         loop {
             let batch: Vec<String> = (0..=sim.roll(6))
                 .map(|_| {
@@ -240,9 +241,13 @@ fn round(seed: u64, faults: u64, settings: &Settings) -> (usize, usize) {
             }
             if writer.commit(true).is_ok() {
                 acknowledged.extend(batch);
+                failed = 0;
+            } else {
+                failed += 1;
             }
             writer.rotate_if_due();
-            if *sim.left.lock().unwrap() == 0 {
+            // Who may not go on after an error asks the disk for nothing more.
+            if *sim.left.lock().unwrap() == 0 || failed > 50 {
                 break;
             }
         }

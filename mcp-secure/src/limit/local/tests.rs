@@ -115,11 +115,11 @@ fn what_a_later_bucket_refuses_is_taken_from_none() {
         assert!(matches!(denied, Err(Denied::Limit(2, _))), "{denied:?}");
     }
     // Of three there are two left, of five four.
-    assert_eq!(local.take_at(&[first.clone()], at(SECOND)), Ok(()));
-    assert_eq!(local.take_at(&[first.clone()], at(SECOND)), Ok(()));
+    assert_eq!(local.take_at(std::slice::from_ref(&first), at(SECOND)), Ok(()));
+    assert_eq!(local.take_at(std::slice::from_ref(&first), at(SECOND)), Ok(()));
     assert!(local.take_at(&[first], at(SECOND)).is_err());
     for left in (0..4).rev() {
-        assert_eq!(local.take_at(&[day.clone()], at(SECOND)), Ok(()), "{left}");
+        assert_eq!(local.take_at(std::slice::from_ref(&day), at(SECOND)), Ok(()), "{left}");
     }
     assert!(local.take_at(&[day], at(SECOND)).is_err());
 }
@@ -151,10 +151,10 @@ fn bytes_are_counted_afterwards_and_stop_the_next_call() {
     let local = local(64);
     let day = local.now();
     let look = charge(Whose::Bytes, "a", Measure::Day(100), 0);
-    assert_eq!(local.take_at(&[look.clone()], day), Ok(()));
+    assert_eq!(local.take_at(std::slice::from_ref(&look), day), Ok(()));
     local.add(&charge(Whose::Bytes, "a", Measure::Day(100), 99));
     assert_eq!(
-        local.take_at(&[look.clone()], day),
+        local.take_at(std::slice::from_ref(&look), day),
         Ok(()),
         "a byte is left"
     );
