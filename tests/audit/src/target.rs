@@ -38,6 +38,13 @@ impl Target {
 fn main() -> mcp_secure::Result<()> {
     let mut server = SecureServer::new(Target)
         .grant(Files::from_operator())
+        // These tests poll and flood: how often one may ask is tested elsewhere.
+        .limits(Limits {
+            principal_per_minute: 1_000_000,
+            principal_burst: 100_000,
+            repeats_per_minute: 1_000_000,
+            ..Limits::default()
+        })
         .sandbox(Sandbox::new().keep_env(ANCHOR));
     // Where a test says so, code keeps the checkpoints.
     if let Some(path) = std::env::var_os(ANCHOR) {

@@ -149,6 +149,13 @@ fn main() -> mcp_secure::Result<()> {
     }
     server
         .sandbox(Sandbox::new().keep_env("OAUTH_TARGET"))
+        // These tests poll and flood: how often one may ask is tested elsewhere.
+        .limits(Limits {
+            principal_per_minute: 1_000_000,
+            principal_burst: 100_000,
+            repeats_per_minute: 1_000_000,
+            ..Limits::default()
+        })
         .http(http.resource_server(issued))
         .run()
 }

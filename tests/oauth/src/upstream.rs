@@ -138,6 +138,13 @@ fn main() -> mcp_secure::Result<()> {
     }
     let server = SecureServer::new(Target)
         .grant(calendar)
+        // These tests ask often: how often one may is tested elsewhere.
+        .limits(Limits {
+            principal_per_minute: 1_000_000,
+            principal_burst: 100_000,
+            repeats_per_minute: 1_000_000,
+            ..Limits::default()
+        })
         .grant(House::from_operator().client_credentials(own))
         .sandbox(Sandbox::new().keep_env("OAUTH_TARGET"));
     let (chain, key) = asked.tls;

@@ -297,6 +297,13 @@ fn main() -> mcp_secure::Result<()> {
             .stdio(user)
             .run(),
         Ok("tcp") => SecureServer::new(OnTcp)
+            // One test asks until the kernel chooses a port.
+            .limits(Limits {
+                principal_per_minute: 1_000_000,
+                principal_burst: 100_000,
+                repeats_per_minute: 1_000_000,
+                ..Limits::default()
+            })
             .grant(
                 Service::from_operator().limits(
                     TcpLimits::default()

@@ -115,11 +115,21 @@ fn what_a_later_bucket_refuses_is_taken_from_none() {
         assert!(matches!(denied, Err(Denied::Limit(2, _))), "{denied:?}");
     }
     // Of three there are two left, of five four.
-    assert_eq!(local.take_at(std::slice::from_ref(&first), at(SECOND)), Ok(()));
-    assert_eq!(local.take_at(std::slice::from_ref(&first), at(SECOND)), Ok(()));
+    assert_eq!(
+        local.take_at(std::slice::from_ref(&first), at(SECOND)),
+        Ok(())
+    );
+    assert_eq!(
+        local.take_at(std::slice::from_ref(&first), at(SECOND)),
+        Ok(())
+    );
     assert!(local.take_at(&[first], at(SECOND)).is_err());
     for left in (0..4).rev() {
-        assert_eq!(local.take_at(std::slice::from_ref(&day), at(SECOND)), Ok(()), "{left}");
+        assert_eq!(
+            local.take_at(std::slice::from_ref(&day), at(SECOND)),
+            Ok(()),
+            "{left}"
+        );
     }
     assert!(local.take_at(&[day], at(SECOND)).is_err());
 }
