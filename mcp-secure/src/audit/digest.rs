@@ -49,9 +49,7 @@ impl DigestKey {
 
     /// Where the key of a log lies.
     pub(crate) fn path_beside(log: &Path) -> PathBuf {
-        let mut name = log.as_os_str().to_owned();
-        name.push(".digest-key");
-        PathBuf::from(name)
+        super::beside(log, "digest-key")
     }
 
     /// A key of this process alone: digests of two starts cannot be compared.
@@ -242,19 +240,13 @@ fn read(path: &Path) -> io::Result<Zeroizing<[u8; 32]>> {
 
 #[cfg(unix)]
 fn open(path: &Path) -> io::Result<std::fs::File> {
-    use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+    use std::os::unix::fs::OpenOptionsExt as _;
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     let file = std::fs::File::options()
         .read(true)
         .custom_flags(flags.bits().cast_signed())
         .open(path)?;
-    let about = file.metadata()?;
-    if !about.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    if about.uid() != crate::auth::current_uid() || about.mode() & 0o077 != 0 {
-        return Err(io::Error::other("others can read or change it"));
-    }
+    super::sink::is_private(&file)?;
     Ok(file)
 }
 

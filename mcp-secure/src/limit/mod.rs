@@ -4,11 +4,9 @@
 //! ```text
 //! rate      10 a minute, 5 at once          table     buckets in memory of a fixed size
 //! charge    what is to be taken from where  local     takes it, all or nothing
-//! digest    what arguments are, to see the same again
 //! ```
 
 mod charge;
-mod digest;
 mod local;
 mod rate;
 mod table;
@@ -16,7 +14,6 @@ mod table;
 #[cfg_attr(not(feature = "redis"), allow(unreachable_pub, dead_code))]
 pub use charge::OnLoss;
 pub(crate) use charge::{Charge, Denied, Measure, SharedBuckets, Whose};
-pub(crate) use digest::digest;
 #[cfg(feature = "__bench")]
 pub use local::bench::BenchTable;
 pub(crate) use local::{Local, Sizes};

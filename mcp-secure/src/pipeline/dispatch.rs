@@ -15,7 +15,7 @@ use rmcp::model::{
 
 use super::{
     BoxError, Checked, CheckedOp, Journey, McpOp, McpReply, Refusal, Registry, ReplyFuture, Rounds,
-    Shape, Taint, Verdict,
+    Shape, Taint, Verdict, arguments_digest,
     hardened::{HANDSHAKE, VERSIONS},
     registry::ResourceKind,
 };
@@ -427,25 +427,15 @@ fn contents(body: ResourceBody, uri: String, mime: Option<&'static str>) -> Reso
 
 /// Binds sealed state to what is asked and the whole canonical argument object.
 pub(crate) fn round_purpose(request: &Checked) -> String {
-    use sha2::{Digest, Sha256};
     let (kind, index, arguments) = match request.op() {
-        CheckedOp::Tool { index, arguments } => ("tool", *index, Some(arguments)),
-        CheckedOp::Prompt { index, arguments } => ("prompt", *index, Some(arguments)),
+        CheckedOp::Tool { index, arguments } => ("tool", index, arguments),
+        CheckedOp::Prompt { index, arguments } => ("prompt", index, arguments),
         CheckedOp::Resource {
             index, arguments, ..
-        } => ("resource", *index, Some(arguments)),
+        } => ("resource", index, arguments),
         _ => return String::new(),
     };
-    // By the canonical form: the order of a map depends on the features of the build.
-    let mut hash = Sha256::new();
-    if let Some(arguments) = arguments
-        && let Ok(canonical) = serde_json_canonicalizer::to_vec(arguments)
-    {
-        hash.update(canonical);
-    }
-    let digest = hash.finalize();
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("round:{kind}:{index}:{hex}")
+    format!("round:{kind}:{index}:{}", arguments_digest(arguments))
 }
 
 fn missing() -> Refusal {

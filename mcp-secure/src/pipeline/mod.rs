@@ -7,6 +7,7 @@
 mod connection;
 #[cfg(feature = "http")]
 mod decided;
+mod digest;
 mod dispatch;
 mod hardened;
 mod journey;
@@ -22,6 +23,7 @@ mod taint;
 pub(crate) use connection::Connection;
 #[cfg(feature = "http")]
 pub(crate) use decided::Decided;
+pub(crate) use digest::arguments_digest;
 pub(crate) use dispatch::{Dispatch, Handlers, round_purpose};
 pub(crate) use hardened::{Hardened, VERSIONS, foreign, protocol_versions};
 pub(crate) use journey::{Journey, Noted, Phases, Subject};

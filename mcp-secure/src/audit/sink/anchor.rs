@@ -34,13 +34,15 @@ impl FileAnchor {
     ///
     /// When it cannot be opened, or not safely.
     pub fn open(path: &Path) -> Result<Self> {
-        disk::open(path).map(Self).map_err(|error| {
-            Error::new(format!(
-                "the anchor of the audit log `{}` cannot be opened: {error}",
-                path.display()
-            ))
-            .help("name a file in a folder that you own")
-        })
+        disk::open(path, disk::Writes::AtTheEnd)
+            .map(Self)
+            .map_err(|error| {
+                Error::new(format!(
+                    "the anchor of the audit log `{}` cannot be opened: {error}",
+                    path.display()
+                ))
+                .help("name a file in a folder that you own")
+            })
     }
 }
 

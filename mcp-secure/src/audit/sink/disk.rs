@@ -77,7 +77,7 @@ pub(super) struct Files {
 impl Files {
     /// Opens the log, takes it for this process alone, and opens what lies beside it.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let log = open(path)?;
+        let log = open(path, Writes::AtTheEnd)?;
         match log.try_lock() {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => {
@@ -85,7 +85,7 @@ impl Files {
             }
             Err(std::fs::TryLockError::Error(error)) => return Err(error),
         }
-        let state = open(&beside(path, "state"))?;
+        let state = open(&beside(path, "state"), Writes::InPlace)?;
         let folder = beside(path, "segments");
         private_folder(&folder)?;
         let folder_file = File::open(&folder).ok();
@@ -327,10 +327,18 @@ fn private_folder(path: &Path) -> io::Result<()> {
     std::fs::create_dir_all(path)
 }
 
-/// A file that only its owner can read, for appending, or for the state, for writing in place.
+/// Where what is written to a file goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Writes {
+    /// By the kernel, whoever else writes.
+    AtTheEnd,
+    InPlace,
+}
+
+/// A file that only its owner can read, made if it is not there.
 #[cfg(unix)]
-pub(super) fn open(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+pub(super) fn open(path: &Path, writes: Writes) -> io::Result<File> {
+    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
     if let Some(folder) = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
@@ -344,12 +352,20 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
     let file = File::options()
         .read(true)
         .write(true)
-        .append(path.extension().is_none_or(|ext| ext != "state"))
+        .append(writes == Writes::AtTheEnd)
         .create(true)
         .truncate(false)
         .mode(0o600)
         .custom_flags(flags.bits().cast_signed())
         .open(path)?;
+    is_private(&file)?;
+    Ok(file)
+}
+
+/// That an open file is one, its owner's, and nobody else can read it.
+#[cfg(unix)]
+pub(in crate::audit) fn is_private(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
     let meta = file.metadata()?;
     if !meta.is_file() {
         return Err(io::Error::other("it is not a regular file"));
@@ -362,19 +378,18 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
             "others can read it: run `chmod 600` on it",
         ));
     }
-    Ok(file)
+    Ok(())
 }
 
 #[cfg(not(unix))]
-pub(super) fn open(path: &Path) -> io::Result<File> {
+pub(super) fn open(path: &Path, writes: Writes) -> io::Result<File> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    let appends = path.extension().is_none_or(|ext| ext != "state");
     File::options()
         .read(true)
         .write(true)
-        .append(appends)
+        .append(writes == Writes::AtTheEnd)
         .create(true)
         .truncate(false)
         .open(path)

@@ -20,6 +20,8 @@ use tokio::sync::oneshot;
 
 pub use anchor::{AuditAnchor, FileAnchor};
 pub(crate) use disk::beside;
+#[cfg(unix)]
+pub(super) use disk::is_private;
 pub(super) use disk::segment_number;
 pub(crate) use open::About;
 

@@ -14,8 +14,11 @@ use crate::{
         approve::{QUESTION, Round},
         forward_ready, refuse, take_ready,
     },
-    limit::{Charge, Measure, Rate, Whose, digest},
-    pipeline::{Checked, CheckedOp, Journey, Refusal, Registry, ReplyFuture, round_purpose},
+    limit::{Charge, Measure, Rate, Whose},
+    pipeline::{
+        Checked, CheckedOp, Journey, Refusal, Registry, ReplyFuture, arguments_digest,
+        round_purpose,
+    },
     state::Sealer,
 };
 
@@ -178,7 +181,7 @@ impl Shared {
             same.parts = [
                 format!("{}:{issuer}{subject}", issuer.len()).into(),
                 tool.into(),
-                digest(arguments).into(),
+                arguments_digest(arguments).into(),
             ];
             charges.push(same);
         }

@@ -3,8 +3,10 @@
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-/// The same on every replica. Nothing is written out: arguments may be a megabyte.
-pub(crate) fn digest(arguments: &serde_json::Map<String, Value>) -> String {
+/// The same on every replica. Nothing is written out: arguments may be a megabyte. Every digit of
+/// a whole number counts, where the canonical form of RFC 8785 has doubles: two ids above 2^53
+/// must not be one thing that a person has agreed to.
+pub(crate) fn arguments_digest(arguments: &serde_json::Map<String, Value>) -> String {
     let mut hash = Sha256::new_with_prefix(b"mcp-secure arguments\0");
     object(arguments, &mut hash);
     let digest = hash.finalize();
@@ -65,7 +67,7 @@ mod tests {
     use super::*;
 
     fn of(text: &str) -> String {
-        digest(
+        arguments_digest(
             serde_json::from_str::<Value>(text)
                 .unwrap()
                 .as_object()
@@ -93,6 +95,8 @@ mod tests {
             r#"{"a":true}"#,
             r#"{"a":false}"#,
             r#"{"a":1.5}"#,
+            r#"{"a":9007199254740992}"#,
+            r#"{"a":9007199254740993}"#,
             r#"{"b":1}"#,
             r#"{"a":"","b":1}"#,
             r#"{"a":{"b":1}}"#,
