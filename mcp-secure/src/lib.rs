@@ -62,6 +62,7 @@ pub mod dangerous;
 #[doc(hidden)]
 pub mod definition;
 mod error;
+mod hex;
 mod layer;
 mod limit;
 mod limits;

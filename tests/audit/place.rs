@@ -122,7 +122,7 @@ fn a_log_that_was_taken_away_stops_what_has_effects() {
 }
 
 #[test]
-fn the_keys_of_a_log_may_not_lie_where_a_tool_reads() {
+fn a_log_may_not_lie_where_a_tool_writes() {
     let scene = Scene::new();
     let mut command = scene.command();
     let log = scene.path("files/audit.jsonl");
@@ -138,7 +138,7 @@ fn the_keys_of_a_log_may_not_lie_where_a_tool_reads() {
         .unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(
-        !output.status.success() && said.contains("audit log"),
+        !output.status.success() && said.contains("audit.jsonl` lies in"),
         "{said}"
     );
 }

@@ -75,6 +75,8 @@ fn main() -> mcp_secure::Result<()> {
         principal_per_minute: 1 << 30,
         principal_burst: 1 << 30,
         principal_concurrency: 1 << 16,
+        client_per_minute: 1 << 30,
+        client_burst: 1 << 30,
         repeats_per_minute: 1 << 30,
         ..Limits::default()
     };

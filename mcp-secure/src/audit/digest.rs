@@ -11,7 +11,7 @@ use serde_json::Value;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::{Error, Result};
+use crate::{Error, Result, hex::hex};
 
 /// The key of one log.
 #[derive(Clone)]
@@ -184,15 +184,6 @@ fn short(mac: Hmac<Sha256>, what: &str, value: &[u8]) -> String {
     let mut digest = hex(&mac.finalize().into_bytes());
     digest.truncate(16);
     digest
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 fn random() -> io::Result<Zeroizing<[u8; 32]>> {

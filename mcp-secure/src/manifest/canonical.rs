@@ -1,7 +1,5 @@
 //! The canonical form (RFC 8785), its digest, and the file under version control.
 
-use std::fmt::Write as _;
-
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -72,11 +70,5 @@ fn canonical(value: &impl Serialize) -> String {
 }
 
 pub(super) fn hex_digest(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    let mut out = String::with_capacity(71);
-    out.push_str("sha256:");
-    for byte in digest {
-        let _ = write!(out, "{byte:02x}");
-    }
-    out
+    format!("sha256:{}", crate::hex::hex(&Sha256::digest(bytes)))
 }

@@ -9,8 +9,7 @@ use sha2::{Digest as _, Sha256};
 pub(crate) fn arguments_digest(arguments: &serde_json::Map<String, Value>) -> String {
     let mut hash = Sha256::new_with_prefix(b"mcp-secure arguments\0");
     object(arguments, &mut hash);
-    let digest = hash.finalize();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::hex::hex(&hash.finalize())
 }
 
 fn object(members: &serde_json::Map<String, Value>, hash: &mut Sha256) {

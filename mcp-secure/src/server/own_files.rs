@@ -137,6 +137,15 @@ mod tests {
         for access in [FileAccess::Read, FileAccess::Write] {
             assert!(key.outside_of(&needs(access)).is_err(), "{access:?}");
         }
+        // The keys of a log, where a tool only reads.
+        let log = AuditTarget::File(root.join("notes/audit.jsonl"));
+        let error = OwnFiles::of(&log, None).outside_of(&needs(FileAccess::Read));
+        assert!(
+            error
+                .unwrap_err()
+                .to_string()
+                .contains("audit.jsonl.state`")
+        );
         // Another name for the folder is the same folder.
         std::os::unix::fs::symlink(root.join("notes"), root.join("other")).unwrap();
         assert!(

@@ -122,7 +122,7 @@ pub(in crate::audit) struct PublicKey {
 impl PublicKey {
     /// The text of a key file: `name+hash+key`, as C2SP writes it.
     pub(in crate::audit) fn text(&self) -> String {
-        let hash: String = self.hash().iter().map(|b| format!("{b:02x}")).collect();
+        let hash = crate::hex::hex(&self.hash());
         let mut key = vec![ED25519];
         key.extend(self.key.as_bytes());
         format!("{}+{hash}+{}", self.name, STANDARD.encode(key))

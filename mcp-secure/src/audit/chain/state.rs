@@ -51,7 +51,7 @@ impl State {
             Ok::<_, crate::Error>(bytes)
         };
         let name = random()?;
-        let name: String = name.iter().take(16).map(|b| format!("{b:02x}")).collect();
+        let name = crate::hex::hex(name.get(..16).unwrap_or_default());
         Ok(Self {
             log: name,
             seed: random()?,

@@ -10,6 +10,7 @@ use crate::{
         chain::{Chain, State, commitment, encode, split},
         now,
     },
+    hex::hex,
 };
 
 /// Who writes.
@@ -218,10 +219,7 @@ fn follow(disk: &mut impl Disk, chain: &mut Chain, state: &State) -> Result<Opti
         ))
         .help(VERIFY));
     }
-    let sha256: String = Sha256::digest(rest)
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect();
+    let sha256 = hex(&Sha256::digest(rest));
     let bytes = rest.len() as u64;
     let short = sha256.get(..8).unwrap_or_default();
     let name = format!("torn-{}-{short}", chain.tree.size());

@@ -258,8 +258,7 @@ mod hex {
         bytes: &[u8; 32],
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        serializer.serialize_str(&text)
+        serializer.serialize_str(&crate::hex::hex(bytes))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(

@@ -253,8 +253,7 @@ fn hash(file: &mut File) -> io::Result<(String, Vec<u8>)> {
         }
         hash.update(part);
     }
-    let sha256 = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
-    Ok((sha256, head))
+    Ok((crate::hex::hex(&hash.finalize()), head))
 }
 
 /// Of a file that is only compared.

@@ -2,7 +2,6 @@
 //! kernel says of the thing that was really opened.
 
 use std::{
-    fmt::Write as _,
     fs::File,
     io::{Read, Write},
     sync::{
@@ -459,12 +458,7 @@ fn temp_name() -> std::io::Result<String> {
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(std::io::Error::other)?;
     let (start, end) = TEMP_PATTERN.split_once('*').unwrap_or_default();
-    let mut name = start.to_owned();
-    for byte in random {
-        let _ = write!(name, "{byte:02x}");
-    }
-    name.push_str(end);
-    Ok(name)
+    Ok(format!("{start}{}{end}", crate::hex::hex(&random)))
 }
 
 /// What the names of unfinished writes look like; the policy closes them.

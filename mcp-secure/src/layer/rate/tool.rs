@@ -2,7 +2,10 @@
 //! the same again. A call that a person must agree to costs when it is asked for, not a second
 //! time when it is answered.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    borrow::Cow,
+    sync::{Arc, atomic::Ordering},
+};
 
 use tower::Layer;
 
@@ -177,11 +180,18 @@ impl Shared {
                 Measure::Rate(Rate::new(repeats, MINUTE)),
                 1,
             );
+            // The record has a digest of them, but with a key of this server's: replicas that
+            // count together need one that is the same for all.
+            let noted = request.journey().arguments_digest.get();
+            let with: Cow<'_, str> = match (noted, &self.limiter.shared) {
+                (Some((digest, _)), None) => digest.into(),
+                _ => arguments_digest(arguments).into(),
+            };
             // Three parts: whose, of which tool, with what.
             same.parts = [
                 format!("{}:{issuer}{subject}", issuer.len()).into(),
                 tool.into(),
-                arguments_digest(arguments).into(),
+                with,
             ];
             charges.push(same);
         }

@@ -61,12 +61,7 @@ pub(super) fn digest(texts: &[Text]) -> String {
         hash.update((text.text.len() as u64).to_le_bytes());
         hash.update(text.text.as_bytes());
     }
-    let hex: String = hash
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("sha256:{hex}")
+    format!("sha256:{}", crate::hex::hex(&hash.finalize()))
 }
 
 /// All policies of all texts.

@@ -309,9 +309,7 @@ impl Token {
     fn new() -> io::Result<Self> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-        Ok(Self(
-            bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
-        ))
+        Ok(Self(crate::hex::hex(&bytes)))
     }
 }
 
