@@ -14,7 +14,7 @@ use rmcp::{
 
 use crate::{
     auth::Principal,
-    capability::{Grants, Lease, Trail},
+    capability::{Grants, Lease, Sealing, Shelved, Trail},
     error::{ToolError, ToolErrorKind, ToolResult},
     layer::guard::{Outlet, TextPolicy},
     schema::ToolArg,
@@ -45,6 +45,10 @@ pub struct Call {
     /// What the caller came with, for the one handle that exchanges it.
     #[cfg(feature = "oauth")]
     pub(crate) inbound: Option<crate::auth::oauth::Inbound>,
+    /// The state of its session.
+    pub(crate) shelved: Shelved,
+    /// `None` outside of requests.
+    pub(crate) sealing: Option<Sealing>,
     pub(crate) client: ClientSide,
 }
 
@@ -128,6 +132,11 @@ impl Call {
             trail: Trail::default(),
             #[cfg(feature = "oauth")]
             inbound: None,
+            shelved: Shelved {
+                own: Arc::default(),
+                all: None,
+            },
+            sealing: None,
             client: ClientSide {
                 context: None,
                 answers: Arc::default(),

@@ -93,7 +93,8 @@ pub use limit::Rate;
 pub use limits::Limits;
 pub use mcp_secure_macros::{args, capability, output, secure_server};
 pub use output::{
-    CompletionOutput, Json, PromptOutput, ResourceBody, ResourceOutput, ToolOutput, ToolReply,
+    CompletionOutput, Json, PromptOutput, ResourceBody, ResourceOutput, Spotlight, ToolOutput,
+    ToolReply, Untrusted,
 };
 pub use rmcp::model;
 pub use schema::{Args, ToolArg};
@@ -131,7 +132,7 @@ pub mod __private {
         error::{ToolError, ToolResult},
         output::{
             CompletionOutput, Completions, PromptOutput, PromptReply, ResourceBody, ResourceOutput,
-            ToolOutput, ToolReply,
+            ResourceReply, ToolOutput, ToolReply,
         },
         schema::{ArgRules, Args, AuditedArg, Input, InputBuilder, ToolArg},
     };

@@ -1,10 +1,15 @@
 //! What user code answers, before the guard has seen it.
 
+mod untrusted;
+
 use std::borrow::Cow;
 
 use rmcp::model::{ContentBlock, JsonObject, PromptMessage, Role};
 use schemars::JsonSchema;
 use serde::Serialize;
+
+pub(crate) use untrusted::has_untrusted_parts;
+pub use untrusted::{Spotlight, Untrusted};
 
 use crate::error::{ToolError, ToolResult};
 
@@ -13,6 +18,8 @@ use crate::error::{ToolError, ToolResult};
 pub struct ToolReply {
     pub(crate) content: Vec<ContentBlock>,
     pub(crate) structured: Option<serde_json::Value>,
+    /// Where it is from, if it is not the author's own.
+    pub(crate) untrusted: Option<Cow<'static, str>>,
 }
 
 /// A value that is answered as structured content, with its schema published and enforced.
@@ -74,7 +81,10 @@ macro_rules! as_text {
     ($($t:ty),*) => {$(
         impl ToolOutput for $t {
             fn into_reply(self) -> ToolResult<ToolReply> {
-                Ok(ToolReply { content: vec![ContentBlock::text(self.to_string())], structured: None })
+                Ok(ToolReply {
+                    content: vec![ContentBlock::text(self.to_string())],
+                    ..ToolReply::default()
+                })
             }
         }
     )*};
@@ -103,7 +113,7 @@ impl ToolOutput for String {
     fn into_reply(self) -> ToolResult<ToolReply> {
         Ok(ToolReply {
             content: vec![ContentBlock::text(self)],
-            structured: None,
+            ..ToolReply::default()
         })
     }
 }
@@ -112,7 +122,7 @@ impl ToolOutput for ContentBlock {
     fn into_reply(self) -> ToolResult<ToolReply> {
         Ok(ToolReply {
             content: vec![self],
-            structured: None,
+            ..ToolReply::default()
         })
     }
 }
@@ -121,7 +131,7 @@ impl ToolOutput for Vec<ContentBlock> {
     fn into_reply(self) -> ToolResult<ToolReply> {
         Ok(ToolReply {
             content: self,
-            structured: None,
+            ..ToolReply::default()
         })
     }
 }
@@ -135,15 +145,18 @@ impl<T: Serialize + JsonSchema> ToolOutput for Json<T> {
         let value = serde_json::to_value(&self.0).map_err(ToolError::internal)?;
         // The same as text is written by the guard, from what it has cleaned.
         Ok(ToolReply {
-            content: Vec::new(),
             structured: Some(value),
+            ..ToolReply::default()
         })
     }
 }
 
 /// A prompt's answer on its way to the guard.
 #[derive(Debug)]
-pub struct PromptReply(pub(crate) Vec<PromptMessage>);
+pub struct PromptReply {
+    pub(crate) messages: Vec<PromptMessage>,
+    pub(crate) untrusted: Option<Cow<'static, str>>,
+}
 
 /// What a prompt may return, alone or in a [`ToolResult`]: text for one user message, or
 /// the messages themselves.
@@ -165,7 +178,7 @@ impl<T: PromptOutput> PromptOutput for ToolResult<T> {
 
 impl PromptOutput for String {
     fn into_reply(self) -> ToolResult<PromptReply> {
-        Ok(PromptReply(vec![PromptMessage::new_text(Role::User, self)]))
+        vec![PromptMessage::new_text(Role::User, self)].into_reply()
     }
 }
 
@@ -177,7 +190,10 @@ impl PromptOutput for &'static str {
 
 impl PromptOutput for Vec<PromptMessage> {
     fn into_reply(self) -> ToolResult<PromptReply> {
-        Ok(PromptReply(self))
+        Ok(PromptReply {
+            messages: self,
+            untrusted: None,
+        })
     }
 }
 
@@ -190,6 +206,13 @@ pub enum ResourceBody {
     Bytes(Vec<u8>),
 }
 
+/// A resource's answer on its way to the guard.
+#[derive(Debug)]
+pub struct ResourceReply {
+    pub(crate) body: ResourceBody,
+    pub(crate) untrusted: Option<Cow<'static, str>>,
+}
+
 /// What a resource may return, alone or in a [`ToolResult`].
 #[diagnostic::on_unimplemented(
     message = "a resource cannot return `{Self}`",
@@ -198,36 +221,39 @@ pub enum ResourceBody {
 )]
 pub trait ResourceOutput {
     #[doc(hidden)]
-    fn into_reply(self) -> ToolResult<ResourceBody>;
+    fn into_reply(self) -> ToolResult<ResourceReply>;
 }
 
 impl<T: ResourceOutput> ResourceOutput for ToolResult<T> {
-    fn into_reply(self) -> ToolResult<ResourceBody> {
+    fn into_reply(self) -> ToolResult<ResourceReply> {
         self.and_then(T::into_reply)
     }
 }
 
 impl ResourceOutput for String {
-    fn into_reply(self) -> ToolResult<ResourceBody> {
-        Ok(ResourceBody::Text(self))
+    fn into_reply(self) -> ToolResult<ResourceReply> {
+        ResourceBody::Text(self).into_reply()
     }
 }
 
 impl ResourceOutput for &'static str {
-    fn into_reply(self) -> ToolResult<ResourceBody> {
-        Ok(ResourceBody::Text(self.to_owned()))
+    fn into_reply(self) -> ToolResult<ResourceReply> {
+        ResourceBody::Text(self.to_owned()).into_reply()
     }
 }
 
 impl ResourceOutput for Vec<u8> {
-    fn into_reply(self) -> ToolResult<ResourceBody> {
-        Ok(ResourceBody::Bytes(self))
+    fn into_reply(self) -> ToolResult<ResourceReply> {
+        ResourceBody::Bytes(self).into_reply()
     }
 }
 
 impl ResourceOutput for ResourceBody {
-    fn into_reply(self) -> ToolResult<ResourceBody> {
-        Ok(self)
+    fn into_reply(self) -> ToolResult<ResourceReply> {
+        Ok(ResourceReply {
+            body: self,
+            untrusted: None,
+        })
     }
 }
 

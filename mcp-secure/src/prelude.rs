@@ -19,11 +19,11 @@ pub use crate::server::http::Tls;
 #[cfg(feature = "http")]
 pub use crate::server::http::{Http, Unix};
 pub use crate::{
-    Args, Error, Json, Limits, ResourceBody, SecureServer, ToolError, ToolResult,
+    Args, Error, Json, Limits, ResourceBody, SecureServer, ToolError, ToolResult, Untrusted,
     auth::Principal,
     capability,
     capability::{
-        Answer, Approved, Elicit, Extractor, Log, Progress,
+        Answer, Approved, Elicit, Extractor, Log, Progress, Sealed, Seals, Session,
         fs::{Fs, ReadOnly, ReadWrite, RelPath},
     },
     secure_server,

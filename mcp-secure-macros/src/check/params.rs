@@ -327,9 +327,10 @@ const WORDLESS: [&str; 25] = [
 ];
 
 /// Handles that belong to a call, not to the server.
-const OF_A_CALL: [&str; 8] = [
+const OF_A_CALL: [&str; 9] = [
     "Principal",
     "Session",
+    "Seals",
     "Progress",
     "Elicit",
     "Log",

@@ -334,7 +334,7 @@ pub(crate) fn words(tokens: &impl ToTokens) -> impl Iterator<Item = String> {
 
 /// A parameter whose type has one of these names is granted. The name decides nothing else:
 /// what the type may do is asked of the type.
-const HANDLES: [&str; 13] = [
+const HANDLES: [&str; 14] = [
     "Fs",
     "Net",
     "Tcp",
@@ -342,6 +342,7 @@ const HANDLES: [&str; 13] = [
     "Exec",
     "Principal",
     "Session",
+    "Seals",
     "Progress",
     "Elicit",
     "Log",

@@ -22,6 +22,8 @@ mod grant;
 mod mode;
 #[cfg(feature = "net")]
 pub mod net;
+mod seals;
+mod session;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub mod sql;
 #[cfg(feature = "tcp")]
@@ -38,6 +40,10 @@ pub(crate) use grant::{
 };
 pub use grant::{Grant, Grants};
 pub use mode::{Mode, ReadOnly, ReadWrite};
+pub(crate) use seals::Sealing;
+pub use seals::{Carried, Sealed, Seals};
+pub use session::Session;
+pub(crate) use session::Shelved;
 #[cfg_attr(
     not(any(feature = "tcp", feature = "exec", feature = "sqlite")),
     allow(unused_imports, reason = "files leave no steps yet")

@@ -11,7 +11,7 @@ use crate::{
     call::Call,
     capability::Facts,
     error::ToolResult,
-    output::{Completions, PromptReply, ResourceBody, ToolReply},
+    output::{Completions, PromptReply, ResourceReply, ToolReply},
     schema::Input,
 };
 
@@ -147,7 +147,7 @@ pub struct Resource<S> {
     /// Its variables; all arrive as text.
     pub input: Input,
     /// The code.
-    pub call: Handler<S, ResourceBody>,
+    pub call: Handler<S, ResourceReply>,
 }
 
 /// Suggestions for one argument of a prompt or one variable of a template.

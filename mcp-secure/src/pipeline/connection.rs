@@ -13,6 +13,7 @@ use std::{
 use rmcp::model::{LoggingLevel, RequestId};
 
 use super::Taint;
+use crate::state::Shelf;
 
 /// State of one session (or of one request, where there are no sessions).
 #[derive(Default)]
@@ -21,6 +22,7 @@ pub(crate) struct Connection {
     running: Mutex<HashSet<RequestId>>,
     log_floor: Mutex<Option<LoggingLevel>>,
     taint: Taint,
+    shelf: Arc<Shelf>,
 }
 
 /// A request id while it is in use.
@@ -47,6 +49,11 @@ impl Connection {
     /// What has been sent in this session.
     pub(crate) fn taint(&self) -> &Taint {
         &self.taint
+    }
+
+    /// What tools keep in it.
+    pub(crate) fn shelf(&self) -> &Arc<Shelf> {
+        &self.shelf
     }
 
     /// What `logging/setLevel` asked for in this session.

@@ -21,21 +21,21 @@ use super::{
 };
 use crate::{
     auth::Principal,
-    call::{Call, ClientSide, cursor_purpose},
-    capability::{Grants, Lease, LeaseGuard, Trail},
+    call::{Call, ClientSide, cursor_purpose, is_modern},
+    capability::{Grants, Lease, LeaseGuard, Sealing, Shelved, Trail},
     definition::{About, Definition, Handler, SecureService},
     error::{ToolError, ToolErrorKind, ToolResult},
     layer::guard::{Outlet, TextPolicy},
-    output::{Completions, PromptReply, ResourceBody, ToolReply},
+    output::{Completions, PromptReply, ResourceBody, ResourceReply, ToolReply},
     policy::Kind,
-    state::Sealer,
+    state::{Shelf, Shelves},
 };
 
 /// User code by index, as the registry counts.
 pub(crate) struct Handlers<S> {
     tools: Vec<Handler<S, ToolReply>>,
     prompts: Vec<Handler<S, PromptReply>>,
-    resources: Vec<Handler<S, ResourceBody>>,
+    resources: Vec<Handler<S, ResourceReply>>,
     completions: Vec<Handler<S, Completions>>,
 }
 
@@ -60,7 +60,9 @@ struct Shared<S> {
     handlers: Handlers<S>,
     registry: Arc<Registry>,
     grants: Arc<Grants>,
-    sealer: Sealer,
+    sealing: Sealing,
+    /// Where requests stand alone, and what tools keep is kept by principal.
+    shelves: Option<Arc<Shelves>>,
     text: TextPolicy,
 }
 
@@ -78,7 +80,8 @@ impl<S: SecureService> Dispatch<S> {
         handlers: Handlers<S>,
         registry: Arc<Registry>,
         grants: Arc<Grants>,
-        sealer: Sealer,
+        sealing: Sealing,
+        shelves: Option<Arc<Shelves>>,
         text: TextPolicy,
     ) -> Self {
         Self {
@@ -87,7 +90,8 @@ impl<S: SecureService> Dispatch<S> {
                 handlers,
                 registry,
                 grants,
-                sealer,
+                sealing,
+                shelves,
                 text,
             }),
         }
@@ -120,6 +124,7 @@ impl<S: SecureService> Shared<S> {
         let (op, context, journey, principal, rounds, approved) = request.into_parts();
         let trail = journey.trail.clone();
         let taint = journey.taint.clone();
+        let shelf = Arc::clone(&journey.shelf);
         let outlet = Outlet::new(self.text, Some(Arc::clone(&journey)));
         match op {
             CheckedOp::Builtin { op, offset } => {
@@ -128,10 +133,11 @@ impl<S: SecureService> Shared<S> {
             CheckedOp::Tool { index, arguments } => {
                 let handler = self.handlers.tools.get(index).ok_or_else(missing)?;
                 let made = self.lend(
-                    arguments, context, &principal, rounds, approved, purpose, outlet, trail,
+                    arguments, context, &principal, rounds, approved, purpose, outlet, trail, shelf,
                 );
                 match self.call(*handler, made, &journey).await {
                     Ok(reply) => {
+                        journey.note_untrusted(reply.untrusted);
                         let mut result = CallToolResult::success(reply.content);
                         result.structured_content = reply.structured;
                         Ok(McpReply::CallTool(result.into()))
@@ -151,10 +157,14 @@ impl<S: SecureService> Shared<S> {
             CheckedOp::Prompt { index, arguments } => {
                 let handler = self.handlers.prompts.get(index).ok_or_else(missing)?;
                 let made = self.lend(
-                    arguments, context, &principal, rounds, approved, purpose, outlet, trail,
+                    arguments, context, &principal, rounds, approved, purpose, outlet, trail, shelf,
                 );
                 match self.call(*handler, made, &journey).await {
-                    Ok(PromptReply(messages)) => {
+                    Ok(PromptReply {
+                        messages,
+                        untrusted,
+                    }) => {
+                        journey.note_untrusted(untrusted);
                         let mut result = GetPromptResult::new(messages);
                         result.description = self
                             .registry
@@ -174,10 +184,11 @@ impl<S: SecureService> Shared<S> {
                 let handler = self.handlers.resources.get(index).ok_or_else(missing)?;
                 let mime = self.registry.resources.get(index).and_then(|r| r.mime_type);
                 let made = self.lend(
-                    arguments, context, &principal, rounds, approved, purpose, outlet, trail,
+                    arguments, context, &principal, rounds, approved, purpose, outlet, trail, shelf,
                 );
                 match self.call(*handler, made, &journey).await {
-                    Ok(body) => {
+                    Ok(ResourceReply { body, untrusted }) => {
+                        journey.note_untrusted(untrusted);
                         let contents = contents(body, uri, mime);
                         let mut result = ReadResourceResult::new(vec![contents]);
                         result.ttl_ms = Some(0);
@@ -202,7 +213,7 @@ impl<S: SecureService> Shared<S> {
                 let mut arguments = serde_json::Map::new();
                 arguments.insert("prefix".into(), prefix.into());
                 let made = self.lend(
-                    arguments, context, &principal, rounds, approved, purpose, outlet, trail,
+                    arguments, context, &principal, rounds, approved, purpose, outlet, trail, shelf,
                 );
                 match self.call(*handler, made, &journey).await {
                     Ok(Completions(mut values)) => {
@@ -243,10 +254,12 @@ impl<S: SecureService> Shared<S> {
         purpose: String,
         outlet: Outlet,
         trail: Trail,
+        shelf: Arc<Shelf>,
     ) -> Call {
         let mut answers: BTreeMap<String, serde_json::Value> = rounds.answers;
         answers.extend(rounds.responses.unwrap_or_default());
         let checked = Arc::new(arguments.clone());
+        let stands_alone = is_modern(&context);
         #[cfg(feature = "oauth")]
         let inbound = context
             .extensions
@@ -263,11 +276,16 @@ impl<S: SecureService> Shared<S> {
             trail,
             #[cfg(feature = "oauth")]
             inbound,
+            shelved: Shelved {
+                own: shelf,
+                all: self.shelves.clone().filter(|_| stands_alone),
+            },
+            sealing: Some(self.sealing.clone()),
             client: ClientSide::new(
                 context,
                 answers,
                 approved,
-                self.sealer.clone(),
+                self.sealing.sealer.clone(),
                 purpose,
                 principal.clone(),
                 outlet,
@@ -388,7 +406,8 @@ impl<S: SecureService> Shared<S> {
         principal: &Principal,
     ) -> Result<Option<String>, Refusal> {
         let Some(next) = next else { return Ok(None) };
-        self.sealer
+        self.sealing
+            .sealer
             .seal(
                 &next,
                 principal,

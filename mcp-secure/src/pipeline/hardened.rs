@@ -66,7 +66,8 @@ impl Hardened {
         context: RequestContext<RoleServer>,
     ) -> Result<McpReply, ErrorData> {
         let taint = self.connection.taint().clone();
-        let journey = Arc::new(Journey::new(op.method(), taint));
+        let shelf = Arc::clone(self.connection.shelf());
+        let journey = Arc::new(Journey::new(op.method(), taint, shelf));
         let id = journey.id;
         let asked = Asked::new(&op);
         // The HTTP ring says it in a header, where the answer is the whole response.

@@ -2,9 +2,10 @@
 //! outside.
 
 use std::{
+    borrow::Cow,
     fmt::Write as _,
     sync::{
-        Mutex, OnceLock, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Instant,
@@ -20,6 +21,7 @@ use crate::{
     capability::Trail,
     layer::guard::{Notes, TextTally, for_log},
     metrics::{Meter, Underway},
+    state::Shelf,
 };
 
 /// Filled by the layers as they learn; read once by the audit layer.
@@ -52,6 +54,10 @@ pub(crate) struct Journey {
     /// The shared limits did not answer, and this replica's part of them held.
     pub(crate) limited_locally: AtomicBool,
     pub(crate) taint: Taint,
+    /// What tools keep in its session.
+    pub(crate) shelf: Arc<Shelf>,
+    /// Where its answer is from, if somebody else wrote it.
+    pub(crate) untrusted: OnceLock<Cow<'static, str>>,
     /// What its handles did.
     pub(crate) trail: Trail,
     text: Mutex<Text>,
@@ -148,7 +154,7 @@ impl Subject {
 }
 
 impl Journey {
-    pub(crate) fn new(method: &'static str, taint: Taint) -> Self {
+    pub(crate) fn new(method: &'static str, taint: Taint, shelf: Arc<Shelf>) -> Self {
         Self {
             id: CorrelationId::new(),
             started: Instant::now(),
@@ -169,6 +175,8 @@ impl Journey {
             is_counted: AtomicBool::new(false),
             limited_locally: AtomicBool::new(false),
             taint,
+            shelf,
+            untrusted: OnceLock::new(),
             trail: Trail::default(),
             text: Mutex::default(),
             clock: Clock::default(),
@@ -195,6 +203,14 @@ impl Journey {
         if let Some(noted) = self.noted.get() {
             let id = noted.key.short("approval", number.as_bytes());
             let _ = self.approval_id.set(id);
+        }
+    }
+
+    /// The answer has parts that somebody else wrote, or is from somewhere else as a whole.
+    pub(crate) fn note_untrusted(&self, source: Option<Cow<'static, str>>) {
+        if let Some(source) = source {
+            self.taint.add_untrusted_text();
+            let _ = self.untrusted.set(source);
         }
     }
 

@@ -38,6 +38,8 @@ pub(crate) struct ToolEntry {
     pub(crate) model: Tool,
     pub(crate) input: Validator,
     pub(crate) output: Option<Validator>,
+    /// Somebody else wrote some of what it answers.
+    pub(crate) has_untrusted_parts: bool,
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) timeout: Duration,
     pub(crate) max_output: usize,
@@ -228,6 +230,10 @@ impl Registry {
                 .as_ref()
                 .map(|schema| compile(about.name, schema))
                 .transpose()?,
+            has_untrusted_parts: tool
+                .output
+                .as_ref()
+                .is_some_and(|schema| schema.values().any(crate::output::has_untrusted_parts)),
             permits: Arc::new(Semaphore::new(
                 policy
                     .concurrency

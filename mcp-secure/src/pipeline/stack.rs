@@ -7,7 +7,7 @@ use tower::{Layer, ServiceBuilder, util::BoxCloneSyncService};
 use super::{BoxError, Dispatch, Handlers, McpReply, McpRequest, Registry};
 use crate::{
     audit::Audit,
-    capability::Grants,
+    capability::{Grants, Sealing},
     definition::SecureService,
     layer::{
         approve::ApproveLayer,
@@ -72,12 +72,22 @@ pub(crate) fn build<S: SecureService>(parts: Parts<S>) -> Inner {
         shared_limits,
         user,
     } = parts;
+    // On stdio, and in a session, what tools keep belongs to the connection.
+    let shelves = match &identity {
+        IdentitySource::Declared(_) => None,
+        #[cfg(feature = "http")]
+        IdentitySource::HttpParts => Some(Arc::default()),
+    };
     let leaf = Dispatch::new(
         service,
         handlers,
         Arc::clone(&registry),
         grants,
-        sealer.clone(),
+        Sealing {
+            sealer: sealer.clone(),
+            store: Arc::clone(&store),
+        },
+        shelves,
         text,
     );
 

@@ -163,7 +163,11 @@ pub(crate) fn sealer<S>(
         server.push("-");
         server.extend(part);
     }
-    Ok(Sealer::of(&*key.derive(&server)?))
+    let keys = key.derive(&server)?;
+    match keys.split_first() {
+        Some((key, former)) => Ok(Sealer::of(key, former)),
+        None => Sealer::random(),
+    }
 }
 
 /// Single-use numbers that are remembered at once; each lives ten minutes.

@@ -311,8 +311,11 @@ impl<S: SecureService> SecureServer<S, Ready> {
         for file in engines.files() {
             own.add("the policies", Some(&file));
         }
+        let sealing = sealing_key
+            .into_iter()
+            .flat_map(SealingKey::paths)
+            .map(|path| ("the sealing key", Some(path)));
         let secrets = [
-            ("the sealing key", sealing_key.and_then(SealingKey::path)),
             (
                 "the password of the store",
                 self.store.as_deref().and_then(Store::secret_path),
@@ -325,7 +328,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
                     .and_then(RedisLimits::secret_path),
             ),
         ];
-        for (what, path) in secrets {
+        for (what, path) in sealing.chain(secrets) {
             if let Some(path) = path {
                 own.add(what, Some(path));
                 own.keep_secret(what, path);

@@ -1,13 +1,16 @@
 //! State that leaves this process: sealed when a client carries it, capped when we do.
 
+mod kept;
 #[cfg(feature = "redis")]
 mod redis;
 mod sealed;
 mod sealing_key;
 mod store;
 
+pub use crate::capability::{Carried, Sealed, Seals, Session};
 #[cfg(feature = "redis")]
 pub use crate::limit::OnLoss;
+pub(crate) use kept::{Shelf, Shelves};
 #[cfg(feature = "redis")]
 pub use redis::{RedisLimits, RedisStore};
 pub(crate) use sealed::Sealer;

@@ -16,9 +16,14 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::auth::Principal;
 
-/// The key of this process, or of all replicas of a server.
+/// The key of this process, or of all replicas of a server, and those that it had before.
 #[derive(Clone)]
-pub(crate) struct Sealer(Arc<XChaCha20Poly1305>);
+pub(crate) struct Sealer(Arc<Keys>);
+
+struct Keys {
+    current: XChaCha20Poly1305,
+    former: Vec<XChaCha20Poly1305>,
+}
 
 /// A value sealed for a client to carry.
 ///
@@ -40,12 +45,18 @@ impl Sealer {
         let mut key = zeroize::Zeroizing::new([0_u8; 32]);
         getrandom::fill(key.as_mut())
             .map_err(|e| crate::Error::new(format!("the system has no randomness: {e}")))?;
-        Ok(Self::of(&key))
+        Ok(Self::of(&key, &[]))
     }
 
-    /// One that others have, too.
-    pub(crate) fn of(key: &[u8; 32]) -> Self {
-        Self(Arc::new(XChaCha20Poly1305::new(key.into())))
+    /// One that others have, too, and those that are only opened with.
+    pub(crate) fn of(key: &[u8; 32], former: &[zeroize::Zeroizing<[u8; 32]>]) -> Self {
+        Self(Arc::new(Keys {
+            current: XChaCha20Poly1305::new(key.into()),
+            former: former
+                .iter()
+                .map(|key| XChaCha20Poly1305::new((&**key).into()))
+                .collect(),
+        }))
     }
 
     pub(crate) fn seal<T: Serialize>(
@@ -65,7 +76,7 @@ impl Sealer {
             aad: &aad,
         };
         let mut out = nonce.to_vec();
-        out.extend(self.0.encrypt(&XNonce::from(nonce), payload).ok()?);
+        out.extend(self.0.current.encrypt(&XNonce::from(nonce), payload).ok()?);
         Some(Sealed(URL_SAFE_NO_PAD.encode(out), PhantomData))
     }
 
@@ -81,14 +92,16 @@ impl Sealer {
         let bytes = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| NotSealed)?;
         let (nonce, cipher) = bytes.split_first_chunk::<NONCE>().ok_or(NotSealed)?;
         let aad = bind(principal, purpose);
-        let payload = Payload {
-            msg: cipher,
-            aad: &aad,
+        let open = |key: &XChaCha20Poly1305| {
+            let payload = Payload {
+                msg: cipher,
+                aad: &aad,
+            };
+            key.decrypt(&XNonce::from(*nonce), payload).ok()
         };
-        let plain = self
-            .0
-            .decrypt(&XNonce::from(*nonce), payload)
-            .map_err(|_| NotSealed)?;
+        let plain = open(&self.0.current)
+            .or_else(|| self.0.former.iter().find_map(open))
+            .ok_or(NotSealed)?;
         let (deadline, value) = plain.split_at_checked(8).ok_or(NotSealed)?;
         let deadline = u64::from_be_bytes(deadline.try_into().map_err(|_| NotSealed)?);
         if now() > deadline {
@@ -157,6 +170,21 @@ mod tests {
     }
 
     #[test]
+    fn a_former_key_opens_and_does_not_seal() {
+        use zeroize::Zeroizing;
+        let (old, new) = (Zeroizing::new([1; 32]), Zeroizing::new([2; 32]));
+        let minute = Duration::from_secs(60);
+        let before = Sealer::of(&old, &[]);
+        let after = Sealer::of(&new, std::slice::from_ref(&old));
+        let text = before.seal(&7_u32, &alice(), "p", minute).unwrap();
+        assert_eq!(after.open::<u32>(&text.into_string(), &alice(), "p"), Ok(7));
+        let text = after.seal(&7_u32, &alice(), "p", minute).unwrap();
+        let text = text.into_string();
+        assert_eq!(before.open::<u32>(&text, &alice(), "p"), Err(NotSealed));
+        assert_eq!(Sealer::of(&new, &[]).open(&text, &alice(), "p"), Ok(7_u32));
+    }
+
+    #[test]
     fn a_changed_byte_or_a_cut_or_an_oversize_text_does_not_open() {
         let sealer = Sealer::random().unwrap();
         let text = sealer
@@ -194,7 +222,8 @@ mod tests {
             aad: &aad,
         };
         let mut out = nonce.to_vec();
-        out.extend(sealer.0.encrypt(&XNonce::from(nonce), payload).unwrap());
+        let sealed = sealer.0.current.encrypt(&XNonce::from(nonce), payload);
+        out.extend(sealed.unwrap());
         assert!(
             sealer
                 .open::<u32>(&URL_SAFE_NO_PAD.encode(out), &alice(), "p")

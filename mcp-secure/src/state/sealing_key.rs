@@ -22,7 +22,21 @@ use crate::{
 ///
 /// SealingKey::file("/run/secrets/sealing-key");
 /// ```
-pub struct SealingKey(Source);
+///
+/// To change it, put the new one first and keep the old one until what it sealed has run out (a
+/// session lives for a day, if nothing else is said; everything else for minutes, or as long as
+/// your own [`Carried`](crate::state::Carried) types say):
+///
+/// ```
+/// use mcp_secure::state::SealingKey;
+///
+/// SealingKey::file("/run/secrets/sealing-key").and_former("/run/secrets/sealing-key.old");
+/// ```
+pub struct SealingKey {
+    source: Source,
+    /// What was sealed with these still opens.
+    former: Vec<Source>,
+}
 
 enum Source {
     File(PathBuf),
@@ -33,29 +47,64 @@ impl SealingKey {
     /// A file that not every user of the machine can read, with at least 32 random bytes as
     /// text: `openssl rand -base64 32`. Read once, when the server starts.
     pub fn file(path: impl Into<PathBuf>) -> Self {
-        Self(Source::File(path.into()))
+        Self::of(Source::File(path.into()))
     }
 
     /// The same text, from wherever your program keeps it; never from its own text.
     pub fn secret(text: SecretString) -> Self {
-        Self(Source::Text(text))
+        Self::of(Source::Text(text))
     }
 
-    pub(crate) fn path(&self) -> Option<&std::path::Path> {
-        match &self.0 {
-            Source::File(path) => Some(path),
-            Source::Text(_) => None,
+    fn of(source: Source) -> Self {
+        Self {
+            source,
+            former: Vec::new(),
         }
     }
 
-    /// The key for one server as it is served: what another one sealed, or this one before its
-    /// tools changed, does not open.
-    pub(crate) fn derive(&self, server: &[&str]) -> Result<Zeroizing<[u8; 32]>> {
-        let text = match &self.0 {
-            Source::File(path) => {
+    /// A file with the key that was in use before: what it sealed still opens, and nothing is
+    /// sealed with it any more. May be said again.
+    #[must_use]
+    pub fn and_former(mut self, path: impl Into<PathBuf>) -> Self {
+        self.former.push(Source::File(path.into()));
+        self
+    }
+
+    /// Its files.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &std::path::Path> {
+        [&self.source]
+            .into_iter()
+            .chain(&self.former)
+            .filter_map(|source| match source {
+                Source::File(path) => Some(path.as_path()),
+                Source::Text(_) => None,
+            })
+    }
+
+    /// The keys for one server as it is served, the one to seal with first: what another server
+    /// sealed, or this one before its tools changed, does not open.
+    pub(crate) fn derive(&self, server: &[&str]) -> Result<Vec<Zeroizing<[u8; 32]>>> {
+        let keys = [&self.source].into_iter().chain(&self.former);
+        let keys: Vec<_> = keys
+            .map(|source| source.derive(server))
+            .collect::<Result<_>>()?;
+        for (at, key) in keys.iter().enumerate() {
+            if keys.iter().skip(at + 1).any(|other| other == key) {
+                return Err(Error::new("a former sealing key is one that is in use")
+                    .help("leave it out of `.and_former(…)`, or make a new one to seal with"));
+            }
+        }
+        Ok(keys)
+    }
+}
+
+impl Source {
+    fn derive(&self, server: &[&str]) -> Result<Zeroizing<[u8; 32]>> {
+        let text = match self {
+            Self::File(path) => {
                 secret_file(path).map_err(|error| error.before("the sealing key: "))?
             }
-            Source::Text(text) => Zeroizing::new(text.expose_secret().to_owned()),
+            Self::Text(text) => Zeroizing::new(text.expose_secret().to_owned()),
         };
         let distinct: std::collections::BTreeSet<u8> = text.bytes().collect();
         if text.len() < SHORTEST || distinct.len() < FEWEST {
@@ -90,7 +139,7 @@ mod tests {
     #[test]
     fn replicas_of_one_server_have_one_key_and_others_have_others() {
         let text = "Zm9ydHktdHdvIGlzIG5vdCBhIHJhbmRvbSBudW1iZXI=";
-        let of = |text: &str, server: &[&str]| *key(text).derive(server).unwrap();
+        let of = |text: &str, server: &[&str]| *key(text).derive(server).unwrap()[0];
         let ours = of(text, &["notes", "digest"]);
         assert_eq!(ours, of(text, &["notes", "digest"]));
         for other in [

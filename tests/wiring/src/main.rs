@@ -6,6 +6,7 @@
 //! refused must not be in it.
 
 mod flow;
+mod kept;
 mod layers;
 mod leaky;
 mod limited;
@@ -18,7 +19,7 @@ mod traces;
 use std::{path::PathBuf, time::Duration};
 
 use mcp_secure::{
-    Hidden, Secret, TextPolicy, dangerous,
+    Hidden, Secret, Spotlight, TextPolicy, dangerous,
     prelude::*,
     sandbox::Sandbox,
     server::http::{HttpLimits, PeerRate},
@@ -26,6 +27,7 @@ use mcp_secure::{
 
 use crate::{
     flow::{Anywhere, Elsewhere, Fixed, Flow},
+    kept::Kept,
     layers::{Count, Meddle, Meddler, Watch},
     leaky::Leaky,
     limited::Limited,
@@ -53,6 +55,7 @@ fn main() -> mcp_secure::Result<()> {
         Some("flow") => flow(),
         Some("policed") => policed(),
         Some("limited") => limited(),
+        Some("kept") => kept(),
         Some("secured") => secured::serve(),
         Some("quadratic") => finish(SecureServer::new(Quadratic)),
         Some("hidden") => finish(SecureServer::new(others::Hidden)),
@@ -111,6 +114,27 @@ fn leaky() -> mcp_secure::Result<()> {
         Some("watch") => server.layer(Watch(traces)),
         Some(what) => server.layer(Meddle(Meddler::named(what))),
     })
+}
+
+fn kept() -> mcp_secure::Result<()> {
+    let mut policy = TextPolicy::default();
+    match setting("SPOTLIGHT").as_deref() {
+        Some("label") => policy = policy.spotlight(Spotlight::LabelOnly),
+        Some("marked") => policy = policy.spotlight(Spotlight::Marked),
+        _ => {}
+    }
+    let mut server = SecureServer::new(Kept)
+        .limits(limits()?.0)
+        .grant(Files::from_operator())
+        .grant(Elsewhere::from_operator())
+        .text(policy);
+    if setting("LAYER").is_some() {
+        server = server.layer(Count(Traces::from_env()));
+    }
+    if setting("USERS").is_some() {
+        return for_users(server);
+    }
+    finish(server)
 }
 
 fn flow() -> mcp_secure::Result<()> {

@@ -13,6 +13,7 @@ use super::{
     notes::{At, KEY},
     pass::Pass,
     reply::annotate,
+    spotlight,
 };
 use crate::{
     layer::{Enclosed, forward_ready},
@@ -105,6 +106,11 @@ impl<S: Enclosed<McpRequest>> tower::Service<McpRequest> for LastLookService<S> 
             let answer = future.await;
             let (answer, notes) = shared.look(answer, journey.take_answer_notes());
             journey.found(notes.tally());
+            let mut answer = answer;
+            if let (Ok(reply), Some(source)) = (&mut answer, journey.untrusted.get()) {
+                spotlight::apply(reply, source, shared.policy.spotlights())
+                    .map_err(Refusal::boxed)?;
+            }
             answer
         })
     }

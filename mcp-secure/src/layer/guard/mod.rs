@@ -48,6 +48,7 @@ mod pass;
 mod policy;
 mod reply;
 mod secret;
+mod spotlight;
 #[cfg(test)]
 mod tests;
 
@@ -122,12 +123,20 @@ impl<S: Enclosed<Checked>> tower::Service<Checked> for GuardService<S> {
             // Also of what is refused in the end: the log should know why.
             journey.found_in_answer(pass.notes);
             guarded.map_err(Refusal::boxed)?;
+            if shared.has_untrusted_parts(tool) {
+                journey.taint.add_untrusted_text();
+            }
             Ok(reply)
         })
     }
 }
 
 impl GuardLayer {
+    fn has_untrusted_parts(&self, tool: Option<usize>) -> bool {
+        let entry = tool.and_then(|index| self.registry.tools.get(index));
+        entry.is_some_and(|entry| entry.has_untrusted_parts)
+    }
+
     fn guard(&self, reply: &mut McpReply, tool: Option<usize>) -> (Result<(), Refusal>, Pass<'_>) {
         let entry = tool.and_then(|index| self.registry.tools.get(index));
         let max = entry.map_or(self.limits.max_output, |entry| entry.max_output);

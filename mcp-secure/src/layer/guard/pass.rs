@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{
     notes::{At, KEY, Notes},
     policy::TextPolicy,
-    secret,
+    secret, spotlight,
 };
 use crate::{layer::validate::is_within, pipeline::Refusal};
 
@@ -196,6 +196,7 @@ impl<'p> Pass<'p> {
         }
         self.members(members, at)?;
         members.remove(KEY);
+        members.remove(spotlight::KEY);
         Ok(())
     }
 }

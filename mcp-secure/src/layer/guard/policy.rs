@@ -1,5 +1,7 @@
 //! What becomes of text on its way out.
 
+use crate::output::Spotlight;
+
 /// What becomes of text that leaves the server: answers, errors, progress, log lines, questions.
 ///
 /// Some of it cannot be switched off: what a person cannot see never leaves as it is, and what
@@ -16,6 +18,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TextPolicy {
     hidden: Hidden,
+    spotlight: Spotlight,
     annotate: bool,
     redact: [bool; Secret::ALL.len()],
 }
@@ -70,6 +73,7 @@ impl Default for TextPolicy {
 impl TextPolicy {
     pub(crate) const DEFAULT: Self = Self {
         hidden: Hidden::Strip,
+        spotlight: Spotlight::Delimited,
         annotate: true,
         redact: [true, true, true, false],
     };
@@ -84,6 +88,13 @@ impl TextPolicy {
     #[must_use]
     pub const fn hidden(mut self, hidden: Hidden) -> Self {
         self.hidden = hidden;
+        self
+    }
+
+    /// Says how text of [`Untrusted`](crate::Untrusted) content is set apart.
+    #[must_use]
+    pub const fn spotlight(mut self, spotlight: Spotlight) -> Self {
+        self.spotlight = spotlight;
         self
     }
 
@@ -111,6 +122,10 @@ impl TextPolicy {
         if let Some(slot) = self.redact.get_mut(secret as usize) {
             *slot = on;
         }
+    }
+
+    pub(super) fn spotlights(&self) -> Spotlight {
+        self.spotlight
     }
 
     pub(crate) fn strips(&self) -> bool {

@@ -450,7 +450,11 @@ fn escaped_characters_can_be_seen_and_count_against_the_cap() {
 }
 
 fn outlet() -> (Outlet, Arc<Journey>) {
-    let journey = Arc::new(Journey::new("tools/call", Default::default()));
+    let journey = Arc::new(Journey::new(
+        "tools/call",
+        Default::default(),
+        Default::default(),
+    ));
     let outlet = Outlet::new(TextPolicy::DEFAULT, Some(Arc::clone(&journey)));
     (outlet, journey)
 }
