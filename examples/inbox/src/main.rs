@@ -17,8 +17,9 @@ impl Inbox {
         /// The mail, such as `monday.txt`.
         name: RelPath,
         mails: Fs<Mails, ReadOnly>,
-    ) -> ToolResult<String> {
-        Ok(mails.read_to_string(&name).await?)
+    ) -> ToolResult<Untrusted<String>> {
+        let text = mails.read_to_string(&name).await?;
+        Ok(Untrusted::from(format!("the mail {name}"), text))
     }
 }
 

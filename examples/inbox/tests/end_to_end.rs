@@ -65,9 +65,18 @@ impl Server {
             json!({ "name": "read_mail", "arguments": { "name": "mail.txt" } }),
         );
         let result = &answer["result"];
+        let meta = &result["_meta"];
+        let source = &meta["io.github.mcp-secure/untrusted"]["source"];
+        assert_eq!(source, "the_mail_mail.txt");
+        // Between two lines with a number that no sender knows.
+        let text = result["content"][0]["text"].as_str().unwrap();
+        let (first, rest) = text.split_once('\n').unwrap();
+        let (text, last) = rest.rsplit_once('\n').unwrap();
+        let number = first.split(' ').nth(2).unwrap();
+        assert_eq!(last, format!("[end of untrusted content {number}]"));
         (
-            result["content"][0]["text"].as_str().unwrap().to_owned(),
-            result["_meta"]["io.github.mcp-secure/text"].clone(),
+            text.to_owned(),
+            meta["io.github.mcp-secure/text"].clone(),
         )
     }
 }
