@@ -8,6 +8,7 @@ mod init;
 mod issuer;
 mod keys;
 mod scan;
+mod vault;
 mod verify;
 
 use std::{path::PathBuf, process::ExitCode, time::SystemTime};
@@ -66,6 +67,9 @@ enum Verb {
     /// Make, list, replace and take back the API keys of a server
     #[command(long_about = keys::ABOUT)]
     Keys(keys::Keys),
+    /// Keep the credentials that servers spend: encrypted, and each for its hosts
+    #[command(long_about = vault::ABOUT)]
+    Vault(vault::Vault),
     /// Look for what the crates of a server can reach beyond what they are handed
     #[command(long_about = verify::ABOUT)]
     Verify(verify::Verify),
@@ -122,6 +126,7 @@ fn run(verb: &Verb) -> Result<ExitCode> {
         #[cfg(feature = "dev-issuer")]
         Verb::Issuer(issuer) => return issuer.run(),
         Verb::Keys(keys) => return keys.run(),
+        Verb::Vault(vault) => return vault.run(),
         Verb::Verify(verify) => return Ok(verify.run()),
     }
     Ok(ExitCode::SUCCESS)

@@ -79,6 +79,8 @@ pub mod server;
 pub mod state;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "vault")]
+pub mod vault;
 
 pub use error::{Error, Result, ToolError, ToolResult};
 pub use layer::guard::{Hidden, Secret, TextPolicy};

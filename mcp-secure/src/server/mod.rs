@@ -130,6 +130,8 @@ pub struct SecureServer<S, T = NoTransport> {
     pub(crate) audit: Option<PathBuf>,
     pub(crate) store: Option<Arc<dyn Store>>,
     pub(crate) sealing_key: Option<SealingKey>,
+    #[cfg(feature = "vault")]
+    pub(crate) vault: Option<crate::vault::Vault>,
     #[cfg(feature = "sandbox")]
     pub(crate) sandbox: Sandbox,
     state: PhantomData<fn() -> T>,
@@ -188,6 +190,8 @@ impl<S: SecureService> SecureServer<S, NoTransport> {
             audit: None,
             store: None,
             sealing_key: None,
+            #[cfg(feature = "vault")]
+            vault: None,
             #[cfg(feature = "sandbox")]
             sandbox: Sandbox::new(),
             state: PhantomData,
@@ -248,6 +252,15 @@ impl<S: SecureService, T> SecureServer<S, T> {
     #[must_use]
     pub fn sealing_key(mut self, key: SealingKey) -> Self {
         self.sealing_key = Some(key);
+        self
+    }
+
+    /// Where the credentials are that endpoints spend: see
+    /// [`NetGrant::credential`](crate::capability::net::NetGrant::credential).
+    #[cfg(feature = "vault")]
+    #[must_use]
+    pub fn vault(mut self, vault: crate::vault::Vault) -> Self {
+        self.vault = Some(vault);
         self
     }
 
@@ -314,6 +327,8 @@ impl<S: SecureService, T> SecureServer<S, T> {
             audit: self.audit,
             store: self.store,
             sealing_key: self.sealing_key,
+            #[cfg(feature = "vault")]
+            vault: self.vault,
             #[cfg(feature = "sandbox")]
             sandbox: self.sandbox,
             state: PhantomData,

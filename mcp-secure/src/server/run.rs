@@ -93,7 +93,22 @@ impl<S: SecureService> SecureServer<S, Ready> {
             args,
             (definition.name, definition.version),
             &declared,
-            |resolved| probe(&definition, &init, &declared, &self.policies, resolved),
+            |resolved| {
+                let mut opening = Opening::default();
+                #[cfg(feature = "vault")]
+                if let Some(vault) = &self.vault {
+                    vault.enter(&mut opening)?;
+                }
+                let policies = &self.policies;
+                probe(
+                    &definition,
+                    &init,
+                    &declared,
+                    policies,
+                    resolved,
+                    &mut opening,
+                )
+            },
             &mut Surroundings {
                 exe: &exe,
                 cwd: &cwd,
@@ -164,6 +179,10 @@ impl<S: SecureService> SecureServer<S, Ready> {
         #[cfg(feature = "http")]
         let max_message = resolved.limits.max_message;
         let mut opening = Opening::default();
+        #[cfg(feature = "vault")]
+        if let Some(vault) = &self.vault {
+            vault.enter(&mut opening)?;
+        }
         let grants = assemble::open(
             &definition,
             &self.source.handles(),
@@ -171,6 +190,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
             &bindings(&resolved),
             &mut opening,
         )?;
+        #[cfg(feature = "vault")]
+        crate::vault::Vault::leave(&mut opening);
         if let Some(store) = &self.store {
             store.start(&mut Starting::of(&mut opening))?;
         }
@@ -268,6 +289,11 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 own.keep_secret(what, path);
             }
         }
+        #[cfg(feature = "vault")]
+        for (what, path) in self.vault.iter().flat_map(crate::vault::Vault::own_files) {
+            own.add(what, Some(&path));
+            own.keep_secret(what, &path);
+        }
         own.outside_of(&opening.needs)?;
         // After: what the server keeps for itself is not what a tool reaches.
         #[cfg(feature = "http")]
@@ -322,6 +348,10 @@ impl<S: SecureService> SecureServer<S, Ready> {
         Engines::of(&self.policies, resolved).prepare(definition)?;
         let mut ring = super::ring::Ring::begin(self.sandbox, resolved, rows);
         let mut opening = Opening::default();
+        #[cfg(feature = "vault")]
+        if let Some(vault) = &self.vault {
+            vault.enter(&mut opening)?;
+        }
         // Held until the end: a server has them open as well.
         let _grants = assemble::open(
             definition,
@@ -330,6 +360,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
             &bindings(resolved),
             &mut opening,
         )?;
+        #[cfg(feature = "vault")]
+        crate::vault::Vault::leave(&mut opening);
         if let Some(store) = &self.store {
             store.start(&mut Starting::of(&mut opening))?;
         }
@@ -407,6 +439,7 @@ fn probe<S: SecureService>(
     declared: &Declared<'_>,
     policies: &[Box<dyn PolicyEngine>],
     resolved: &Resolved,
+    opening: &mut Opening,
 ) -> Result<()> {
     Engines::of(policies, resolved).prepare(definition)?;
     let registry = Registry::new(definition, &resolved.limits)?;
@@ -416,7 +449,7 @@ fn probe<S: SecureService>(
         init,
         declared.grants,
         &bindings(resolved),
-        &mut Opening::default(),
+        opening,
     )?;
     Ok(())
 }
