@@ -15,6 +15,10 @@ struct Api;
 #[capability(net, allow_private)]
 struct Other;
 
+/// A folder.
+#[capability(fs)]
+struct Files;
+
 struct Target;
 
 #[secure_server]
@@ -92,6 +96,12 @@ impl Target {
         }
     }
 
+    /// Read a file as one is meant to.
+    #[tool(public)]
+    async fn granted(&self, path: RelPath, files: Fs<Files, ReadOnly>) -> ToolResult<String> {
+        Ok(files.read_to_string(&path).await?)
+    }
+
     /// Show the environment and the command line.
     #[tool(public)]
     async fn surroundings(&self) -> String {
@@ -101,7 +111,13 @@ impl Target {
 }
 
 fn main() -> mcp_secure::Result<()> {
-    let kept = ["VAULT", "VAULT_KEY", "VAULT_ANCHOR", "VAULT_NAME", "VAULT_CA"];
+    let kept = [
+        "VAULT",
+        "VAULT_KEY",
+        "VAULT_ANCHOR",
+        "VAULT_NAME",
+        "VAULT_CA",
+    ];
     let sandbox = kept.into_iter().fold(Sandbox::new(), Sandbox::keep_env);
     let setting = |name| std::env::var(name).ok();
     let key = VaultKey::file(setting("VAULT_KEY").unwrap_or_default());
@@ -126,6 +142,7 @@ fn main() -> mcp_secure::Result<()> {
         .vault(vault)
         .grant(api)
         .grant(Other::from_operator().redirects(Redirects::Granted))
+        .grant(Files::from_operator())
         .stdio(Principal::local_user())
         .run()
 }

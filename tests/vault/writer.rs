@@ -9,7 +9,9 @@ use secrecy::SecretString;
 fn main() -> mcp_secure::Result<()> {
     let args: Vec<String> = std::env::args().collect();
     let [_, how, vault, keys, name, count] = args.as_slice() else {
-        return Err(mcp_secure::Error::new("vault-writer HOW VAULT KEYS NAME COUNT"));
+        return Err(mcp_secure::Error::new(
+            "vault-writer HOW VAULT KEYS NAME COUNT",
+        ));
     };
     let file = VaultFile::at(vault).anchor(format!("{keys}/anchor/a"));
     let key = |n: usize| VaultKey::file(format!("{keys}/{}", n % 2));

@@ -35,7 +35,7 @@ impl Found {
             .open(path)
             .map_err(|error| wrong(format!("cannot be opened: {error}")))?;
         let mut text = Zeroizing::new(String::with_capacity(MAX as usize));
-        old.by_ref()
+        std::io::Read::by_ref(&mut old)
             .take(MAX)
             .read_to_string(&mut text)
             .map_err(|_| wrong("is not text".to_owned()))?;
@@ -51,8 +51,10 @@ impl Found {
             return Err(wrong(format!("has `{variable}` {} times", values.len())));
         };
         let secret = unquoted(value).ok_or_else(|| {
-            wrong(format!("has `{variable}` with quotes, `$` or `\\` in its value"))
-                .help("store it with `mcp-secure vault set`, and remove the line yourself")
+            wrong(format!(
+                "has `{variable}` with quotes, `$` or `\\` in its value"
+            ))
+            .help("store it with `mcp-secure vault set`, and remove the line yourself")
         })?;
         Ok(Self {
             path: path.to_owned(),

@@ -178,7 +178,10 @@ impl Vault {
         match &self.verb {
             Verb::Init { vault } => {
                 if let Some(made) = vault.key.make()? {
-                    eprintln!("made the key `{}`: keep it apart from the vault and its backups", made.display());
+                    eprintln!(
+                        "made the key `{}`: keep it apart from the vault and its backups",
+                        made.display()
+                    );
                 }
                 vault.file().init(&vault.key.new_key()?)?;
                 eprintln!("made the vault `{}`", vault.path.display());
@@ -221,7 +224,9 @@ impl Vault {
             } => {
                 let credential = terms.of(name)?;
                 let found = dotenv::Found::read(env_file, variable)?;
-                let version = vault.file().set(&vault.key.key()?, &credential, found.secret())?;
+                let version = vault
+                    .file()
+                    .set(&vault.key.key()?, &credential, found.secret())?;
                 found.remove()?;
                 eprintln!(
                     "stored `{name}`, version {version}, and removed `{variable}` from `{}`\n\
@@ -232,7 +237,9 @@ impl Vault {
             }
             Verb::Restore { vault } => {
                 let generation = vault.file().restore(&vault.key.key()?)?;
-                eprintln!("the generation before is generation {generation} now: look what is missing");
+                eprintln!(
+                    "the generation before is generation {generation} now: look what is missing"
+                );
             }
             Verb::Anchor { vault } => {
                 let generation = vault.file().write_anchor(&vault.key.key()?)?;
