@@ -7,7 +7,7 @@
 use crate::spec::spans;
 
 /// How a name begins, and what it stands for.
-const SHORT: [(&str, &str); 16] = [
+const SHORT: [(&str, &str); 17] = [
     ("wiring/", "mcp-secure-tests-wiring::cases::"),
     ("oauth/", "mcp-secure-tests-oauth::"),
     ("net/", "mcp-secure-tests-net::"),
@@ -15,6 +15,7 @@ const SHORT: [(&str, &str); 16] = [
     ("exec/", "mcp-secure-tests-exec::"),
     ("sandbox/", "mcp-secure-tests-sandbox::"),
     ("fs/", "mcp-secure-tests-fs::"),
+    ("vault/", "mcp-secure-tests-vault::"),
     ("macros/", "mcp-secure-tests-macros::"),
     ("conformance::", "mcp-secure-tests-conformance::suite::"),
     ("http::", "mcp-secure::server::http::tests::"),
