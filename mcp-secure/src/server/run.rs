@@ -102,7 +102,22 @@ impl<S: SecureService> SecureServer<S, Ready> {
             args,
             (definition.name, definition.version),
             &declared,
-            |resolved| probe(&definition, &init, &declared, &self.policies, resolved),
+            |resolved| {
+                let mut opening = Opening::default();
+                #[cfg(feature = "vault")]
+                if let Some(vault) = &self.vault {
+                    vault.enter(&mut opening)?;
+                }
+                let policies = &self.policies;
+                probe(
+                    &definition,
+                    &init,
+                    &declared,
+                    policies,
+                    resolved,
+                    &mut opening,
+                )
+            },
             &mut Surroundings {
                 exe: &exe,
                 cwd: &cwd,
@@ -207,6 +222,10 @@ impl<S: SecureService> SecureServer<S, Ready> {
         #[cfg(not(feature = "metrics"))]
         let meter = Meter::default();
         let mut opening = Opening::default();
+        #[cfg(feature = "vault")]
+        if let Some(vault) = &self.vault {
+            vault.enter(&mut opening)?;
+        }
         let grants = assemble::open(
             &definition,
             &self.source.handles(),
@@ -214,6 +233,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
             &bindings(&resolved),
             &mut opening,
         )?;
+        #[cfg(feature = "vault")]
+        crate::vault::Vault::leave(&mut opening);
         if let Some(store) = &self.store {
             store.start(&mut Starting::of(&mut opening))?;
         }
@@ -416,6 +437,10 @@ impl<S: SecureService> SecureServer<S, Ready> {
         Engines::of(&self.policies, resolved).prepare(definition)?;
         let mut ring = super::ring::Ring::begin(self.sandbox, resolved, rows);
         let mut opening = Opening::default();
+        #[cfg(feature = "vault")]
+        if let Some(vault) = &self.vault {
+            vault.enter(&mut opening)?;
+        }
         // Held until the end: a server has them open as well.
         let _grants = assemble::open(
             definition,
@@ -424,6 +449,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
             &bindings(resolved),
             &mut opening,
         )?;
+        #[cfg(feature = "vault")]
+        crate::vault::Vault::leave(&mut opening);
         if let Some(store) = &self.store {
             store.start(&mut Starting::of(&mut opening))?;
         }
@@ -510,6 +537,7 @@ fn probe<S: SecureService>(
     declared: &Declared<'_>,
     policies: &[Box<dyn PolicyEngine>],
     resolved: &Resolved,
+    opening: &mut Opening,
 ) -> Result<()> {
     Engines::of(policies, resolved).prepare(definition)?;
     let registry = Registry::new(definition, &resolved.limits)?;
@@ -519,7 +547,7 @@ fn probe<S: SecureService>(
         init,
         declared.grants,
         &bindings(resolved),
-        &mut Opening::default(),
+        opening,
     )?;
     Ok(())
 }

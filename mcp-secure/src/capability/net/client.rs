@@ -26,6 +26,8 @@ use super::{
 };
 #[cfg(feature = "oauth")]
 use crate::auth::oauth::{DeclaredExchange, Exchanger};
+#[cfg(feature = "vault")]
+use crate::vault::{Redactor, Spent, spendable};
 use crate::{
     capability::{
         Lease, Opening, Step, Trail,
@@ -50,6 +52,9 @@ pub(super) struct Settings {
     pub(super) bearer: Option<HeaderValue>,
     #[cfg(feature = "oauth")]
     pub(super) exchange: Option<DeclaredExchange>,
+    /// The name of one in the vault.
+    #[cfg(feature = "vault")]
+    pub(super) credential: Option<&'static str>,
     pub(super) rules: EgressRules,
 }
 
@@ -64,6 +69,8 @@ pub struct OpenNet {
     /// Has the bearer token of each caller.
     #[cfg(feature = "oauth")]
     exchange: Option<Exchanger>,
+    #[cfg(feature = "vault")]
+    credential: Option<Spent>,
     /// `None` without TLS.
     tls: Option<Arc<ClientConfig>>,
     plain_public: bool,
@@ -95,6 +102,11 @@ impl OpenNet {
             Some(declared) => Some(declared.open(name, opening)?),
             None => None,
         };
+        #[cfg(feature = "vault")]
+        let credential = match settings.credential {
+            Some(credential) => Some(spendable(credential, &target, opening)?),
+            None => None,
+        };
         let tls = match target.scheme {
             Scheme::Https => Some(tls::config(&settings.ca_files, settings.tls13_only)?),
             Scheme::Http => None,
@@ -110,6 +122,8 @@ impl OpenNet {
             bearer: settings.bearer,
             #[cfg(feature = "oauth")]
             exchange,
+            #[cfg(feature = "vault")]
+            credential,
             tls,
             plain_public: settings.plain_public,
             pool: Pool::default(),
@@ -147,7 +161,7 @@ impl OpenNet {
             };
             entry.change(|step| {
                 step.outcome = "ok";
-                step.detail = Some(response.status().as_str().to_owned());
+                step.detail = Some(self.detail(response.status()));
                 step.bytes_out = sent.load(std::sync::atomic::Ordering::Relaxed);
             });
             match self.follow(&hop, response.status(), response.headers(), hops) {
@@ -180,6 +194,12 @@ impl OpenNet {
             return Err(NetError::Revoked);
         }
         self.check(hop, &call.checked)?;
+        #[cfg(feature = "vault")]
+        if let Some(credential) = &self.credential
+            && credential.is_in(&hop.headers)
+        {
+            return Err(NetError::Credential);
+        }
         let passed = self.gate.pass(deadline).await?;
         permit.get_or_insert(passed);
         let limit = self.limits.max_request;
@@ -209,6 +229,13 @@ impl OpenNet {
         {
             let value = exchange.authorization(call.inbound.as_ref()).await?;
             request.headers_mut().insert(header::AUTHORIZATION, value);
+        }
+        // Last: whatever was to be refused is refused, and only the host of the grant is left.
+        #[cfg(feature = "vault")]
+        if let Some(credential) = &self.credential
+            && !hop.is_elsewhere
+        {
+            credential.spend(request.headers_mut());
         }
         loop {
             let (mut conn, is_new) = match self.pool.take(&hop.host).await {
@@ -306,6 +333,21 @@ impl OpenNet {
             headers.insert(header::AUTHORIZATION, bearer.clone());
         }
         Ok(request)
+    }
+
+    /// What the audit says of a response.
+    fn detail(&self, status: StatusCode) -> String {
+        #[cfg(feature = "vault")]
+        if let Some(credential) = &self.credential {
+            return format!("{}, spent {}", status.as_str(), credential.label());
+        }
+        status.as_str().to_owned()
+    }
+
+    /// Finds the credential of the endpoint in what comes back.
+    #[cfg(feature = "vault")]
+    pub(super) fn redactor(&self) -> Option<Arc<Redactor>> {
+        self.credential.as_ref().map(Spent::redactor)
     }
 
     /// Dials, for a program that speaks itself.

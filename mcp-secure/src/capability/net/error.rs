@@ -78,6 +78,8 @@ pub enum NetError {
         /// For the log.
         detail: String,
     },
+    /// The request sets what the credential of the endpoint is sent in.
+    Credential,
     /// The call that the handle was lent to has ended.
     Revoked,
     /// The body of a request could not be made.
@@ -126,6 +128,7 @@ impl NetError {
             Self::Rate => "net/rate",
             Self::Content { .. } => "net/content",
             Self::Exchange { .. } => "net/exchange",
+            Self::Credential => "net/credential",
             Self::Revoked => "net/revoked",
             Self::Body { .. } | Self::Decode { .. } | Self::Connection { .. } => return None,
         })
@@ -142,7 +145,7 @@ impl NetError {
             | Self::Body { detail }
             | Self::Decode { detail }
             | Self::Connection { detail } => Some(detail.clone()),
-            Self::Host | Self::Revoked | Self::Rate => None,
+            Self::Host | Self::Credential | Self::Revoked | Self::Rate => None,
             _ => Some(self.to_string()),
         }
     }
@@ -177,6 +180,9 @@ impl fmt::Display for NetError {
             }
             Self::Exchange { .. } => {
                 f.write_str("there is no permission for the server that would be called")
+            }
+            Self::Credential => {
+                f.write_str("the request sets the header of the endpoint's credential")
             }
             Self::Revoked => f.write_str("the call that this handle was lent to has ended"),
             Self::Body { .. } => f.write_str("the body of the request could not be made"),

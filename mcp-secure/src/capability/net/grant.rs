@@ -140,6 +140,19 @@ impl<E: Endpoint> NetGrant<E> {
     }
 }
 
+#[cfg(feature = "vault")]
+impl<E: Endpoint> NetGrant<E> {
+    /// Sends with each request a credential of the server's [vault](crate::vault). It says
+    /// itself where it may be sent, and in which header; a grant for another host stops the
+    /// start. No tool sees it, a redirect to another host does not take it along, and a response
+    /// that repeats it is cleaned of it.
+    #[must_use]
+    pub fn credential(mut self, name: &'static str) -> Self {
+        self.settings.credential = Some(name);
+        self
+    }
+}
+
 impl<E> NetGrant<E> {
     /// For `dangerous::plain_http`.
     pub(crate) fn allow_plain_http(&mut self) {
@@ -220,6 +233,12 @@ impl Source for Web {
                 .iter()
                 .flat_map(|declared| declared.terms()),
         );
+        #[cfg(feature = "vault")]
+        terms.extend(
+            settings
+                .credential
+                .map(|name| format!("spends the credential {name} of the vault")),
+        );
         if settings.rules.only {
             terms.push("only what a rule is for".to_owned());
         }
@@ -273,15 +292,18 @@ impl Source for Web {
         let is_issued = self.settings.exchange.is_some();
         #[cfg(not(feature = "oauth"))]
         let is_issued = false;
-        if is_issued && self.settings.bearer.is_some() {
+        #[cfg(feature = "vault")]
+        let is_spent = self.settings.credential.is_some();
+        #[cfg(not(feature = "vault"))]
+        let is_spent = false;
+        let tokens = [is_issued, is_spent, self.settings.bearer.is_some()];
+        if tokens.into_iter().filter(|there_is| *there_is).count() > 1 {
             return Err(explain(
                 Error::new("there are two tokens for each request")
                     .help("leave `.bearer(…)` out, or the token that is asked for"),
             ));
         }
-        if (is_issued || self.settings.bearer.is_some())
-            && matches!(target.host, HostRule::Under(_))
-        {
+        if tokens.contains(&true) && matches!(target.host, HostRule::Under(_)) {
             return Err(explain(
                 Error::new("a bearer token would go to whatever host a caller chooses")
                     .help("name one host, or leave the token out"),

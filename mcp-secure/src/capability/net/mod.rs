@@ -61,6 +61,11 @@ pub use response::Response;
 #[doc(hidden)]
 pub use rule::__found;
 pub use rule::EgressRule;
+#[cfg(feature = "vault")]
+pub(crate) use {
+    request::is_forbidden,
+    target::{Scheme, Target},
+};
 
 use self::client::{CallSide, conclude};
 use super::{Capability, Facts, Handle, Step, sealed::Sealed};

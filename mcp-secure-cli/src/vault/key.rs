@@ -1,0 +1,106 @@
+//! The key, as the command line names it: always a place, never the key.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use mcp_secure::{
+    Result,
+    vault::{VaultFile, VaultKey},
+};
+
+use super::input;
+
+/// What opens the vault.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct KeyArgs {
+    /// A file with a random key
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// A credential of the systemd service that this runs in
+    #[arg(long, value_name = "NAME")]
+    key_credential: Option<String>,
+    /// An open descriptor that gives a random key
+    #[arg(long, value_name = "NUMBER")]
+    key_fd: Option<u32>,
+    /// A file with a passphrase
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// Ask for a passphrase at the terminal
+    #[arg(long)]
+    passphrase: bool,
+}
+
+impl KeyArgs {
+    pub(super) fn key(&self) -> Result<VaultKey> {
+        self.read(false)
+    }
+
+    /// A key that is new: a passphrase is asked for twice.
+    pub(super) fn new_key(&self) -> Result<VaultKey> {
+        self.read(true)
+    }
+
+    /// Makes the key file if it is not there.
+    pub(super) fn make(&self) -> Result<Option<PathBuf>> {
+        match &self.key_file {
+            Some(path) if !path.exists() => {
+                VaultFile::make_key(path)?;
+                Ok(Some(path.clone()))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn read(&self, is_new: bool) -> Result<VaultKey> {
+        Ok(if let Some(path) = &self.key_file {
+            VaultKey::file(path)
+        } else if let Some(name) = &self.key_credential {
+            VaultKey::systemd(name)
+        } else if let Some(number) = self.key_fd {
+            VaultKey::descriptor(number)
+        } else if let Some(path) = &self.passphrase_file {
+            VaultKey::passphrase_file(path)
+        } else if is_new {
+            VaultKey::passphrase(input::new_passphrase()?)
+        } else {
+            VaultKey::passphrase(input::passphrase("passphrase: ")?)
+        })
+    }
+}
+
+/// What is to open it.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct NewKeyArgs {
+    /// A file with a random key; it is made if it is not there
+    #[arg(long, value_name = "FILE")]
+    new_key_file: Option<PathBuf>,
+    /// A credential of the systemd service that this runs in
+    #[arg(long, value_name = "NAME")]
+    new_key_credential: Option<String>,
+    /// A file with a passphrase
+    #[arg(long, value_name = "FILE")]
+    new_passphrase_file: Option<PathBuf>,
+    /// Ask for a passphrase at the terminal
+    #[arg(long)]
+    new_passphrase: bool,
+}
+
+impl NewKeyArgs {
+    pub(super) fn key(&self) -> Result<VaultKey> {
+        Ok(if let Some(path) = &self.new_key_file {
+            if !path.exists() {
+                VaultFile::make_key(path)?;
+                eprintln!("made the key `{}`", path.display());
+            }
+            VaultKey::file(path)
+        } else if let Some(name) = &self.new_key_credential {
+            VaultKey::systemd(name)
+        } else if let Some(path) = &self.new_passphrase_file {
+            VaultKey::passphrase_file(path)
+        } else {
+            VaultKey::passphrase(input::new_passphrase()?)
+        })
+    }
+}

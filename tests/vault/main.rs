@@ -1,0 +1,14 @@
+//! The vault under attack. Every server is the test's own, on loopback.
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod bytes;
+mod kills;
+mod scene;
+mod site;
+mod wire;
