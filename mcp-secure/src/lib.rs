@@ -121,6 +121,8 @@ pub mod __private {
     pub use crate::capability::sql::{Database, Engine, SqlGrant};
     #[cfg(feature = "tcp")]
     pub use crate::capability::tcp::{TcpEndpoint, TcpGrant};
+    #[cfg(feature = "vault")]
+    pub use crate::vault::Spends as Credential;
     pub use crate::{
         call::{Call, argument, arguments, at_start, text_argument},
         capability::{

@@ -9,6 +9,7 @@
 
 mod bytes;
 mod kills;
+mod people;
 mod scene;
 mod site;
 mod wire;

@@ -105,8 +105,10 @@ impl Scene {
         tool: &str,
         arguments: Value,
     ) -> Said {
+        // A new log, with nothing of the last one beside it.
+        std::fs::remove_dir_all(self.at("log")).unwrap();
+        std::fs::create_dir(self.at("log")).unwrap();
         let audit = self.at("log/audit.jsonl");
-        let _ = std::fs::remove_file(&audit);
         let mut child = Command::new(env!("CARGO_BIN_EXE_vault-target"))
             .arg("--stdio")
             .args(["--grant", &format!("api={}", urls[0])])
@@ -119,6 +121,7 @@ impl Scene {
             .env("VAULT_KEY", self.at("keys/0"))
             .env("VAULT_ANCHOR", self.at("keys/anchor/a"))
             .env("VAULT_NAME", name)
+            .env("VAULT_PEOPLE", self.at("people"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

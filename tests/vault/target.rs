@@ -116,6 +116,7 @@ fn main() -> mcp_secure::Result<()> {
         "VAULT_KEY",
         "VAULT_ANCHOR",
         "VAULT_NAME",
+        "VAULT_PEOPLE",
         "VAULT_CA",
     ];
     let sandbox = kept.into_iter().fold(Sandbox::new(), Sandbox::keep_env);
@@ -124,6 +125,9 @@ fn main() -> mcp_secure::Result<()> {
     let mut vault = Vault::file(setting("VAULT").unwrap_or_default(), key);
     if let Some(anchor) = setting("VAULT_ANCHOR") {
         vault = vault.anchor(anchor);
+    }
+    if let Some(people) = setting("VAULT_PEOPLE") {
+        vault = vault.people(people);
     }
     let name = match setting("VAULT_NAME").as_deref() {
         Some("key") => "key",

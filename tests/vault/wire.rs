@@ -230,7 +230,15 @@ fn no_word_of_a_hostile_tool_has_the_secret() {
 fn a_folder_with_the_vault_or_its_key_is_granted_to_no_tool() {
     let world = World::new();
     let (api, other) = (world.api.url(), world.other.url());
-    for (folder, path) in [("vault", "v"), ("keys", "0"), ("keys/anchor", "a")] {
+    for (folder, path) in [
+        ("vault", "v"),
+        ("keys", "0"),
+        ("keys/anchor", "a"),
+        ("people", "keys/a"),
+        ("people/keys", "a"),
+        ("people/entries", "a"),
+    ] {
+        std::fs::create_dir_all(world.scene.at(folder)).unwrap();
         let arguments = json!({ "path": path });
         let urls = [api.as_str(), other.as_str()];
         let said = world

@@ -3,6 +3,7 @@
 mod dotenv;
 mod input;
 mod key;
+mod people;
 
 use std::{
     io::{self, Write as _},
@@ -112,6 +113,11 @@ enum Verb {
         vault: Opened,
         #[command(flatten)]
         terms: Terms,
+    },
+    /// Keep what each caller of a server has, for endpoints that spend that
+    People {
+        #[command(subcommand)]
+        verb: people::Verb,
     },
     /// Take the generation before, when the vault is torn
     Restore {
@@ -235,6 +241,7 @@ impl Vault {
                     env_file.display()
                 );
             }
+            Verb::People { verb } => verb.run()?,
             Verb::Restore { vault } => {
                 let generation = vault.file().restore(&vault.key.key()?)?;
                 eprintln!(

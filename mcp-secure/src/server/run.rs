@@ -358,6 +358,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
         }
         own.outside_of(&opening.needs)?;
         // After: what the server keeps for itself is not what a tool reaches.
+        let kept = std::mem::take(&mut opening.own);
+        opening.needs.files.extend(kept);
         #[cfg(feature = "http")]
         if let Bound::Http(bound) = &bound {
             opening.needs.files.extend(bound.needs());
@@ -458,6 +460,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
         if let Some(limits) = &self.shared_limits {
             limits.start(&mut Starting::of(&mut opening))?;
         }
+        let kept = std::mem::take(&mut opening.own);
+        opening.needs.files.extend(kept);
         let report = ring.close(opening)?;
         verbs::say(&mut std::io::stdout(), &report.shown(json)?)?;
         ring.suffices(&report)

@@ -16,6 +16,7 @@ use super::{
     crypt::{Key, fill},
     format::{MAX_FILE, MOST_RECORDS, MOST_SLOTS, NONCE, Record, Sealed, Slot},
     key,
+    people::{MOST_EACH, People, ROOT},
 };
 use crate::{
     Error, Result,
@@ -26,6 +27,7 @@ use crate::{
 pub struct VaultFile {
     path: PathBuf,
     anchor: Option<PathBuf>,
+    most: usize,
 }
 
 /// A credential of a vault, without its secret.
@@ -70,7 +72,14 @@ impl VaultFile {
         Self {
             path: path.into(),
             anchor: None,
+            most: MOST_RECORDS,
         }
+    }
+
+    /// As many as there may be.
+    pub(super) fn most(mut self, most: usize) -> Self {
+        self.most = most.min(MOST_RECORDS);
+        self
     }
 
     /// Remembers the newest generation in a second file, and refuses an older vault. Put it
@@ -98,7 +107,11 @@ impl VaultFile {
     pub fn init(&self, key: &VaultKey) -> Result<()> {
         let mut id = [0; 16];
         fill(&mut id)?;
-        self.create(id, key, || Ok(Vec::new()))
+        let is_of_caller = key.is_of_caller();
+        self.create(id, key, || match is_of_caller {
+            true => Ok(Vec::new()),
+            false => Ok(vec![root()?]),
+        })
     }
 
     /// Stores a credential, and gives the number of its version.
@@ -113,6 +126,7 @@ impl VaultFile {
         secret: &SecretString,
     ) -> Result<u32> {
         let secret = credential.check(secret)?;
+        let most = self.most;
         self.change(key, |open| {
             let records = &mut open.sealed.records;
             let place = records.binary_search_by(|r| r.name.as_str().cmp(&credential.name));
@@ -138,8 +152,11 @@ impl VaultFile {
                         *old = record;
                     }
                 }
-                Err(_) if records.len() >= MOST_RECORDS => {
-                    return Err(Error::new("the vault is full"));
+                Err(_) if records.len() >= most => {
+                    return Err(Error::new(format!(
+                        "there are {most} credentials, and no more may be"
+                    ))
+                    .help("take one out that nobody needs"));
                 }
                 Err(at) => records.insert(at, record),
             }
@@ -153,7 +170,8 @@ impl VaultFile {
     ///
     /// When it does not open.
     pub fn list(&self, key: &VaultKey) -> Result<Vec<Entry>> {
-        let open = self.open(key)?;
+        let mut open = self.open(key)?;
+        open.sealed.records.retain(|record| record.name != ROOT);
         let entry = |r: Record| Entry {
             name: r.name,
             version: r.version,
@@ -204,9 +222,14 @@ impl VaultFile {
             let master = Key::random()?;
             let slot = wrap(key, &open.sealed.id, &master)?;
             reseal(&open.master, &master, &mut open.sealed)?;
+            if !key.is_of_caller() && !open.sealed.records.iter().any(|r| r.name == ROOT) {
+                let (mut record, secret) = root()?;
+                seal(&master, &open.sealed.id, &mut record, &secret)?;
+                open.sealed.records.insert(0, record);
+            }
             open.sealed.slots = vec![slot];
             open.master = master;
-            Ok(open.sealed.records.len())
+            Ok(open.count())
         })?;
         self.forget_previous()?;
         Ok(count)
@@ -247,7 +270,7 @@ impl VaultFile {
         let open = self.open(key)?;
         let mut id = [0; 16];
         fill(&mut id)?;
-        let count = open.sealed.records.len();
+        let count = open.count();
         to.create(id, new, move || {
             let records = open.sealed.records.iter();
             records
@@ -281,6 +304,15 @@ impl VaultFile {
         open.sealed.generation = open.sealed.generation.max(seen);
         self.commit(&folder, &mut open, None)?;
         Ok(open.sealed.generation)
+    }
+
+    /// The credentials of each caller, in this folder.
+    ///
+    /// # Errors
+    ///
+    /// When the vault does not open.
+    pub fn people(&self, key: &VaultKey, folder: impl AsRef<Path>) -> Result<People> {
+        People::of(folder.as_ref(), MOST_EACH, &self.open(key)?)
     }
 
     /// Removes the generation before.
@@ -474,6 +506,12 @@ impl Open {
         unseal(&self.master, &self.sealed.id, record)
     }
 
+    /// How many credentials there are.
+    fn count(&self) -> usize {
+        let records = self.sealed.records.iter();
+        records.filter(|record| record.name != ROOT).count()
+    }
+
     fn print(&self) -> Result<Vec<u8>> {
         let mut bytes = self.sealed.body();
         let mac = mac_key(&self.master, &self.sealed.id)?.mac(&bytes)?;
@@ -533,7 +571,7 @@ fn reseal(old: &Key, new: &Key, sealed: &mut Sealed) -> Result<()> {
     Ok(())
 }
 
-fn copy(record: &Record) -> Record {
+pub(super) fn copy(record: &Record) -> Record {
     Record {
         name: record.name.clone(),
         version: record.version,
@@ -543,6 +581,21 @@ fn copy(record: &Record) -> Record {
         nonce: [0; NONCE],
         sealed: Vec::new(),
     }
+}
+
+/// What the keys of callers are made of. It lies in the vault as a credential does, under a name
+/// that none has.
+fn root() -> Result<(Record, Zeroizing<Vec<u8>>)> {
+    let record = Record {
+        name: ROOT.to_owned(),
+        version: 1,
+        placement: "none".to_owned(),
+        created: now(),
+        hosts: vec!["none".to_owned()],
+        nonce: [0; NONCE],
+        sealed: Vec::new(),
+    };
+    Ok((record, Zeroizing::new(Key::random()?.bytes().to_vec())))
 }
 
 fn record_key(master: &Key, vault: &[u8; 16]) -> Result<Key> {
@@ -559,7 +612,7 @@ fn now() -> u64 {
         .map_or(0, |since| since.as_secs())
 }
 
-const KIND: Kind = Kind {
+pub(super) const KIND: Kind = Kind {
     what: "the vault",
     draft: DRAFT,
 };

@@ -23,6 +23,26 @@ impl Key {
         Ok(Self(key))
     }
 
+    /// From the bytes of one.
+    pub(super) fn of(bytes: &[u8]) -> Result<Self> {
+        let mut key = Zeroizing::new([0; 32]);
+        if bytes.len() != key.len() {
+            return Err(Error::new("a key has the wrong length"));
+        }
+        key.copy_from_slice(bytes);
+        Ok(Self(key))
+    }
+
+    /// As a key file has one.
+    pub(super) fn text(&self) -> Zeroizing<String> {
+        Zeroizing::new(crate::hex::hex(self.0.as_slice()))
+    }
+
+    /// Its bytes, to seal them.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.0.as_slice()
+    }
+
     /// From what is random already: a key file.
     pub(super) fn from_random(text: &[u8], vault: &[u8]) -> Result<Self> {
         Self::expand(text, vault, b"mcp-secure vault kek v1")
@@ -89,12 +109,7 @@ impl Key {
         aad: &[u8],
     ) -> Option<Self> {
         let plain = with.open(nonce, wrapped, aad)?;
-        let mut key = Zeroizing::new([0; 32]);
-        if plain.len() != key.len() {
-            return None;
-        }
-        key.copy_from_slice(&plain);
-        Some(Self(key))
+        Self::of(&plain).ok()
     }
 
     pub(super) fn mac(&self, body: &[u8]) -> Result<[u8; 32]> {

@@ -24,6 +24,8 @@ enum Source {
     Passphrase(SecretString),
     PassphraseFile(PathBuf),
     Environment(String),
+    /// Of a caller.
+    Derived(Zeroizing<String>),
 }
 
 impl VaultKey {
@@ -63,6 +65,16 @@ impl VaultKey {
         Self(Source::Environment(name))
     }
 
+    /// One that opens the entries of a caller.
+    pub(super) fn derived(key: &Key) -> Self {
+        Self(Source::Derived(key.text()))
+    }
+
+    /// Whether it opens what one caller has.
+    pub(super) fn is_of_caller(&self) -> bool {
+        matches!(&self.0, Source::Derived(_))
+    }
+
     /// The file of it, which no tool may read.
     pub(crate) fn path(&self) -> Option<PathBuf> {
         match &self.0 {
@@ -80,6 +92,7 @@ impl VaultKey {
             Source::Descriptor(_) => "a descriptor",
             Source::Passphrase(_) | Source::PassphraseFile(_) => "a passphrase",
             Source::Environment(_) => "the environment, which is dangerous",
+            Source::Derived(_) => "the key of a caller",
         }
     }
 
@@ -141,6 +154,7 @@ impl VaultKey {
                 secret_file(&folder.join(name))
             }
             Source::Descriptor(number) => descriptor(*number),
+            Source::Derived(text) => Ok(text.clone()),
             Source::Passphrase(text) => Ok(Zeroizing::new(text.expose_secret().to_owned())),
             Source::Environment(name) => std::env::var(name).map(Zeroizing::new).map_err(|_| {
                 Error::new(format!("the variable `{}` is not set", name.escape_debug()))

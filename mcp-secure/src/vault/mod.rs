@@ -65,15 +65,17 @@ mod credential;
 mod crypt;
 mod format;
 mod key;
+mod people;
 mod reflect;
 mod spend;
 
 pub use admin::{Entry, VaultFile};
 pub use credential::{NewCredential, Placement};
 pub use key::VaultKey;
+pub use people::{Owner, People};
 pub(crate) use reflect::{Redactor, Reflection};
-pub use spend::Vault;
-pub(crate) use spend::{Spent, spendable};
+pub(crate) use spend::{Purse, Spent};
+pub use spend::{Spends, Vault};
 
 #[cfg(test)]
 mod tests;

@@ -11,14 +11,35 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use zeroize::Zeroizing;
 
 use super::{
-    Placement, Redactor, VaultFile, VaultKey,
+    Owner, People, Placement, Redactor, VaultFile, VaultKey,
     admin::{Open, previous},
-    credential::host_rule,
+    credential::{check_name, host_rule},
+    format::Record,
+    people::{self, MOST_EACH},
 };
 use crate::{
     Error, Result,
-    capability::{Opening, net::Target},
+    auth::Principal,
+    capability::{
+        FileAccess, FileNeed, Opening,
+        net::{NetError, Target},
+    },
 };
+
+/// What an endpoint spends, as `#[capability(net, credential = "…")]` and
+/// [`NetGrant::credential`](crate::capability::net::NetGrant::credential) declare it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spends {
+    pub(crate) name: &'static str,
+    pub(crate) per_user: bool,
+}
+
+impl Spends {
+    /// A name in the vault; `per_user`: each caller has one of their own.
+    pub const fn new(name: &'static str, per_user: bool) -> Self {
+        Self { name, per_user }
+    }
+}
 
 /// The vault of a server: the file, and the one source of its key.
 ///
@@ -27,6 +48,7 @@ use crate::{
 pub struct Vault {
     file: VaultFile,
     key: VaultKey,
+    people: Option<PathBuf>,
 }
 
 impl Vault {
@@ -35,6 +57,7 @@ impl Vault {
         Self {
             file: VaultFile::at(path),
             key,
+            people: None,
         }
     }
 
@@ -45,12 +68,39 @@ impl Vault {
         self
     }
 
+    /// The folder with the credentials of each caller, for endpoints that spend those. The server
+    /// reads in it when somebody calls, so what is stored or removed there holds from the next
+    /// call on.
+    #[must_use]
+    pub fn people(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.people = Some(folder.into());
+        self
+    }
+
     /// Opens it for the grants that follow.
     pub(crate) fn enter(&self, opening: &mut Opening) -> Result<()> {
         let open = self.file.open(&self.key)?;
         opening.secrets.extend(self.own_files());
+        let people = match &self.people {
+            Some(folder) => {
+                let folder = std::path::absolute(folder).map_err(|error| {
+                    Error::new(format!("the folder of callers' credentials: {error}"))
+                })?;
+                people::make(&folder)?;
+                opening.own.push(FileNeed {
+                    path: folder.clone(),
+                    access: FileAccess::Read,
+                    because: "the credentials of callers".to_owned(),
+                });
+                Some(Arc::new(People::of(&folder, MOST_EACH, &open)?))
+            }
+            None => None,
+        };
         if let Some(shelf) = opening.shared::<Shelf>() {
-            shelf.0 = Some(open);
+            *shelf = Shelf {
+                open: Some(open),
+                people,
+            };
         }
         Ok(())
     }
@@ -58,7 +108,7 @@ impl Vault {
     /// Closes it: the master key is wiped.
     pub(crate) fn leave(opening: &mut Opening) {
         if let Some(shelf) = opening.shared::<Shelf>() {
-            shelf.0 = None;
+            *shelf = Shelf::default();
         }
     }
 
@@ -71,82 +121,154 @@ impl Vault {
         let anchor = self.file.anchor_path().map(Path::to_owned);
         all.extend(anchor.map(|path| ("the anchor of the vault", path)));
         all.extend(self.key.path().map(|path| ("the key of the vault", path)));
+        let folders = self.people.as_deref().map(people::folders);
+        let folders = folders.into_iter().flatten();
+        all.extend(folders.map(|path| ("the folder of callers' credentials", path)));
         all
     }
 }
 
 /// The open vault, among the grants that are being opened.
 #[derive(Default)]
-struct Shelf(Option<Open>);
+struct Shelf {
+    open: Option<Open>,
+    people: Option<Arc<People>>,
+}
+
+/// What an endpoint has to spend.
+pub(crate) enum Purse {
+    /// The same for whoever calls.
+    One(Arc<Spent>),
+    /// Each caller's own, opened when they call.
+    Each {
+        name: &'static str,
+        target: Target,
+        people: Arc<People>,
+    },
+}
 
 /// A credential that an endpoint spends. It has no `Debug`, and nothing gives its value but
 /// [`spend`](Self::spend), which puts it into a request that has passed every check.
 pub(crate) struct Spent {
     name: String,
     version: u32,
+    of_caller: bool,
     header: HeaderName,
     value: HeaderValue,
     redactor: Arc<Redactor>,
 }
 
-/// The credential of an endpoint.
-///
-/// # Errors
-///
-/// When there is no vault, no such credential, or one that is for another host.
-pub(crate) fn spendable(name: &str, target: &Target, opening: &mut Opening) -> Result<Spent> {
-    let open = opening
-        .shared::<Shelf>()
-        .and_then(|shelf| shelf.0.as_ref())
-        .ok_or_else(|| {
+impl Purse {
+    /// What an endpoint has.
+    ///
+    /// # Errors
+    ///
+    /// When there is no vault, no such credential, or one that is for another host.
+    pub(crate) fn open(spends: Spends, target: &Target, opening: &mut Opening) -> Result<Self> {
+        let name = spends.name;
+        check_name(name)?;
+        let no_vault = || {
             Error::new(format!("it spends `{name}`, and the server has no vault"))
                 .help("add `.vault(Vault::file(…))` to the server")
-        })?;
-    let records = &open.sealed.records;
-    let record = records.iter().find(|record| record.name == name);
-    let record = record.ok_or_else(|| {
-        Error::new(format!("the vault has no credential `{name}`"))
-            .help(format!("store it: `mcp-secure vault set {name} --host …`"))
-    })?;
-    // Opened first: the hosts are what they were when it was sealed, or it does not open.
-    let secret = open.secret(record)?;
-    let covers = |host: &String| host_rule(host).is_ok_and(|rule| target.is_inside(&rule));
-    if !record.hosts.iter().any(covers) {
-        return Err(Error::new(format!(
-            "net/credential: the credential `{name}` is for {}, and would go to `{target}`",
-            record.hosts.join(", ")
-        ))
-        .help("bind the grant to one of those, or store it again with `--host`"));
-    }
-    let placement: Placement = record.placement.parse()?;
-    let (text, redactor) = match placement {
-        Placement::Bearer => (joined(b"Bearer ", &secret), Redactor::new(&[&secret])?),
-        Placement::Basic => {
-            let pair = Zeroizing::new(STANDARD.encode(&*secret));
-            let colon = secret.iter().position(|byte| *byte == b':');
-            let password = colon
-                .and_then(|at| secret.get(at + 1..))
-                .unwrap_or_default();
-            (
-                joined(b"Basic ", pair.as_bytes()),
-                Redactor::new(&[&secret, password, pair.as_bytes()])?,
-            )
+        };
+        let shelf = opening.shared::<Shelf>().ok_or_else(no_vault)?;
+        let open = shelf.open.as_ref().ok_or_else(no_vault)?;
+        if spends.per_user {
+            let people = shelf.people.as_ref().ok_or_else(|| {
+                Error::new(format!(
+                    "it spends each caller's `{name}`, and the vault has no folder for those"
+                ))
+                .help("add `.people(FOLDER)` to the vault of the server")
+            })?;
+            return Ok(Self::Each {
+                name,
+                target: target.clone(),
+                people: Arc::clone(people),
+            });
         }
-        Placement::Header(_) => (joined(b"", &secret), Redactor::new(&[&secret])?),
-    };
-    let mut value = HeaderValue::from_bytes(&text)
-        .map_err(|_| Error::new(format!("the credential `{name}` fits no header")))?;
-    value.set_sensitive(true);
-    Ok(Spent {
-        name: record.name.clone(),
-        version: record.version,
-        header: placement.header()?,
-        value,
-        redactor: Arc::new(redactor),
-    })
+        let records = &open.sealed.records;
+        let record = records.iter().find(|record| record.name == name);
+        let record = record.ok_or_else(|| {
+            Error::new(format!("the vault has no credential `{name}`")).help(format!(
+                "store it: `mcp-secure vault set {name} --host {target}`, with the vault and its key"
+            ))
+        })?;
+        // Opened first: the hosts are what they were when it was sealed, or it does not open.
+        let secret = open.secret(record)?;
+        Spent::of(record, &secret, target, false).map(|spent| Self::One(Arc::new(spent)))
+    }
+
+    /// What is spent for this caller.
+    pub(crate) async fn spent(
+        &self,
+        caller: Option<&Principal>,
+    ) -> std::result::Result<Arc<Spent>, NetError> {
+        let (name, target, people) = match self {
+            Self::One(spent) => return Ok(Arc::clone(spent)),
+            Self::Each {
+                name,
+                target,
+                people,
+            } => (*name, target.clone(), Arc::clone(people)),
+        };
+        let missing = |detail: String| NetError::NoCredential { detail };
+        let caller = caller.ok_or_else(|| missing("nobody calls".to_owned()))?;
+        let owner = Owner::new(caller.issuer(), caller.subject());
+        let owner = owner.map_err(|error| missing(error.to_string()))?;
+        let found = tokio::task::spawn_blocking(move || {
+            let found = people.secret(&owner, name)?;
+            let spent = found.map(|(record, secret)| Spent::of(&record, &secret, &target, true));
+            spent.transpose()
+        });
+        match found.await {
+            Ok(Ok(Some(spent))) => Ok(Arc::new(spent)),
+            Ok(Ok(None)) => Err(missing(format!("this caller has no credential `{name}`"))),
+            Ok(Err(error)) => Err(missing(error.to_string())),
+            Err(_) => Err(missing("the credential was not read".to_owned())),
+        }
+    }
 }
 
 impl Spent {
+    fn of(record: &Record, secret: &[u8], target: &Target, of_caller: bool) -> Result<Self> {
+        let name = &record.name;
+        let covers = |host: &String| host_rule(host).is_ok_and(|rule| target.is_inside(&rule));
+        if !record.hosts.iter().any(covers) {
+            return Err(Error::new(format!(
+                "net/credential: the credential `{name}` is for {}, and would go to `{target}`",
+                record.hosts.join(", ")
+            ))
+            .help("bind the grant to one of those, or store it again with `--host`"));
+        }
+        let placement: Placement = record.placement.parse()?;
+        let (text, redactor) = match placement {
+            Placement::Bearer => (joined(b"Bearer ", secret), Redactor::new(&[secret])?),
+            Placement::Basic => {
+                let pair = Zeroizing::new(STANDARD.encode(secret));
+                let colon = secret.iter().position(|byte| *byte == b':');
+                let password = colon
+                    .and_then(|at| secret.get(at + 1..))
+                    .unwrap_or_default();
+                (
+                    joined(b"Basic ", pair.as_bytes()),
+                    Redactor::new(&[secret, password, pair.as_bytes()])?,
+                )
+            }
+            Placement::Header(_) => (joined(b"", secret), Redactor::new(&[secret])?),
+        };
+        let mut value = HeaderValue::from_bytes(&text)
+            .map_err(|_| Error::new(format!("the credential `{name}` fits no header")))?;
+        value.set_sensitive(true);
+        Ok(Self {
+            name: name.clone(),
+            version: record.version,
+            of_caller,
+            header: placement.header()?,
+            value,
+            redactor: Arc::new(redactor),
+        })
+    }
+
     /// Whether a caller has set the header that this goes into.
     pub(crate) fn is_in(&self, headers: &HeaderMap) -> bool {
         headers.contains_key(&self.header)
@@ -159,7 +281,8 @@ impl Spent {
 
     /// For the audit: which it is, and never what.
     pub(crate) fn label(&self) -> String {
-        format!("`{}` version {}", self.name, self.version)
+        let whose = if self.of_caller { "the caller's " } else { "" };
+        format!("{whose}`{}` version {}", self.name, self.version)
     }
 
     /// Finds it in what comes back.

@@ -80,6 +80,11 @@ pub enum NetError {
     },
     /// The request sets what the credential of the endpoint is sent in.
     Credential,
+    /// The endpoint spends a credential of the caller's own, and they have none that is for it.
+    NoCredential {
+        /// For the log.
+        detail: String,
+    },
     /// The call that the handle was lent to has ended.
     Revoked,
     /// The body of a request could not be made.
@@ -128,7 +133,7 @@ impl NetError {
             Self::Rate => "net/rate",
             Self::Content { .. } => "net/content",
             Self::Exchange { .. } => "net/exchange",
-            Self::Credential => "net/credential",
+            Self::Credential | Self::NoCredential { .. } => "net/credential",
             Self::Revoked => "net/revoked",
             Self::Body { .. } | Self::Decode { .. } | Self::Connection { .. } => return None,
         })
@@ -142,6 +147,7 @@ impl NetError {
             | Self::Tls { detail }
             | Self::Content { detail }
             | Self::Exchange { detail }
+            | Self::NoCredential { detail }
             | Self::Body { detail }
             | Self::Decode { detail }
             | Self::Connection { detail } => Some(detail.clone()),
@@ -184,6 +190,9 @@ impl fmt::Display for NetError {
             Self::Credential => {
                 f.write_str("the request sets the header of the endpoint's credential")
             }
+            Self::NoCredential { .. } => f.write_str(
+                "there is no credential of this caller for the server that would be called",
+            ),
             Self::Revoked => f.write_str("the call that this handle was lent to has ended"),
             Self::Body { .. } => f.write_str("the body of the request could not be made"),
             Self::Decode { .. } => f.write_str("the response is not what was expected"),

@@ -17,6 +17,8 @@ use super::{
 };
 #[cfg(feature = "oauth")]
 use crate::auth::{ClientCredentials, TokenExchange};
+#[cfg(feature = "vault")]
+use crate::vault::Spends;
 use crate::{
     capability::{Asked, Binding, Grant, Opening, Rights, Source, dial::HostRule},
     error::{Error, Result},
@@ -38,6 +40,8 @@ impl<E: Endpoint> NetGrant<E> {
         Self {
             settings: Settings {
                 allow_private: E::ALLOW_PRIVATE,
+                #[cfg(feature = "vault")]
+                credential: E::CREDENTIAL,
                 ..Settings::default()
             },
             url: None,
@@ -147,8 +151,23 @@ impl<E: Endpoint> NetGrant<E> {
     /// start. No tool sees it, a redirect to another host does not take it along, and a response
     /// that repeats it is cleaned of it.
     #[must_use]
-    pub fn credential(mut self, name: &'static str) -> Self {
-        self.settings.credential = Some(name);
+    pub fn credential(self, name: &'static str) -> Self {
+        self.spends(Spends::new(name, false))
+    }
+
+    /// The same with a credential of the caller's own, which is theirs by issuer and subject: what
+    /// one stored is spent for nobody else, and who has stored none is refused. The vault of the
+    /// server needs a folder for them, see [`Vault::people`](crate::vault::Vault::people).
+    #[must_use]
+    pub fn credential_per_user(self, name: &'static str) -> Self {
+        self.spends(Spends::new(name, true))
+    }
+
+    fn spends(mut self, spends: Spends) -> Self {
+        if E::CREDENTIAL.is_some_and(|declared| declared != spends) {
+            self.trouble = Some("its declaration says another credential than its grant");
+        }
+        self.settings.credential = Some(spends);
         self
     }
 }
@@ -234,11 +253,14 @@ impl Source for Web {
                 .flat_map(|declared| declared.terms()),
         );
         #[cfg(feature = "vault")]
-        terms.extend(
-            settings
-                .credential
-                .map(|name| format!("spends the credential {name} of the vault")),
-        );
+        terms.extend(settings.credential.map(|spends| {
+            let whose = if spends.per_user {
+                "each caller's"
+            } else {
+                "the"
+            };
+            format!("spends {whose} credential {} of the vault", spends.name)
+        }));
         if settings.rules.only {
             terms.push("only what a rule is for".to_owned());
         }

@@ -12,7 +12,7 @@ use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use super::{
     NetError,
-    client::{CallSide, OpenNet, conclude},
+    client::{CallSide, Held, OpenNet, conclude},
     conn::{Conn, broken},
     unpack::Unpacker,
 };
@@ -58,7 +58,7 @@ impl Response {
         response: http::Response<Incoming>,
         call: &CallSide,
         entry: Entry,
-        permit: Option<OwnedSemaphorePermit>,
+        held: Held,
         deadline: Instant,
     ) -> Result<Self, NetError> {
         #[cfg_attr(not(feature = "vault"), allow(unused_mut))]
@@ -66,7 +66,8 @@ impl Response {
         let checked = check(&parts, !body.is_end_stream(), &client);
         let unpacker = checked.inspect_err(|error| conclude(&entry, error))?;
         #[cfg(feature = "vault")]
-        let reflection = client.redactor().map(|redactor| {
+        let reflection = held.spent.as_ref().map(|spent| {
+            let redactor = spent.redactor();
             if redactor.clean(&mut parts.headers) {
                 came_back(&entry);
             }
@@ -82,7 +83,7 @@ impl Response {
                 body,
                 conn,
                 host,
-                _permit: permit,
+                _permit: held.permit,
             }),
             client,
             lease: call.lease.clone(),
