@@ -12,4 +12,5 @@ mod kills;
 mod people;
 mod scene;
 mod site;
+mod ways;
 mod wire;

@@ -105,11 +105,25 @@ impl Scene {
         tool: &str,
         arguments: Value,
     ) -> Said {
+        let target = env!("CARGO_BIN_EXE_vault-target");
+        self.run(target, folder, urls, name, tool, arguments)
+    }
+
+    /// The same with another server.
+    pub(crate) fn run(
+        &self,
+        server: &str,
+        folder: &str,
+        urls: [&str; 2],
+        name: &str,
+        tool: &str,
+        arguments: Value,
+    ) -> Said {
         // A new log, with nothing of the last one beside it.
         std::fs::remove_dir_all(self.at("log")).unwrap();
         std::fs::create_dir(self.at("log")).unwrap();
         let audit = self.at("log/audit.jsonl");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_vault-target"))
+        let mut child = Command::new(server)
             .arg("--stdio")
             .args(["--grant", &format!("api={}", urls[0])])
             .args(["--grant", &format!("other={}", urls[1])])

@@ -38,7 +38,7 @@ impl World {
 }
 
 /// The secret in no spelling that a test here sends.
-fn is_clean(text: &str) -> bool {
+pub(crate) fn is_clean(text: &str) -> bool {
     let text = text.to_lowercase();
     let hex: String = CANARY.bytes().map(|b| format!("{b:02x}")).collect();
     let percent: String = CANARY.bytes().map(|b| format!("%{b:02x}")).collect();

@@ -165,11 +165,15 @@ struct Terms {
     /// Send it in this header, instead of as a bearer token
     #[arg(long, value_name = "NAME")]
     header: Option<String>,
+    /// Send it nowhere: it is there to be found by thieves, and a server that sees it leave says so
+    #[arg(long, conflicts_with_all = ["header", "basic"])]
+    canary: bool,
 }
 
 impl Terms {
     fn of(&self, name: &str) -> Result<NewCredential> {
         let placement = match (&self.header, self.basic) {
+            _ if self.canary => Placement::Canary,
             (Some(name), _) => Placement::Header(name.to_ascii_lowercase()),
             (None, true) => Placement::Basic,
             (None, false) => Placement::Bearer,

@@ -234,7 +234,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
             &mut opening,
         )?;
         #[cfg(feature = "vault")]
-        crate::vault::Vault::leave(&mut opening);
+        crate::vault::Vault::leave(&mut opening)?;
         if let Some(store) = &self.store {
             store.start(&mut Starting::of(&mut opening))?;
         }
@@ -452,7 +452,12 @@ impl<S: SecureService> SecureServer<S, Ready> {
             &mut opening,
         )?;
         #[cfg(feature = "vault")]
-        crate::vault::Vault::leave(&mut opening);
+        {
+            for line in crate::vault::Vault::reminders(&mut opening) {
+                eprintln!("{line}");
+            }
+            crate::vault::Vault::leave(&mut opening)?;
+        }
         if let Some(store) = &self.store {
             store.start(&mut Starting::of(&mut opening))?;
         }

@@ -25,13 +25,20 @@ pub enum Placement {
     Basic,
     /// A header of its own, such as `x-api-key`, in lower case.
     Header(String),
+    /// Nowhere: it is a canary. Whoever uses it has found it in a place where nobody should
+    /// look, and a server that sees it leave says so.
+    Canary,
 }
 
 impl Placement {
+    pub(super) const CANARY: &str = "canary";
+
     /// The name of the header.
     pub(super) fn header(&self) -> Result<HeaderName> {
         match self {
             Self::Bearer | Self::Basic => Ok(http::header::AUTHORIZATION),
+            Self::Canary => Err(Error::new("a canary is spent by nothing")
+                .help("name another credential; this one is there to be found by thieves")),
             Self::Header(name) => HeaderName::from_lowercase(name.as_bytes())
                 .ok()
                 .filter(|name| !is_forbidden(name.as_str()) && name != "user-agent")
@@ -54,6 +61,7 @@ impl fmt::Display for Placement {
             Self::Bearer => f.write_str("bearer"),
             Self::Basic => f.write_str("basic"),
             Self::Header(name) => write!(f, "header {name}"),
+            Self::Canary => f.write_str(Self::CANARY),
         }
     }
 }
@@ -65,6 +73,7 @@ impl FromStr for Placement {
         let placement = match text {
             "bearer" => Self::Bearer,
             "basic" => Self::Basic,
+            Self::CANARY => return Ok(Self::Canary),
             _ => match text.strip_prefix("header ") {
                 Some(name) => Self::Header(name.to_owned()),
                 None => {
@@ -102,7 +111,9 @@ impl NewCredential {
     ) -> Result<Self> {
         let name = name.into();
         check_name(&name)?;
-        placement.header()?;
+        if placement != Placement::Canary {
+            placement.header()?;
+        }
         let mut all = Vec::new();
         for host in hosts {
             let host = host.into();

@@ -68,6 +68,7 @@ mod key;
 mod people;
 mod reflect;
 mod spend;
+pub(crate) mod tripwire;
 
 pub use admin::{Entry, VaultFile};
 pub use credential::{NewCredential, Placement};

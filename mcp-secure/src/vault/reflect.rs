@@ -28,7 +28,7 @@ pub(crate) struct Redactor {
 
 impl Redactor {
     /// For texts that are secret, and each a header's.
-    pub(super) fn new(secrets: &[&[u8]]) -> Result<Self> {
+    pub(super) fn new<'s>(secrets: impl IntoIterator<Item = &'s [u8]>) -> Result<Self> {
         let mut spellings: Vec<Zeroizing<Vec<u8>>> = Vec::new();
         for secret in secrets {
             for spelling in spellings_of(secret) {
@@ -48,6 +48,21 @@ impl Redactor {
             spellings,
             longest,
         })
+    }
+
+    /// Whether it is in this.
+    pub(super) fn is_in(&self, text: &[u8]) -> bool {
+        self.found.is_match(text)
+    }
+
+    /// A text without it, and how often it was there; nothing if it was not.
+    pub(super) fn text(&self, text: &str) -> Option<(String, usize)> {
+        let count = self.found.find_iter(text).count();
+        if count == 0 {
+            return None;
+        }
+        let with = vec![REMOVED; self.spellings.len()];
+        Some((self.found.replace_all(text, &with), count))
     }
 
     /// Removes it from headers; whether there was something.

@@ -4,6 +4,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::SystemTime,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -16,6 +17,7 @@ use super::{
     credential::{check_name, host_rule},
     format::Record,
     people::{self, MOST_EACH},
+    tripwire,
 };
 use crate::{
     Error, Result,
@@ -100,16 +102,57 @@ impl Vault {
             *shelf = Shelf {
                 open: Some(open),
                 people,
+                spent: Vec::new(),
             };
         }
         Ok(())
     }
 
-    /// Closes it: the master key is wiped.
-    pub(crate) fn leave(opening: &mut Opening) {
-        if let Some(shelf) = opening.shared::<Shelf>() {
-            *shelf = Shelf::default();
-        }
+    /// Closes it: the master key is wiped. What is spent, and what is a canary, is looked for in
+    /// all that leaves from now on.
+    pub(crate) fn leave(opening: &mut Opening) -> Result<()> {
+        let Some(shelf) = opening.shared::<Shelf>().map(std::mem::take) else {
+            return Ok(());
+        };
+        let Some(open) = &shelf.open else {
+            return Ok(());
+        };
+        let redactor = |wanted: &dyn Fn(&Record) -> bool| -> Result<Option<Redactor>> {
+            let records = open.sealed.records.iter().filter(|record| wanted(record));
+            let secrets: Vec<_> = records
+                .map(|record| open.secret(record))
+                .collect::<Result<_>>()?;
+            let parts = secrets.iter().flat_map(|secret| parts(secret));
+            match secrets.is_empty() {
+                true => Ok(None),
+                false => Redactor::new(parts).map(Some),
+            }
+        };
+        tripwire::arm(
+            redactor(&|record| shelf.spent.contains(&record.name.as_str()))?,
+            redactor(&|record| record.placement == Placement::CANARY)?,
+        );
+        Ok(())
+    }
+
+    /// What an operator should renew, before it is closed: a line each.
+    pub(crate) fn reminders(opening: &mut Opening) -> Vec<String> {
+        let Some(shelf) = opening.shared::<Shelf>() else {
+            return Vec::new();
+        };
+        let records = shelf.open.iter().flat_map(|open| &open.sealed.records);
+        let spent = records.filter(|record| shelf.spent.contains(&record.name.as_str()));
+        let line = |record: &Record| {
+            let days = days_since(record.created);
+            let name = &record.name;
+            (days >= OLD).then(|| {
+                format!(
+                    "the credential `{name}` is {days} days old: renew it at its issuer, and store \
+                     it with `mcp-secure vault set {name}`"
+                )
+            })
+        };
+        spent.filter_map(line).collect()
     }
 
     /// What no tool may read, and what each is.
@@ -133,6 +176,8 @@ impl Vault {
 struct Shelf {
     open: Option<Open>,
     people: Option<Arc<People>>,
+    /// The names of those that are spent.
+    spent: Vec<&'static str>,
 }
 
 /// What an endpoint has to spend.
@@ -172,7 +217,9 @@ impl Purse {
                 .help("add `.vault(Vault::file(…))` to the server")
         };
         let shelf = opening.shared::<Shelf>().ok_or_else(no_vault)?;
-        let open = shelf.open.as_ref().ok_or_else(no_vault)?;
+        let Some(open) = &shelf.open else {
+            return Err(no_vault());
+        };
         if spends.per_user {
             let people = shelf.people.as_ref().ok_or_else(|| {
                 Error::new(format!(
@@ -195,6 +242,7 @@ impl Purse {
         })?;
         // Opened first: the hosts are what they were when it was sealed, or it does not open.
         let secret = open.secret(record)?;
+        shelf.spent.push(name);
         Spent::of(record, &secret, target, false).map(|spent| Self::One(Arc::new(spent)))
     }
 
@@ -241,8 +289,9 @@ impl Spent {
             .help("bind the grant to one of those, or store it again with `--host`"));
         }
         let placement: Placement = record.placement.parse()?;
+        let header = placement.header()?;
         let (text, redactor) = match placement {
-            Placement::Bearer => (joined(b"Bearer ", secret), Redactor::new(&[secret])?),
+            Placement::Bearer => (joined(b"Bearer ", secret), Redactor::new([secret])?),
             Placement::Basic => {
                 let pair = Zeroizing::new(STANDARD.encode(secret));
                 let colon = secret.iter().position(|byte| *byte == b':');
@@ -251,10 +300,12 @@ impl Spent {
                     .unwrap_or_default();
                 (
                     joined(b"Basic ", pair.as_bytes()),
-                    Redactor::new(&[secret, password, pair.as_bytes()])?,
+                    Redactor::new([secret, password, pair.as_bytes()])?,
                 )
             }
-            Placement::Header(_) => (joined(b"", secret), Redactor::new(&[secret])?),
+            Placement::Header(_) | Placement::Canary => {
+                (joined(b"", secret), Redactor::new([secret])?)
+            }
         };
         let mut value = HeaderValue::from_bytes(&text)
             .map_err(|_| Error::new(format!("the credential `{name}` fits no header")))?;
@@ -263,7 +314,7 @@ impl Spent {
             name: name.clone(),
             version: record.version,
             of_caller,
-            header: placement.header()?,
+            header,
             value,
             redactor: Arc::new(redactor),
         })
@@ -290,6 +341,21 @@ impl Spent {
         Arc::clone(&self.redactor)
     }
 }
+
+/// A secret, and what of it is one by itself: the password of a pair.
+fn parts(secret: &[u8]) -> [&[u8]; 2] {
+    let colon = secret.iter().position(|byte| *byte == b':');
+    let password = colon.and_then(|at| secret.get(at + 1..));
+    [secret, password.unwrap_or_default()]
+}
+
+fn days_since(created: u64) -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.map_or(0, |now| now.as_secs().saturating_sub(created) / (24 * 3600))
+}
+
+/// When a secret should have been renewed.
+const OLD: u64 = 90;
 
 fn joined(scheme: &[u8], secret: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut text = Zeroizing::new(Vec::with_capacity(scheme.len() + secret.len()));

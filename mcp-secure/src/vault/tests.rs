@@ -108,7 +108,7 @@ fn through(redactor: &Arc<Redactor>, text: &[u8], step: usize) -> Vec<u8> {
 #[test]
 fn a_secret_that_comes_in_pieces_is_one_and_nothing_else_is_touched() {
     let secret = "tok_Zq8/x+y&\"9";
-    let redactor = Arc::new(Redactor::new(&[secret.as_bytes()]).unwrap());
+    let redactor = Arc::new(Redactor::new([secret.as_bytes()]).unwrap());
     let text = format!("tok_tok_Zq8 {secret}{secret} tok_Zq8/x+y& end tok_Zq8");
     let clean = "tok_tok_Zq8 [credential removed][credential removed] tok_Zq8/x+y& end tok_Zq8";
     for step in 1..text.len() + 1 {
@@ -131,7 +131,7 @@ fn a_secret_that_comes_in_pieces_is_one_and_nothing_else_is_touched() {
 
 #[test]
 fn what_cannot_be_the_secret_is_not_held_back() {
-    let redactor = Arc::new(Redactor::new(&[b"tok_abcdefgh"]).unwrap());
+    let redactor = Arc::new(Redactor::new([b"tok_abcdefgh".as_slice()]).unwrap());
     let mut guard = Reflection::new(redactor);
     assert_eq!(
         guard.take(Bytes::from_static(b"data: one\n\n")),
@@ -144,7 +144,7 @@ fn what_cannot_be_the_secret_is_not_held_back() {
 
 #[test]
 fn a_header_that_is_named_like_the_secret_is_dropped() {
-    let redactor = Redactor::new(&[b"tok_abcdefgh"]).unwrap();
+    let redactor = Redactor::new([b"tok_abcdefgh".as_slice()]).unwrap();
     let mut headers = HeaderMap::new();
     let name = HeaderName::from_static("x-tok_abcdefgh");
     headers.insert(name, HeaderValue::from_static("1"));
