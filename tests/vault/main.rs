@@ -8,7 +8,11 @@
 )]
 
 mod bytes;
+#[cfg(target_os = "linux")]
+mod keyring;
 mod kills;
+#[cfg(target_os = "linux")]
+mod memory;
 mod people;
 mod scene;
 mod site;

@@ -117,11 +117,17 @@ fn main() -> mcp_secure::Result<()> {
         "VAULT_ANCHOR",
         "VAULT_NAME",
         "VAULT_PEOPLE",
+        "VAULT_KEYRING",
+        "DBUS_SESSION_BUS_ADDRESS",
         "VAULT_CA",
     ];
     let sandbox = kept.into_iter().fold(Sandbox::new(), Sandbox::keep_env);
     let setting = |name| std::env::var(name).ok();
-    let key = VaultKey::file(setting("VAULT_KEY").unwrap_or_default());
+    let key = match setting("VAULT_KEYRING").as_deref() {
+        Some("kernel") => VaultKey::kernel_keyring("stars"),
+        Some(_) => VaultKey::secret_service("stars"),
+        None => VaultKey::file(setting("VAULT_KEY").unwrap_or_default()),
+    };
     let mut vault = Vault::file(setting("VAULT").unwrap_or_default(), key);
     if let Some(anchor) = setting("VAULT_ANCHOR") {
         vault = vault.anchor(anchor);

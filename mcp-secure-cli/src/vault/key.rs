@@ -29,6 +29,14 @@ pub(super) struct KeyArgs {
     /// Ask for a passphrase at the terminal
     #[arg(long)]
     passphrase: bool,
+    /// A key of this name in the Secret Service
+    #[cfg(feature = "keyring")]
+    #[arg(long, value_name = "NAME")]
+    key_keyring: Option<String>,
+    /// A key of this name in the session keyring of the kernel
+    #[cfg(feature = "keyring")]
+    #[arg(long, value_name = "NAME")]
+    key_kernel_keyring: Option<String>,
 }
 
 impl KeyArgs {
@@ -41,18 +49,33 @@ impl KeyArgs {
         self.read(true)
     }
 
-    /// Makes the key file if it is not there.
-    pub(super) fn make(&self) -> Result<Option<PathBuf>> {
-        match &self.key_file {
-            Some(path) if !path.exists() => {
-                VaultFile::make_key(path)?;
-                Ok(Some(path.clone()))
-            }
-            _ => Ok(None),
+    /// Makes the key if it is one that can be made and is not there: what was made.
+    pub(super) fn make(&self) -> Result<Option<String>> {
+        if let Some(path) = &self.key_file {
+            let is_new = VaultKey::file(path).make()?;
+            return Ok(is_new.then(|| path.display().to_string()));
         }
+        #[cfg(feature = "keyring")]
+        if let Some((name, key)) = self.keyring() {
+            return Ok(key.make()?.then(|| name.to_owned()));
+        }
+        Ok(None)
+    }
+
+    #[cfg(feature = "keyring")]
+    fn keyring(&self) -> Option<(&str, VaultKey)> {
+        let service = self.key_keyring.as_deref();
+        let kernel = self.key_kernel_keyring.as_deref();
+        service
+            .map(|name| (name, VaultKey::secret_service(name)))
+            .or_else(|| kernel.map(|name| (name, VaultKey::kernel_keyring(name))))
     }
 
     fn read(&self, is_new: bool) -> Result<VaultKey> {
+        #[cfg(feature = "keyring")]
+        if let Some((_, key)) = self.keyring() {
+            return Ok(key);
+        }
         Ok(if let Some(path) = &self.key_file {
             VaultKey::file(path)
         } else if let Some(name) = &self.key_credential {

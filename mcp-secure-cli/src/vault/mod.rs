@@ -189,8 +189,7 @@ impl Vault {
             Verb::Init { vault } => {
                 if let Some(made) = vault.key.make()? {
                     eprintln!(
-                        "made the key `{}`: keep it apart from the vault and its backups",
-                        made.display()
+                        "made the key `{made}`: keep it apart from the vault and its backups"
                     );
                 }
                 vault.file().init(&vault.key.new_key()?)?;

@@ -62,6 +62,13 @@ impl<S: SecureService> SecureServer<S, Ready> {
         T: Into<OsString>,
     {
         super::log::init();
+        #[cfg(all(target_os = "linux", feature = "keyring"))]
+        {
+            if let Some(done) = crate::vault::serve_as_reader() {
+                return done;
+            }
+            crate::vault::by_child();
+        }
         #[cfg(all(target_os = "linux", feature = "sandbox"))]
         if let Some(done) = crate::broker::serve_as_helper() {
             return done;

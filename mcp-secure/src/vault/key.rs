@@ -5,9 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
+#[cfg(feature = "keyring")]
+use super::keyring::Keyring;
 use super::{
     crypt::{Key, fill},
     format::{Slot, Stretch},
@@ -24,6 +27,8 @@ enum Source {
     Passphrase(SecretString),
     PassphraseFile(PathBuf),
     Environment(String),
+    #[cfg(feature = "keyring")]
+    Keyring(Keyring, String),
     /// Of a caller.
     Derived(Zeroizing<String>),
 }
@@ -60,6 +65,39 @@ impl VaultKey {
         Self(Source::PassphraseFile(path.into()))
     }
 
+    /// A key of this name in the Secret Service of the user's session: GNOME Keyring, KWallet.
+    /// Every program of this user reads it there as well, once it is unlocked. Keep
+    /// `DBUS_SESSION_BUS_ADDRESS` with `Sandbox::keep_env`.
+    #[cfg(feature = "keyring")]
+    pub fn secret_service(name: impl Into<String>) -> Self {
+        Self(Source::Keyring(Keyring::SecretService, name.into()))
+    }
+
+    /// A key of this name in the session keyring of the kernel that the server was started in: it
+    /// is in no file, and gone with the session. A keyring of the user is not taken for one.
+    #[cfg(feature = "keyring")]
+    pub fn kernel_keyring(name: impl Into<String>) -> Self {
+        Self(Source::Keyring(Keyring::Kernel, name.into()))
+    }
+
+    /// Makes a random key where this one is to be: in a file or in a keyring. `false`: there is
+    /// one already, and it stays.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be made there, or this is a source in which nothing is made.
+    pub fn make(&self) -> Result<bool> {
+        match &self.0 {
+            Source::File(path) if path.exists() => Ok(false),
+            Source::File(path) => make_file(path).map(|()| true),
+            #[cfg(feature = "keyring")]
+            Source::Keyring(keyring, name) => keyring
+                .make(name, &random_text()?)
+                .map_err(|error| error.before("the key of the vault: ")),
+            _ => Err(Error::new(format!("no key is made as {}", self.kind()))),
+        }
+    }
+
     /// For `dangerous::vault_key_from_env`.
     pub(crate) fn env(name: String) -> Self {
         Self(Source::Environment(name))
@@ -92,6 +130,8 @@ impl VaultKey {
             Source::Descriptor(_) => "a descriptor",
             Source::Passphrase(_) | Source::PassphraseFile(_) => "a passphrase",
             Source::Environment(_) => "the environment, which is dangerous",
+            #[cfg(feature = "keyring")]
+            Source::Keyring(keyring, _) => keyring.kind(),
             Source::Derived(_) => "the key of a caller",
         }
     }
@@ -154,6 +194,8 @@ impl VaultKey {
                 secret_file(&folder.join(name))
             }
             Source::Descriptor(number) => descriptor(*number),
+            #[cfg(feature = "keyring")]
+            Source::Keyring(keyring, name) => keyring.read(name),
             Source::Derived(text) => Ok(text.clone()),
             Source::Passphrase(text) => Ok(Zeroizing::new(text.expose_secret().to_owned())),
             Source::Environment(name) => std::env::var(name).map(Zeroizing::new).map_err(|_| {
@@ -193,7 +235,6 @@ impl Material {
 
 /// Makes a file with a new key; one that is there stays as it is.
 pub(super) fn make_file(path: &Path) -> Result<()> {
-    use base64::Engine as _;
     use std::io::Write as _;
 
     let wrong = |error: std::io::Error| {
@@ -202,10 +243,8 @@ pub(super) fn make_file(path: &Path) -> Result<()> {
             path.display()
         ))
     };
-    let mut random = Zeroizing::new([0_u8; 32]);
-    fill(random.as_mut_slice())?;
-    let text = base64::engine::general_purpose::STANDARD.encode(random.as_slice());
-    let text = Zeroizing::new(text + "\n");
+    let mut text = random_text()?;
+    text.push('\n');
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -222,6 +261,15 @@ pub(super) fn make_file(path: &Path) -> Result<()> {
     std::fs::File::open(folder.unwrap_or(Path::new(".")))
         .and_then(|folder| folder.sync_all())
         .map_err(wrong)
+}
+
+/// 32 random bytes as text, with room for a line end.
+fn random_text() -> Result<Zeroizing<String>> {
+    let mut random = Zeroizing::new([0_u8; 32]);
+    fill(random.as_mut_slice())?;
+    let mut text = Zeroizing::new(String::with_capacity(64));
+    STANDARD.encode_string(random.as_slice(), &mut text);
+    Ok(text)
 }
 
 fn descriptor(number: u32) -> Result<Zeroizing<String>> {

@@ -64,7 +64,11 @@ mod anchor;
 mod credential;
 mod crypt;
 mod format;
+#[cfg(target_os = "linux")]
+mod hygiene;
 mod key;
+#[cfg(feature = "keyring")]
+mod keyring;
 mod people;
 mod reflect;
 mod spend;
@@ -73,6 +77,8 @@ pub(crate) mod tripwire;
 pub use admin::{Entry, VaultFile};
 pub use credential::{NewCredential, Placement};
 pub use key::VaultKey;
+#[cfg(all(target_os = "linux", feature = "keyring"))]
+pub(crate) use keyring::{by_child, serve_as_reader};
 pub use people::{Owner, People};
 pub(crate) use reflect::{Redactor, Reflection};
 pub(crate) use spend::{Purse, Spent};

@@ -81,6 +81,10 @@ impl Vault {
 
     /// Opens it for the grants that follow.
     pub(crate) fn enter(&self, opening: &mut Opening) -> Result<()> {
+        #[cfg(target_os = "linux")]
+        let untidy = super::hygiene::tidy();
+        #[cfg(not(target_os = "linux"))]
+        let untidy = None;
         let open = self.file.open(&self.key)?;
         opening.secrets.extend(self.own_files());
         let people = match &self.people {
@@ -103,6 +107,7 @@ impl Vault {
                 open: Some(open),
                 people,
                 spent: Vec::new(),
+                untidy,
             };
         }
         Ok(())
@@ -135,7 +140,7 @@ impl Vault {
         Ok(())
     }
 
-    /// What an operator should renew, before it is closed: a line each.
+    /// What an operator should do, before it is closed: a line each.
     pub(crate) fn reminders(opening: &mut Opening) -> Vec<String> {
         let Some(shelf) = opening.shared::<Shelf>() else {
             return Vec::new();
@@ -152,7 +157,7 @@ impl Vault {
                 )
             })
         };
-        spent.filter_map(line).collect()
+        spent.filter_map(line).chain(shelf.untidy.clone()).collect()
     }
 
     /// What no tool may read, and what each is.
@@ -178,6 +183,8 @@ struct Shelf {
     people: Option<Arc<People>>,
     /// The names of those that are spent.
     spent: Vec<&'static str>,
+    /// What the system did not do for this process.
+    untidy: Option<String>,
 }
 
 /// What an endpoint has to spend.
