@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Owner, People, Placement, Redactor, VaultFile, VaultKey,
-    admin::{Open, previous},
+    admin::{Open, copy, previous},
     credential::{check_name, host_rule},
     format::Record,
     people::{self, MOST_EACH},
@@ -79,6 +79,15 @@ impl Vault {
         self
     }
 
+    /// Makes the folders that a sandbox lets a server read. Not for a look at the configuration,
+    /// which leaves nothing behind.
+    pub(crate) fn prepare(&self) -> Result<()> {
+        match &self.people {
+            Some(folder) => people::make(folder),
+            None => Ok(()),
+        }
+    }
+
     /// Opens it for the grants that follow.
     pub(crate) fn enter(&self, opening: &mut Opening) -> Result<()> {
         #[cfg(target_os = "linux")]
@@ -92,7 +101,6 @@ impl Vault {
                 let folder = std::path::absolute(folder).map_err(|error| {
                     Error::new(format!("the folder of callers' credentials: {error}"))
                 })?;
-                people::make(&folder)?;
                 opening.own.push(FileNeed {
                     path: folder.clone(),
                     access: FileAccess::Read,
@@ -218,15 +226,7 @@ impl Purse {
     /// When there is no vault, no such credential, or one that is for another host.
     pub(crate) fn open(spends: Spends, target: &Target, opening: &mut Opening) -> Result<Self> {
         let name = spends.name;
-        check_name(name)?;
-        let no_vault = || {
-            Error::new(format!("it spends `{name}`, and the server has no vault"))
-                .help("add `.vault(Vault::file(…))` to the server")
-        };
-        let shelf = opening.shared::<Shelf>().ok_or_else(no_vault)?;
-        let Some(open) = &shelf.open else {
-            return Err(no_vault());
-        };
+        let shelf = shelf(name, opening)?;
         if spends.per_user {
             let people = shelf.people.as_ref().ok_or_else(|| {
                 Error::new(format!(
@@ -240,17 +240,8 @@ impl Purse {
                 people: Arc::clone(people),
             });
         }
-        let records = &open.sealed.records;
-        let record = records.iter().find(|record| record.name == name);
-        let record = record.ok_or_else(|| {
-            Error::new(format!("the vault has no credential `{name}`")).help(format!(
-                "store it: `mcp-secure vault set {name} --host {target}`, with the vault and its key"
-            ))
-        })?;
-        // Opened first: the hosts are what they were when it was sealed, or it does not open.
-        let secret = open.secret(record)?;
-        shelf.spent.push(name);
-        Spent::of(record, &secret, target, false).map(|spent| Self::One(Arc::new(spent)))
+        let (record, secret) = shelf.take(name, &target)?;
+        Spent::of(&record, &secret, target, false).map(|spent| Self::One(Arc::new(spent)))
     }
 
     /// What is spent for this caller.
@@ -284,6 +275,66 @@ impl Purse {
     }
 }
 
+/// The vault, for an endpoint that spends this.
+fn shelf<'s>(name: &str, opening: &'s mut Opening) -> Result<&'s mut Shelf> {
+    check_name(name)?;
+    let shelf = opening
+        .shared::<Shelf>()
+        .filter(|shelf| shelf.open.is_some());
+    shelf.ok_or_else(|| {
+        Error::new(format!("it spends `{name}`, and the server has no vault"))
+            .help("add `.vault(Vault::file(…))` to the server")
+    })
+}
+
+impl Shelf {
+    /// One of the server's, which is spent from now on.
+    fn take(
+        &mut self,
+        name: &'static str,
+        place: &dyn std::fmt::Display,
+    ) -> Result<(Record, Zeroizing<Vec<u8>>)> {
+        let missing = || {
+            Error::new(format!("the vault has no credential `{name}`")).help(format!(
+                "store it: `mcp-secure vault set {name} --host {place}`, with the vault and its key"
+            ))
+        };
+        let open = self.open.as_ref().ok_or_else(missing)?;
+        let mut records = open.sealed.records.iter();
+        let record = records.find(|record| record.name == name);
+        let record = record.ok_or_else(missing)?;
+        // Opened first: the hosts are what they were when it was sealed, or it does not open.
+        let secret = open.secret(record)?;
+        self.spent.push(name);
+        Ok((copy(record), secret))
+    }
+}
+
+/// The password for a database server, such as `postgres://db.example.com:5432`.
+///
+/// # Errors
+///
+/// As for an endpoint; and when it is no password, or that of another server.
+#[cfg(feature = "postgres")]
+pub(crate) fn password(
+    name: &'static str,
+    place: &str,
+    opening: &mut Opening,
+) -> Result<secrecy::SecretString> {
+    let (record, secret) = shelf(name, opening)?.take(name, &place)?;
+    if record.placement != Placement::PASSWORD || !record.hosts.iter().any(|host| host == place) {
+        return Err(Error::new(format!(
+            "the credential `{name}` is a {} for {}, and would be the password at `{place}`",
+            record.placement,
+            record.hosts.join(", ")
+        ))
+        .help("store it again with `--password` and this `--host`"));
+    }
+    String::from_utf8(secret.to_vec())
+        .map(Into::into)
+        .map_err(|_| Error::new(format!("the credential `{name}` is no text")))
+}
+
 impl Spent {
     fn of(record: &Record, secret: &[u8], target: &Target, of_caller: bool) -> Result<Self> {
         let name = &record.name;
@@ -310,7 +361,7 @@ impl Spent {
                     Redactor::new([secret, password, pair.as_bytes()])?,
                 )
             }
-            Placement::Header(_) | Placement::Canary => {
+            Placement::Header(_) | Placement::Canary | Placement::Password => {
                 (joined(b"", secret), Redactor::new([secret])?)
             }
         };
