@@ -9,6 +9,7 @@ mod init;
 mod issuer;
 mod keys;
 mod scan;
+mod vault;
 mod verify;
 
 use std::{path::PathBuf, process::ExitCode, time::SystemTime};
@@ -70,6 +71,9 @@ enum Verb {
     /// Read an audit log, and find out whether it is as it was written
     #[command(long_about = audit::ABOUT)]
     Audit(audit::Audit),
+    /// Keep the credentials that servers spend: encrypted, and each for its hosts
+    #[command(long_about = vault::ABOUT)]
+    Vault(vault::Vault),
     /// Look for what the crates of a server can reach beyond what they are handed
     #[command(long_about = verify::ABOUT)]
     Verify(verify::Verify),
@@ -127,6 +131,7 @@ fn run(verb: &Verb) -> Result<ExitCode> {
         Verb::Issuer(issuer) => return issuer.run(),
         Verb::Audit(audit) => return audit.run(),
         Verb::Keys(keys) => return keys.run(),
+        Verb::Vault(vault) => return vault.run(),
         Verb::Verify(verify) => return Ok(verify.run()),
     }
     Ok(ExitCode::SUCCESS)

@@ -29,6 +29,22 @@ pub fn plain_http<E>(
     grant
 }
 
+/// The key of a vault out of a variable of the environment: every process of the same user reads
+/// it there, and so does who gets a crash report. The variable must be kept past the start with
+/// `Sandbox::keep_env`.
+///
+/// ```
+/// use mcp_secure::{dangerous, vault::Vault};
+///
+/// let key = dangerous::vault_key_from_env("NOTES_VAULT_KEY");
+/// let vault = Vault::file("/etc/notes/vault", key);
+/// ```
+#[cfg(feature = "vault")]
+#[must_use]
+pub fn vault_key_from_env(name: impl Into<String>) -> crate::vault::VaultKey {
+    crate::vault::VaultKey::env(name.into())
+}
+
 /// Starts without an OS ring: a dependency that calls `std::fs` or opens a socket is not
 /// stopped. Why is in the audit log of every start. An operator who
 /// [requires](crate::sandbox::Sandbox::require) a level has a server that does not start.

@@ -63,6 +63,7 @@ pub mod dangerous;
 pub mod definition;
 mod error;
 mod hex;
+mod kept_file;
 mod layer;
 mod limit;
 mod limits;
@@ -83,6 +84,8 @@ pub mod server;
 pub mod state;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "vault")]
+pub mod vault;
 
 pub use error::{Error, Result, ToolError, ToolResult};
 pub use layer::guard::{Hidden, Secret, TextPolicy};
@@ -119,6 +122,8 @@ pub mod __private {
     pub use crate::capability::sql::{Database, Engine, SqlGrant};
     #[cfg(feature = "tcp")]
     pub use crate::capability::tcp::{TcpEndpoint, TcpGrant};
+    #[cfg(feature = "vault")]
+    pub use crate::vault::Spends as Credential;
     pub use crate::{
         call::{Call, argument, arguments, at_start, text_argument},
         capability::{

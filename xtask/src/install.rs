@@ -23,6 +23,9 @@ const SQL_TESTS: &str = "tests/sql/Cargo.toml";
 /// What starts a Redis server.
 const REDIS_TESTS: &str = "tests/oauth/tests/redis.rs";
 
+/// What asks a Secret Service and a keyring of the kernel.
+const KEYRING_TESTS: &str = "tests/vault/keyring.rs";
+
 /// The attacks that are in a network namespace.
 const NET_ATTACKS: &str = "tests/attacks/internet";
 
@@ -69,6 +72,21 @@ const DEBIAN: &[Debian] = &[
         package: "redis-server",
         probe: &["redis-server", "--version"],
         purpose: "is the store that replicas are tested on",
+    },
+    Debian {
+        package: "gnome-keyring",
+        probe: &["gnome-keyring-daemon", "--version"],
+        purpose: "is the Secret Service that the key of a vault is kept in",
+    },
+    Debian {
+        package: "dbus-daemon",
+        probe: &["dbus-run-session", "--version"],
+        purpose: "is the bus on which a Secret Service is asked",
+    },
+    Debian {
+        package: "keyutils",
+        probe: &["keyctl", "--version"],
+        purpose: "starts a program in a session keyring of its own",
     },
     Debian {
         package: "iproute2",
@@ -138,6 +156,11 @@ pub(crate) fn tools(workspace: &Workspace) -> Result<Tools> {
         debian(&["redis-server"])?;
     } else {
         eprintln!("redis-server: skipped, there is no {REDIS_TESTS}");
+    }
+    if workspace.root.join(KEYRING_TESTS).exists() {
+        debian(&["gnome-keyring", "dbus-daemon", "keyutils"])?;
+    } else {
+        eprintln!("gnome-keyring: skipped, there is no {KEYRING_TESTS}");
     }
     if workspace.root.join(NET_ATTACKS).exists() {
         debian(&["iproute2"])?;

@@ -2,7 +2,7 @@
 
 use mcp_secure_text::Field;
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::{Fields, Ident, Item, ItemStruct, Visibility};
 
 use crate::{
@@ -61,6 +61,8 @@ fn declare(attr: TokenStream, item: &ItemStruct, errors: &mut Errors) -> TokenSt
             "private",
             "open",
             "allow_private",
+            "credential",
+            "per_user",
             "name",
             "crate",
             "allow_text",
@@ -181,14 +183,24 @@ fn of_kind(p: &TokenStream, ident: &Ident, vis: &Visibility, kind: &Kind) -> Tok
             url,
             open,
             allow_private,
+            credential,
         } => {
             let value = text(url);
+            let credential = credential.as_ref().map(|credential| {
+                let (name, per_user) = (&credential.name.value, credential.per_user);
+                // On the author's literal: without the feature `vault` there is no such const.
+                quote_spanned! {credential.name.span()=>
+                    const CREDENTIAL: #p::Option<#p::Credential> =
+                        #p::Option::Some(#p::Credential::new(#name, #per_user));
+                }
+            });
             (
                 quote! {
                     impl #p::Endpoint for #ident {
                         const URL: #of_str = #value;
                         const OPEN: #flag = #open;
                         const ALLOW_PRIVATE: #flag = #allow_private;
+                        #credential
                     }
                 },
                 either(url.is_some(), "NetGrant"),
@@ -295,6 +307,8 @@ mod tests {
             "net = \"https://*.example.com\"",
             "net = \"http://localhost:8080\", allow_private",
             "net = \"https://[2001:db8::1]/\"",
+            "net = \"https://api.example.com\", credential = \"github\"",
+            "net, credential = \"git.hub-2\", per_user",
             "tcp = \"cache.example.com:6379\"",
             "tcp, allow_private",
             "sql = \"postgres\", private",
@@ -327,6 +341,14 @@ mod tests {
             "fs = \"/srv\"",
             "fs, net",
             "fs, open",
+            "fs, credential = \"github\"",
+            "net, per_user",
+            "net, credential",
+            "net, credential = github",
+            "net, credential = \"\"",
+            "net, credential = \"ghp_R4nd0m\"",
+            "net, open, credential = \"github\"",
+            "net = \"https://*.example.com\", credential = \"github\"",
             "exec, allow_private",
             "private",
         ] {

@@ -15,6 +15,7 @@ pub(crate) enum Kind {
         /// The host may be a wildcard.
         open: bool,
         allow_private: bool,
+        credential: Option<Credential>,
     },
     /// A TCP service, or a Unix-domain socket.
     Tcp {
@@ -28,6 +29,13 @@ pub(crate) enum Kind {
     },
     /// A program.
     Exec { path: Option<Text> },
+}
+
+/// What an endpoint spends: a name in the vault.
+pub(crate) struct Credential {
+    pub(crate) name: Text,
+    /// There is one for each caller.
+    pub(crate) per_user: bool,
 }
 
 /// Reads the kind. `None` after an error.
@@ -56,6 +64,8 @@ pub(crate) fn kind(options: &mut Options, errors: &mut Errors) -> Option<Kind> {
     let (key, value) = named.swap_remove(0);
     let open = options.flag("open", errors);
     let allow_private = options.flag("allow_private", errors);
+    let per_user = options.flag("per_user", errors);
+    let spent = options.string("credential", "github", errors);
     let misplaced = |flag: &Option<Ident>, errors: &mut Errors, why: &str| {
         if let Some(flag) = flag {
             errors.at(
@@ -67,6 +77,15 @@ pub(crate) fn kind(options: &mut Options, errors: &mut Errors) -> Option<Kind> {
     let name = key.to_string();
     if name != "net" {
         misplaced(&open, errors, "only hosts of `net` can be a wildcard");
+        let key = spent.as_ref().map(|given| given.key.clone());
+        misplaced(&key, errors, "only an endpoint of `net` spends one");
+    }
+    if spent.is_none() {
+        misplaced(
+            &per_user,
+            errors,
+            "it says of a `credential` that each caller has one",
+        );
     }
     if matches!(name.as_str(), "fs" | "exec") {
         misplaced(&allow_private, errors, "it connects to no address");
@@ -89,10 +108,19 @@ pub(crate) fn kind(options: &mut Options, errors: &mut Errors) -> Option<Kind> {
             if let Some(url) = &url {
                 refuse_url(url, errors);
             }
+            let open = open.is_some() || wild;
+            let credential = spent.map(|given| Credential {
+                name: Text::literal(&given.value),
+                per_user: per_user.is_some(),
+            });
+            if let Some(credential) = &credential {
+                refuse_credential(&credential.name, open, errors);
+            }
             Some(Kind::Net {
-                open: open.is_some() || wild,
+                open,
                 url,
                 allow_private,
+                credential,
             })
         }
         "tcp" => {
@@ -194,6 +222,26 @@ fn refuse_url(url: &Text, errors: &mut Errors) {
         refuse(
             "the host of an endpoint is a name in lower case ASCII, or `*.` before one with at \
              least two labels, and may have a port",
+        );
+    }
+}
+
+fn refuse_credential(name: &Text, open: bool, errors: &mut Errors) {
+    let fine = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b);
+    let given = &name.value;
+    if given.len() > 64
+        || !given.bytes().all(fine)
+        || !given.starts_with(|c: char| c.is_ascii_lowercase())
+    {
+        errors.at(
+            name.span(),
+            "this is the name of a credential in the vault, not the credential: a letter, then \
+             letters, digits, `-`, `_` and `.`, all in lower case",
+        );
+    } else if open {
+        errors.at(
+            name.span(),
+            "a credential would go to whatever host a caller chooses: name one host",
         );
     }
 }

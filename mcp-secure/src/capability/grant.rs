@@ -146,6 +146,8 @@ pub(crate) struct Opening {
     pub(crate) ready: Vec<BoxFuture<'static, Result<()>>>,
     /// Files with secrets that were read, and what each is: no tool may reach them.
     pub(crate) secrets: Vec<(&'static str, PathBuf)>,
+    /// What the server itself reads while it serves. No grant may reach it.
+    pub(crate) own: Vec<FileNeed>,
     /// What needs to be shared by the grants of one kind: one dialer for all endpoints.
     shared: HashMap<TypeId, Box<dyn Any + Send>>,
 }

@@ -133,6 +133,8 @@ pub struct SecureServer<S, T = NoTransport> {
     pub(crate) sealing_key: Option<SealingKey>,
     #[cfg(feature = "redis")]
     pub(crate) shared_limits: Option<Arc<crate::state::RedisLimits>>,
+    #[cfg(feature = "vault")]
+    pub(crate) vault: Option<crate::vault::Vault>,
     #[cfg(feature = "sandbox")]
     pub(crate) sandbox: Sandbox,
     state: PhantomData<fn() -> T>,
@@ -194,6 +196,8 @@ impl<S: SecureService> SecureServer<S, NoTransport> {
             sealing_key: None,
             #[cfg(feature = "redis")]
             shared_limits: None,
+            #[cfg(feature = "vault")]
+            vault: None,
             #[cfg(feature = "sandbox")]
             sandbox: Sandbox::new(),
             state: PhantomData,
@@ -295,6 +299,15 @@ impl<S: SecureService, T> SecureServer<S, T> {
         self
     }
 
+    /// Where the credentials are that endpoints spend: see
+    /// [`NetGrant::credential`](crate::capability::net::NetGrant::credential).
+    #[cfg(feature = "vault")]
+    #[must_use]
+    pub fn vault(mut self, vault: crate::vault::Vault) -> Self {
+        self.vault = Some(vault);
+        self
+    }
+
     /// Says what the server asks of the operating system beside its grants, and how much of a
     /// sandbox it wants at least. Without, it closes everything else that it can.
     #[cfg(feature = "sandbox")]
@@ -361,6 +374,8 @@ impl<S: SecureService, T> SecureServer<S, T> {
             sealing_key: self.sealing_key,
             #[cfg(feature = "redis")]
             shared_limits: self.shared_limits,
+            #[cfg(feature = "vault")]
+            vault: self.vault,
             #[cfg(feature = "sandbox")]
             sandbox: self.sandbox,
             state: PhantomData,

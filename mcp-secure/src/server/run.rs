@@ -62,6 +62,13 @@ impl<S: SecureService> SecureServer<S, Ready> {
         T: Into<OsString>,
     {
         super::log::init();
+        #[cfg(all(target_os = "linux", feature = "keyring"))]
+        {
+            if let Some(done) = crate::vault::serve_as_reader() {
+                return done;
+            }
+            crate::vault::by_child();
+        }
         #[cfg(all(target_os = "linux", feature = "sandbox"))]
         if let Some(done) = crate::broker::serve_as_helper() {
             return done;
@@ -102,7 +109,22 @@ impl<S: SecureService> SecureServer<S, Ready> {
             args,
             (definition.name, definition.version),
             &declared,
-            |resolved| probe(&definition, &init, &declared, &self.policies, resolved),
+            |resolved| {
+                let mut opening = Opening::default();
+                #[cfg(feature = "vault")]
+                if let Some(vault) = &self.vault {
+                    vault.enter(&mut opening)?;
+                }
+                let policies = &self.policies;
+                probe(
+                    &definition,
+                    &init,
+                    &declared,
+                    policies,
+                    resolved,
+                    &mut opening,
+                )
+            },
             &mut Surroundings {
                 exe: &exe,
                 cwd: &cwd,
@@ -207,6 +229,11 @@ impl<S: SecureService> SecureServer<S, Ready> {
         #[cfg(not(feature = "metrics"))]
         let meter = Meter::default();
         let mut opening = Opening::default();
+        #[cfg(feature = "vault")]
+        if let Some(vault) = &self.vault {
+            vault.prepare()?;
+            vault.enter(&mut opening)?;
+        }
         let grants = assemble::open(
             &definition,
             &self.source.handles(),
@@ -214,6 +241,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
             &bindings(&resolved),
             &mut opening,
         )?;
+        #[cfg(feature = "vault")]
+        crate::vault::Vault::leave(&mut opening)?;
         if let Some(store) = &self.store {
             store.start(&mut Starting::of(&mut opening))?;
         }
@@ -340,6 +369,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
         }
         own.outside_of(&opening.needs)?;
         // After: what the server keeps for itself is not what a tool reaches.
+        let kept = std::mem::take(&mut opening.own);
+        opening.needs.files.extend(kept);
         #[cfg(feature = "http")]
         if let Bound::Http(bound) = &bound {
             opening.needs.files.extend(bound.needs());
@@ -419,6 +450,11 @@ impl<S: SecureService> SecureServer<S, Ready> {
         Engines::of(&self.policies, resolved).prepare(definition)?;
         let mut ring = super::ring::Ring::begin(self.sandbox, resolved, rows);
         let mut opening = Opening::default();
+        #[cfg(feature = "vault")]
+        if let Some(vault) = &self.vault {
+            vault.prepare()?;
+            vault.enter(&mut opening)?;
+        }
         // Held until the end: a server has them open as well.
         let _grants = assemble::open(
             definition,
@@ -427,6 +463,13 @@ impl<S: SecureService> SecureServer<S, Ready> {
             &bindings(resolved),
             &mut opening,
         )?;
+        #[cfg(feature = "vault")]
+        {
+            for line in crate::vault::Vault::reminders(&mut opening) {
+                eprintln!("{line}");
+            }
+            crate::vault::Vault::leave(&mut opening)?;
+        }
         if let Some(store) = &self.store {
             store.start(&mut Starting::of(&mut opening))?;
         }
@@ -434,6 +477,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
         if let Some(limits) = &self.shared_limits {
             limits.start(&mut Starting::of(&mut opening))?;
         }
+        let kept = std::mem::take(&mut opening.own);
+        opening.needs.files.extend(kept);
         let report = ring.close(opening)?;
         verbs::say(&mut std::io::stdout(), &report.shown(json)?)?;
         ring.suffices(&report)
@@ -513,6 +558,7 @@ fn probe<S: SecureService>(
     declared: &Declared<'_>,
     policies: &[Box<dyn PolicyEngine>],
     resolved: &Resolved,
+    opening: &mut Opening,
 ) -> Result<()> {
     Engines::of(policies, resolved).prepare(definition)?;
     let registry = Registry::new(definition, &resolved.limits)?;
@@ -522,7 +568,7 @@ fn probe<S: SecureService>(
         init,
         declared.grants,
         &bindings(resolved),
-        &mut Opening::default(),
+        opening,
     )?;
     Ok(())
 }

@@ -26,6 +26,8 @@ use super::{
 };
 #[cfg(feature = "oauth")]
 use crate::auth::oauth::{DeclaredExchange, Exchanger};
+#[cfg(feature = "vault")]
+use crate::vault::{Purse, Spends, Spent};
 use crate::{
     capability::{
         Lease, Opening, Step, Trail,
@@ -50,6 +52,8 @@ pub(super) struct Settings {
     pub(super) bearer: Option<HeaderValue>,
     #[cfg(feature = "oauth")]
     pub(super) exchange: Option<DeclaredExchange>,
+    #[cfg(feature = "vault")]
+    pub(super) credential: Option<Spends>,
     pub(super) rules: EgressRules,
 }
 
@@ -64,6 +68,8 @@ pub struct OpenNet {
     /// Has the bearer token of each caller.
     #[cfg(feature = "oauth")]
     exchange: Option<Exchanger>,
+    #[cfg(feature = "vault")]
+    credential: Option<Purse>,
     /// `None` without TLS.
     tls: Option<Arc<ClientConfig>>,
     plain_public: bool,
@@ -95,6 +101,11 @@ impl OpenNet {
             Some(declared) => Some(declared.open(name, opening)?),
             None => None,
         };
+        #[cfg(feature = "vault")]
+        let credential = match settings.credential {
+            Some(spends) => Some(Purse::open(spends, &target, opening)?),
+            None => None,
+        };
         let tls = match target.scheme {
             Scheme::Https => Some(tls::config(&settings.ca_files, settings.tls13_only)?),
             Scheme::Http => None,
@@ -110,6 +121,8 @@ impl OpenNet {
             bearer: settings.bearer,
             #[cfg(feature = "oauth")]
             exchange,
+            #[cfg(feature = "vault")]
+            credential,
             tls,
             plain_public: settings.plain_public,
             pool: Pool::default(),
@@ -124,13 +137,13 @@ impl OpenNet {
         call: &CallSide,
     ) -> std::result::Result<Response, NetError> {
         let deadline = Instant::now() + self.limits.timeout;
-        let mut permit = None;
+        let mut held = Held::default();
         let mut hops = 0;
         loop {
             let entry = self.begin(&hop, &call.trail);
             let sent = tokio::time::timeout_at(
                 deadline,
-                self.guarded(&mut hop, call, deadline, &mut permit),
+                self.guarded(&mut hop, call, deadline, &mut held),
             );
             let sent = match sent.await {
                 Ok(sent) => sent,
@@ -147,14 +160,14 @@ impl OpenNet {
             };
             entry.change(|step| {
                 step.outcome = "ok";
-                step.detail = Some(response.status().as_str().to_owned());
+                step.detail = Some(held.detail(response.status()));
                 step.bytes_out = sent.load(std::sync::atomic::Ordering::Relaxed);
             });
             match self.follow(&hop, response.status(), response.headers(), hops) {
                 Ok(None) => {
                     let client = Arc::clone(self);
                     let response = Response::new(
-                        client, hop.host, conn, response, call, entry, permit, deadline,
+                        client, hop.host, conn, response, call, entry, held, deadline,
                     );
                     return response;
                 }
@@ -174,14 +187,24 @@ impl OpenNet {
         hop: &mut Hop,
         call: &CallSide,
         deadline: Instant,
-        permit: &mut Option<OwnedSemaphorePermit>,
+        held: &mut Held,
     ) -> std::result::Result<Exchanged, NetError> {
         if !call.lease.is_live() {
             return Err(NetError::Revoked);
         }
         self.check(hop, &call.checked)?;
+        #[cfg(feature = "vault")]
+        if let Some(purse) = &self.credential {
+            let spent = match &held.spent {
+                Some(spent) => spent,
+                None => held.spent.insert(purse.spent(call.caller.as_ref()).await?),
+            };
+            if spent.is_in(&hop.headers) {
+                return Err(NetError::Credential);
+            }
+        }
         let passed = self.gate.pass(deadline).await?;
-        permit.get_or_insert(passed);
+        held.permit.get_or_insert(passed);
         let limit = self.limits.max_request;
         let body = match &mut hop.body {
             Payload::None => SendBody::empty(),
@@ -209,6 +232,13 @@ impl OpenNet {
         {
             let value = exchange.authorization(call.inbound.as_ref()).await?;
             request.headers_mut().insert(header::AUTHORIZATION, value);
+        }
+        // Last: whatever was to be refused is refused, and only the host of the grant is left.
+        #[cfg(feature = "vault")]
+        if let Some(spent) = &held.spent
+            && !hop.is_elsewhere
+        {
+            spent.spend(request.headers_mut());
         }
         loop {
             let (mut conn, is_new) = match self.pool.take(&hop.host).await {
@@ -451,11 +481,34 @@ pub(super) fn conclude(entry: &Entry, error: &NetError) {
     });
 }
 
+/// What a request has in its hands from its first hop on.
+#[derive(Default)]
+pub(super) struct Held {
+    pub(super) permit: Option<OwnedSemaphorePermit>,
+    /// What is found in what comes back, too.
+    #[cfg(feature = "vault")]
+    pub(super) spent: Option<Arc<Spent>>,
+}
+
+impl Held {
+    /// What the audit says of a response.
+    fn detail(&self, status: StatusCode) -> String {
+        #[cfg(feature = "vault")]
+        if let Some(spent) = &self.spent {
+            return format!("{}, spent {}", status.as_str(), spent.label());
+        }
+        status.as_str().to_owned()
+    }
+}
+
 /// The call that a request is made for.
 pub(super) struct CallSide {
     pub(super) lease: Lease,
     pub(super) trail: Trail,
     pub(super) checked: Arc<JsonObject>,
+    /// Whose credential is spent, where each has one.
+    #[cfg(feature = "vault")]
+    pub(super) caller: Option<crate::auth::Principal>,
     /// To be exchanged; never to be sent.
     #[cfg(feature = "oauth")]
     pub(super) inbound: Option<crate::auth::oauth::Inbound>,

@@ -78,6 +78,13 @@ pub enum NetError {
         /// For the log.
         detail: String,
     },
+    /// The request sets what the credential of the endpoint is sent in.
+    Credential,
+    /// The endpoint spends a credential of the caller's own, and they have none that is for it.
+    NoCredential {
+        /// For the log.
+        detail: String,
+    },
     /// The call that the handle was lent to has ended.
     Revoked,
     /// The body of a request could not be made.
@@ -126,6 +133,7 @@ impl NetError {
             Self::Rate => "net/rate",
             Self::Content { .. } => "net/content",
             Self::Exchange { .. } => "net/exchange",
+            Self::Credential | Self::NoCredential { .. } => "net/credential",
             Self::Revoked => "net/revoked",
             Self::Body { .. } | Self::Decode { .. } | Self::Connection { .. } => return None,
         })
@@ -139,10 +147,11 @@ impl NetError {
             | Self::Tls { detail }
             | Self::Content { detail }
             | Self::Exchange { detail }
+            | Self::NoCredential { detail }
             | Self::Body { detail }
             | Self::Decode { detail }
             | Self::Connection { detail } => Some(detail.clone()),
-            Self::Host | Self::Revoked | Self::Rate => None,
+            Self::Host | Self::Credential | Self::Revoked | Self::Rate => None,
             _ => Some(self.to_string()),
         }
     }
@@ -178,6 +187,12 @@ impl fmt::Display for NetError {
             Self::Exchange { .. } => {
                 f.write_str("there is no permission for the server that would be called")
             }
+            Self::Credential => {
+                f.write_str("the request sets the header of the endpoint's credential")
+            }
+            Self::NoCredential { .. } => f.write_str(
+                "there is no credential of this caller for the server that would be called",
+            ),
             Self::Revoked => f.write_str("the call that this handle was lent to has ended"),
             Self::Body { .. } => f.write_str("the body of the request could not be made"),
             Self::Decode { .. } => f.write_str("the response is not what was expected"),

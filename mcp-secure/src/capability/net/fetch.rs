@@ -109,6 +109,8 @@ impl Client {
             call: CallSide {
                 lease: Lease::new(),
                 trail: Trail::default(),
+                #[cfg(feature = "vault")]
+                caller: None,
                 checked: Arc::default(),
                 #[cfg(feature = "oauth")]
                 inbound: None,

@@ -17,6 +17,8 @@ use super::{
 };
 #[cfg(feature = "oauth")]
 use crate::auth::{ClientCredentials, TokenExchange};
+#[cfg(feature = "vault")]
+use crate::vault::Spends;
 use crate::{
     capability::{Asked, Binding, Grant, Opening, Rights, Source, dial::HostRule},
     error::{Error, Result},
@@ -38,6 +40,8 @@ impl<E: Endpoint> NetGrant<E> {
         Self {
             settings: Settings {
                 allow_private: E::ALLOW_PRIVATE,
+                #[cfg(feature = "vault")]
+                credential: E::CREDENTIAL,
                 ..Settings::default()
             },
             url: None,
@@ -140,6 +144,34 @@ impl<E: Endpoint> NetGrant<E> {
     }
 }
 
+#[cfg(feature = "vault")]
+impl<E: Endpoint> NetGrant<E> {
+    /// Sends with each request a credential of the server's [vault](crate::vault). It says
+    /// itself where it may be sent, and in which header; a grant for another host stops the
+    /// start. No tool sees it, a redirect to another host does not take it along, and a response
+    /// that repeats it is cleaned of it.
+    #[must_use]
+    pub fn credential(self, name: &'static str) -> Self {
+        self.spends(Spends::new(name, false))
+    }
+
+    /// The same with a credential of the caller's own, which is theirs by issuer and subject: what
+    /// one stored is spent for nobody else, and who has stored none is refused. The vault of the
+    /// server needs a folder for them, see [`Vault::people`](crate::vault::Vault::people).
+    #[must_use]
+    pub fn credential_per_user(self, name: &'static str) -> Self {
+        self.spends(Spends::new(name, true))
+    }
+
+    fn spends(mut self, spends: Spends) -> Self {
+        if E::CREDENTIAL.is_some_and(|declared| declared != spends) {
+            self.trouble = Some("its declaration says another credential than its grant");
+        }
+        self.settings.credential = Some(spends);
+        self
+    }
+}
+
 impl<E> NetGrant<E> {
     /// For `dangerous::plain_http`.
     pub(crate) fn allow_plain_http(&mut self) {
@@ -220,6 +252,15 @@ impl Source for Web {
                 .iter()
                 .flat_map(|declared| declared.terms()),
         );
+        #[cfg(feature = "vault")]
+        terms.extend(settings.credential.map(|spends| {
+            let whose = if spends.per_user {
+                "each caller's"
+            } else {
+                "the"
+            };
+            format!("spends {whose} credential {} of the vault", spends.name)
+        }));
         if settings.rules.only {
             terms.push("only what a rule is for".to_owned());
         }
@@ -273,15 +314,18 @@ impl Source for Web {
         let is_issued = self.settings.exchange.is_some();
         #[cfg(not(feature = "oauth"))]
         let is_issued = false;
-        if is_issued && self.settings.bearer.is_some() {
+        #[cfg(feature = "vault")]
+        let is_spent = self.settings.credential.is_some();
+        #[cfg(not(feature = "vault"))]
+        let is_spent = false;
+        let tokens = [is_issued, is_spent, self.settings.bearer.is_some()];
+        if tokens.into_iter().filter(|there_is| *there_is).count() > 1 {
             return Err(explain(
                 Error::new("there are two tokens for each request")
                     .help("leave `.bearer(…)` out, or the token that is asked for"),
             ));
         }
-        if (is_issued || self.settings.bearer.is_some())
-            && matches!(target.host, HostRule::Under(_))
-        {
+        if tokens.contains(&true) && matches!(target.host, HostRule::Under(_)) {
             return Err(explain(
                 Error::new("a bearer token would go to whatever host a caller chooses")
                     .help("name one host, or leave the token out"),

@@ -61,6 +61,11 @@ pub use response::Response;
 #[doc(hidden)]
 pub use rule::__found;
 pub use rule::EgressRule;
+#[cfg(feature = "vault")]
+pub(crate) use {
+    request::is_forbidden,
+    target::{Scheme, Target},
+};
 
 use self::client::{CallSide, conclude};
 use super::{Capability, Facts, Handle, Step, sealed::Sealed};
@@ -78,6 +83,9 @@ pub trait Endpoint: Capability {
     const OPEN: bool;
     /// Private, loopback and other special addresses may be connected to.
     const ALLOW_PRIVATE: bool;
+    /// What is spent at it, of the server's [vault](crate::vault).
+    #[cfg(feature = "vault")]
+    const CREDENTIAL: Option<crate::vault::Spends> = None;
 }
 
 /// What becomes of a redirect. Wherever it leads, scheme, host, port and path must be granted,
@@ -252,6 +260,8 @@ impl<E: Endpoint, M: Access> Handle for Net<E, M> {
                 lease: call.lease.clone(),
                 trail: call.trail.clone(),
                 checked: Arc::clone(&call.checked),
+                #[cfg(feature = "vault")]
+                caller: Some(call.principal.clone()),
                 #[cfg(feature = "oauth")]
                 inbound: call.inbound.clone(),
             }),

@@ -252,7 +252,7 @@ impl<E: Endpoint, M: HasBody> Request<E, M> {
 }
 
 /// Whether a header decides something that is not a caller's.
-fn is_forbidden(name: &str) -> bool {
+pub(crate) fn is_forbidden(name: &str) -> bool {
     FORBIDDEN.contains(&name)
         || ["proxy-", "x-forwarded-", "sec-", "access-control-"]
             .iter()

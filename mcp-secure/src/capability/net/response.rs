@@ -12,11 +12,13 @@ use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use super::{
     NetError,
-    client::{CallSide, OpenNet, conclude},
+    client::{CallSide, Held, OpenNet, conclude},
     conn::{Conn, broken},
     unpack::Unpacker,
 };
 use crate::capability::{Lease, trail::Entry};
+#[cfg(feature = "vault")]
+use crate::vault::Reflection;
 
 /// A response whose body has not been read.
 ///
@@ -26,6 +28,9 @@ pub struct Response {
     status: StatusCode,
     headers: HeaderMap,
     unpacker: Unpacker,
+    /// Of an endpoint that spends a credential.
+    #[cfg(feature = "vault")]
+    reflection: Option<Reflection>,
     /// `None` once it is read, or given up.
     rest: Option<Rest>,
     client: Arc<OpenNet>,
@@ -53,21 +58,32 @@ impl Response {
         response: http::Response<Incoming>,
         call: &CallSide,
         entry: Entry,
-        permit: Option<OwnedSemaphorePermit>,
+        held: Held,
         deadline: Instant,
     ) -> Result<Self, NetError> {
-        let (parts, body) = response.into_parts();
+        #[cfg_attr(not(feature = "vault"), allow(unused_mut))]
+        let (mut parts, body) = response.into_parts();
         let checked = check(&parts, !body.is_end_stream(), &client);
         let unpacker = checked.inspect_err(|error| conclude(&entry, error))?;
+        #[cfg(feature = "vault")]
+        let reflection = held.spent.as_ref().map(|spent| {
+            let redactor = spent.redactor();
+            if redactor.clean(&mut parts.headers) {
+                came_back(&entry);
+            }
+            Reflection::new(redactor)
+        });
         Ok(Self {
             status: parts.status,
             headers: parts.headers,
             unpacker,
+            #[cfg(feature = "vault")]
+            reflection,
             rest: Some(Rest {
                 body,
                 conn,
                 host,
-                _permit: permit,
+                _permit: held.permit,
             }),
             client,
             lease: call.lease.clone(),
@@ -194,12 +210,54 @@ impl Response {
             };
             let taken = self.unpacker.taken();
             self.entry.change(|step| step.bytes_in = taken);
+            #[cfg(feature = "vault")]
+            let piece = self.without_secret(piece);
             if !piece.is_empty() {
                 return Ok(Some(piece));
             }
         }
     }
 }
+
+#[cfg(feature = "vault")]
+impl Response {
+    /// The piece, without what was spent for it.
+    fn without_secret(&mut self, piece: Bytes) -> Bytes {
+        let Some(reflection) = &mut self.reflection else {
+            return piece;
+        };
+        let had = reflection.hit();
+        let mut piece = reflection.take(piece);
+        if self.rest.is_none() {
+            let last = reflection.finish();
+            if piece.is_empty() {
+                piece = last;
+            } else if !last.is_empty() {
+                piece = [piece, last].concat().into();
+            }
+        }
+        if reflection.hit() && !had {
+            came_back(&self.entry);
+        }
+        piece
+    }
+}
+
+/// Says in the trail that a server answers with the secret it was sent.
+#[cfg(feature = "vault")]
+fn came_back(entry: &Entry) {
+    entry.change(|step| {
+        step.control = Some("net/reflection");
+        if let Some(detail) = &mut step.detail
+            && !detail.ends_with(REMOVED)
+        {
+            detail.push_str(REMOVED);
+        }
+    });
+}
+
+#[cfg(feature = "vault")]
+const REMOVED: &str = ", and removed it from the response";
 
 /// What the headers alone say against a response.
 fn check(

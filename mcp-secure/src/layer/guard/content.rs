@@ -137,6 +137,14 @@ impl Pass<'_> {
             // Decoders skip what they do not know: it would be a channel of its own.
             return Err(Refusal::failed("guard/base64", "bytes that are not base64"));
         }
+        // Bytes that are no text, and have a secret of the vault among them.
+        #[cfg(feature = "vault")]
+        if crate::vault::tripwire::is_in(data) {
+            return Err(Refusal::failed(
+                "vault/tripwire",
+                "bytes with a credential in them",
+            ));
+        }
         let says_text = mime.is_some_and(is_textual);
         if !says_text && !looks_like_text(data) {
             return Ok(());

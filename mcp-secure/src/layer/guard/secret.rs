@@ -3,13 +3,25 @@
 use mcp_secure_text::secret::{self, Kinds};
 
 use super::policy::{Secret, TextPolicy};
+#[cfg(feature = "vault")]
+use crate::vault::tripwire;
 
 /// The text without secrets, and what kinds of them it held; nothing if it holds none.
 pub(super) fn redact(
     text: &str,
     policy: &TextPolicy,
-    mut found: impl FnMut(&'static str),
+    #[cfg_attr(not(feature = "vault"), allow(unused_mut))] mut found: impl FnMut(&'static str),
 ) -> Option<String> {
+    // First, and whatever the policy: of these it is known that they are secret.
+    #[cfg(feature = "vault")]
+    if let Some(text) = tripwire::redact(text, &mut found) {
+        return Some(by_form(&text, policy, found).unwrap_or(text));
+    }
+    by_form(text, policy, found)
+}
+
+/// The same for what looks like one.
+fn by_form(text: &str, policy: &TextPolicy, mut found: impl FnMut(&'static str)) -> Option<String> {
     let redacted = secret::redact(text, kinds(policy)?);
     let counts = redacted.counts();
     if counts.total() == 0 {
@@ -23,6 +35,10 @@ pub(super) fn redact(
 
 /// Whether a text holds any.
 pub(super) fn is_in(text: &str, policy: &TextPolicy) -> bool {
+    #[cfg(feature = "vault")]
+    if tripwire::is_in(text) {
+        return true;
+    }
     kinds(policy).is_some_and(|kinds| secret::find(text, kinds).next().is_some())
 }
 

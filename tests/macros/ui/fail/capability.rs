@@ -55,6 +55,22 @@ pub struct Open;
 #[capability(fs)]
 pub struct Hiding;
 
+/// Has the credential itself.
+#[capability(net = "https://api.example.com", credential = "ghp_R4nd0m")]
+pub struct Leaked;
+
+/// Spends it wherever a caller likes.
+#[capability(net = "https://*.example.com", credential = "github")]
+pub struct Anywhere;
+
+/// Spends nothing.
+#[capability(fs, credential = "github")]
+pub struct Folder;
+
+/// Says whose, and not what.
+#[capability(net, per_user)]
+pub struct Whose;
+
 // Each of them is still a capability: its use is no error of its own.
 type Uses = (Fs<Kindless, ReadOnly>, Fs<Both, ReadOnly>, Fs<Undescribed, ReadOnly>);
 

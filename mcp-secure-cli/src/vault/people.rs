@@ -1,0 +1,103 @@
+//! `mcp-secure vault people`: what each caller of a server has.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use mcp_secure::{
+    Result,
+    vault::{Owner, People},
+};
+
+use super::{Opened, Terms, input, list};
+
+#[derive(Subcommand)]
+pub(super) enum Verb {
+    /// Store a credential of a caller; the secret comes from the terminal or standard input
+    Set {
+        /// What grants call it
+        name: String,
+        #[command(flatten)]
+        whose: Whose,
+        #[command(flatten)]
+        terms: Terms,
+    },
+    /// List what a caller has
+    List {
+        #[command(flatten)]
+        whose: Whose,
+    },
+    /// Take a credential of a caller out
+    Rm {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        whose: Whose,
+    },
+    /// Remove all that a caller has, with the one key that opens it and its copies in backups
+    Forget {
+        #[command(flatten)]
+        whose: Whose,
+    },
+}
+
+/// A caller, and where theirs are.
+#[derive(Args)]
+pub(super) struct Whose {
+    /// The folder of the credentials of callers
+    #[arg(long, value_name = "FOLDER")]
+    people: PathBuf,
+    /// Who vouches for the caller: the issuer of their tokens, `api-key`, or `local`
+    #[arg(long)]
+    issuer: String,
+    /// Who the caller is there
+    #[arg(long)]
+    subject: String,
+    #[command(flatten)]
+    vault: Opened,
+}
+
+impl Whose {
+    fn open(&self) -> Result<(People, Owner)> {
+        let owner = Owner::new(&self.issuer, &self.subject)?;
+        let people = self
+            .vault
+            .file()
+            .people(&self.vault.key.key()?, &self.people)?;
+        Ok((people, owner))
+    }
+}
+
+impl Verb {
+    pub(super) fn run(&self) -> Result<()> {
+        match self {
+            Self::Set { name, whose, terms } => {
+                let credential = terms.of(name)?;
+                let (people, owner) = whose.open()?;
+                let secret = input::secret(&format!("secret for `{name}`: "))?;
+                let version = people.set(&owner, &credential, &secret)?;
+                eprintln!("stored `{name}`, version {version}");
+            }
+            Self::List { whose } => {
+                let (people, owner) = whose.open()?;
+                list(&people.list(&owner)?)?;
+            }
+            Self::Rm { name, whose } => {
+                let (people, owner) = whose.open()?;
+                people.remove(&owner, name)?;
+                eprintln!("`{name}` is taken out; take it back at its issuer as well");
+            }
+            Self::Forget { whose } => {
+                let (people, owner) = whose.open()?;
+                eprintln!(
+                    "{}",
+                    match people.forget(&owner)? {
+                        true =>
+                            "forgotten: no copy of the entries opens, unless one of the key is kept",
+                        false => "there was nothing",
+                    }
+                );
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,41 @@
+//! What the system is asked before a key is read: no core file, and nothing of this process on a
+//! swap device.
+//!
+//! Memory is locked where that has no limit, and not otherwise: a limit that is reached later
+//! ends a server in the middle of its work. A service of systemd says `LimitMEMLOCK=infinity`.
+//! That no debugger attaches is the sandbox's part.
+
+use rustix::{
+    io::Errno,
+    mm::{MlockAllFlags, mlockall},
+    process::{Resource, Rlimit, getrlimit, setrlimit},
+};
+
+/// `None`: all was done. Else what was not, for the operator.
+pub(super) fn tidy() -> Option<String> {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    if let Err(error) = setrlimit(Resource::Core, none) {
+        return Some(format!("core files may have credentials in them: {error}"));
+    }
+    #[cfg(not(feature = "sandbox"))]
+    if let Err(error) =
+        rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
+    {
+        return Some(format!("debuggers may attach to this process: {error}"));
+    }
+    let locked = match getrlimit(Resource::Memlock).current {
+        // What is touched later, too, and not what is only mapped.
+        None => mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT),
+        Some(_) => Err(Errno::PERM),
+    };
+    locked.err().map(|error| match error {
+        Errno::PERM => "credentials may be written to a swap device: memory is not locked, since \
+                        it may not be without a limit (`ulimit -l unlimited`, or \
+                        `LimitMEMLOCK=infinity` in the unit)"
+            .to_owned(),
+        error => format!("credentials may be written to a swap device: {error}"),
+    })
+}

@@ -1,0 +1,20 @@
+//! The vault under attack. Every server is the test's own, on loopback.
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod bytes;
+#[cfg(target_os = "linux")]
+mod keyring;
+mod kills;
+#[cfg(target_os = "linux")]
+mod memory;
+mod people;
+mod scene;
+mod site;
+mod ways;
+mod wire;
