@@ -10,7 +10,7 @@ mod store;
 pub use crate::limit::OnLoss;
 #[cfg(feature = "redis")]
 pub use redis::{RedisLimits, RedisStore};
-pub(crate) use sealed::Sealer;
+pub(crate) use sealed::{Sealed, Sealer};
 pub use sealing_key::SealingKey;
 pub use secrecy::SecretString;
 pub use store::{MemoryStore, Starting, Store, StoreError};
