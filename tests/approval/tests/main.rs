@@ -1,0 +1,12 @@
+//! A person agrees, or nothing runs: on the page, with a real browser and with sockets.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
+
+mod http;
+mod page;
+mod world;
