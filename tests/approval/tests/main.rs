@@ -7,6 +7,9 @@
     clippy::print_stdout
 )]
 
+mod browser;
+mod chromium;
+mod client;
 mod http;
 mod page;
 mod world;

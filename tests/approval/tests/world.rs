@@ -340,3 +340,18 @@ pub(crate) fn text(reply: &Value) -> &str {
 pub(crate) fn is_refused(reply: &Value) -> bool {
     reply.get("error").is_some() || reply["result"]["isError"] == true
 }
+
+/// Where `cargo xtask` put a program.
+pub(crate) fn tool(name: &str) -> PathBuf {
+    if let Some(path) = std::env::var_os(name) {
+        return path.into();
+    }
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let listed = std::fs::read_to_string(root.join("target/xtask/env")).unwrap_or_default();
+    let found = listed
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("{name}=")));
+    found
+        .unwrap_or_else(|| panic!("`{name}` is not set: run `cargo xtask test`"))
+        .into()
+}
