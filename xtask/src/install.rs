@@ -23,6 +23,9 @@ const SQL_TESTS: &str = "tests/sql/Cargo.toml";
 /// What starts a Redis server.
 const REDIS_TESTS: &str = "tests/oauth/tests/redis.rs";
 
+/// What a person sees in a browser.
+const PAGE_TESTS: &str = "tests/approval/tests/chromium.rs";
+
 /// The attacks that are in a network namespace.
 const NET_ATTACKS: &str = "tests/attacks/internet";
 
@@ -69,6 +72,11 @@ const DEBIAN: &[Debian] = &[
         package: "redis-server",
         probe: &["redis-server", "--version"],
         purpose: "is the store that replicas are tested on",
+    },
+    Debian {
+        package: "chromium",
+        probe: &["chromium", "--version"],
+        purpose: "is the browser that the pages are tested in",
     },
     Debian {
         package: "iproute2",
@@ -138,6 +146,11 @@ pub(crate) fn tools(workspace: &Workspace) -> Result<Tools> {
         debian(&["redis-server"])?;
     } else {
         eprintln!("redis-server: skipped, there is no {REDIS_TESTS}");
+    }
+    if workspace.root.join(PAGE_TESTS).exists() {
+        debian(&["chromium"])?;
+    } else {
+        eprintln!("chromium: skipped, there is no {PAGE_TESTS}");
     }
     if workspace.root.join(NET_ATTACKS).exists() {
         debian(&["iproute2"])?;

@@ -41,8 +41,8 @@ pub(crate) struct Pending {
     pub(crate) purpose: String,
     /// How many persons must agree.
     pub(crate) people: u8,
-    /// Who called may not be one of them.
-    pub(crate) others_only: bool,
+    /// Who called may not be one of them; who signs in on the page needs this scope.
+    pub(crate) others_only: Option<String>,
     /// Seconds since 1970, for the person; what counts is the store's own clock.
     pub(crate) until: u64,
 }

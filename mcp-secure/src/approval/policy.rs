@@ -1,6 +1,9 @@
 //! Which tool asks whom.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+
+use super::Approver;
+use crate::{Error, Result};
 
 /// Who is asked before a tool runs that needs a person's agreement.
 ///
@@ -26,18 +29,31 @@ pub struct Approvals {
     of_all: Option<usize>,
 }
 
-/// One way to a person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One way to a person, or to several.
+#[derive(Clone, Debug)]
 #[must_use = "a way does nothing until a tool has it"]
 pub struct By {
     way: Way,
     or_in_client: bool,
+    people: u8,
+    others: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 enum Way {
     Strongest,
     InClient,
+    Outside(Arc<dyn Approver>),
+}
+
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Strongest => f.write_str("Strongest"),
+            Self::InClient => f.write_str("InClient"),
+            Self::Outside(approver) => write!(f, "Outside({})", approver.name()),
+        }
+    }
 }
 
 impl Default for By {
@@ -51,32 +67,84 @@ impl By {
     /// their client, signs in where the server's callers do, sees exactly what will run, and says
     /// yes or no to this server and to nobody between. Without that feature it is
     /// [`in_client`](Self::in_client).
-    pub const fn strongest() -> Self {
-        Self {
-            way: Way::Strongest,
-            or_in_client: false,
-        }
+    pub fn strongest() -> Self {
+        Self::on(Way::Strongest)
     }
 
     /// A form that the client shows. What comes back is the client's word that a person agreed,
     /// and a client that answers by itself looks the same: the record says `client-attested`, and
     /// so does the manifest.
-    pub const fn in_client() -> Self {
+    pub fn in_client() -> Self {
+        Self::on(Way::InClient)
+    }
+
+    /// An approver that the client has no part in: a [`Terminal`](super::Terminal), or one of your
+    /// own.
+    pub fn outside(approver: impl Approver) -> Self {
+        Self::on(Way::Outside(Arc::new(approver)))
+    }
+
+    fn on(way: Way) -> Self {
         Self {
-            way: Way::InClient,
+            way,
             or_in_client: false,
+            people: 1,
+            others: None,
         }
     }
 
     /// A client that cannot show a link may show a form. Whoever writes the client chooses then
     /// which of the two it is: this is as strong as [`in_client`](Self::in_client).
-    pub const fn or_in_client(mut self) -> Self {
+    pub fn or_in_client(mut self) -> Self {
         self.or_in_client = true;
         self
     }
 
-    fn is_client_attested(self) -> bool {
-        self.way == Way::InClient || self.or_in_client || !cfg!(feature = "http")
+    /// Who called cannot agree; somebody else has to (four eyes). On the page that is whoever
+    /// signs in with this scope: the caller passes the link on to them. An approver outside knows
+    /// its persons by itself.
+    pub fn others(mut self, scope: impl Into<String>) -> Self {
+        self.others = Some(scope.into());
+        self
+    }
+
+    /// So many different persons have to agree, and one no is enough to stop it. At most nine; on
+    /// the page they are [`others`](Self::others).
+    pub fn people(mut self, number: u8) -> Self {
+        self.people = number;
+        self
+    }
+
+    fn is_client_attested(&self) -> bool {
+        let is_in_client = matches!(self.way, Way::InClient);
+        is_in_client || self.or_in_client || (self.is_page() && !cfg!(feature = "http"))
+    }
+
+    fn is_page(&self) -> bool {
+        matches!(self.way, Way::Strongest)
+    }
+
+    /// What cannot be meant. `signs_in` where it is known who is at the page.
+    fn check(&self, signs_in: bool) -> Result<()> {
+        if self.people == 0 || self.people > 9 {
+            return Err(Error::new(format!("{} persons cannot agree", self.people))
+                .help("say one to nine with `.people(…)`"));
+        }
+        let is_more = self.people > 1 || self.others.is_some();
+        if is_more && self.is_client_attested() {
+            return Err(Error::new("a client cannot say which persons agreed")
+                .help("take `.or_in_client()` away, or `.others(…)` and `.people(…)`"));
+        }
+        if is_more && self.is_page() && !(signs_in && self.others.is_some()) {
+            return Err(Error::new(
+                "other persons are to agree on the page, and it cannot know them",
+            )
+            .help(
+                "let callers come with an issuer's tokens, say `.sign_in(…)`, and \
+                 `.others(\"a scope that approvers have\")`",
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -119,8 +187,12 @@ impl Approvals {
     }
 
     #[cfg_attr(not(feature = "oauth"), allow(dead_code, reason = "nobody signs in"))]
-    pub(crate) fn signs_in_by(&self) -> Option<(&str, &[String])> {
-        Some((self.client_id.as_deref()?, &self.scopes))
+    pub(crate) fn signs_in_by(&self) -> Option<(&str, Vec<String>)> {
+        let mut scopes = self.scopes.clone();
+        scopes.extend(self.approver_scopes());
+        scopes.sort_unstable();
+        scopes.dedup();
+        Some((self.client_id.as_deref()?, scopes))
     }
 
     pub(crate) fn bounds(&self, time: Duration) -> super::Bounds {
@@ -131,57 +203,97 @@ impl Approvals {
         }
     }
 
-    fn of(&self, tool: &str) -> By {
-        self.tools.get(tool).copied().unwrap_or(self.by)
+    fn of(&self, tool: &str) -> &By {
+        self.tools.get(tool).unwrap_or(&self.by)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &By> {
+        std::iter::once(&self.by).chain(self.tools.values())
     }
 
     /// Whether anything of this asks on a page.
     pub(crate) fn wants_page(&self) -> bool {
-        let strongest = |by: &By| by.way == Way::Strongest;
-        strongest(&self.by) || self.tools.values().any(strongest)
+        self.all().any(By::is_page)
     }
 
-    /// Tools that are named and do not exist.
-    pub(crate) fn unknown<'a>(&'a self, tools: &[&str]) -> Option<&'a str> {
+    /// The approvers that are to be started.
+    pub(crate) fn outside(&self) -> impl Iterator<Item = &Arc<dyn Approver>> {
+        self.all().filter_map(|by| match &by.way {
+            Way::Outside(approver) => Some(approver),
+            _ => None,
+        })
+    }
+
+    /// The scopes by which persons are known as approvers.
+    #[cfg_attr(not(feature = "oauth"), allow(dead_code, reason = "nobody signs in"))]
+    pub(crate) fn approver_scopes(&self) -> Vec<String> {
+        self.all().filter_map(|by| by.others.clone()).collect()
+    }
+
+    /// Holds it against the tools that there are, and the page that there is.
+    ///
+    /// # Errors
+    ///
+    /// When it names what is not there, or what cannot be meant.
+    pub(crate) fn check(&self, tools: &[&str], signs_in: bool) -> Result<()> {
         let mut named = self.tools.keys();
-        named
-            .find(|name| !tools.contains(&name.as_str()))
-            .map(String::as_str)
+        if let Some(unknown) = named.find(|name| !tools.contains(&name.as_str())) {
+            return Err(Error::new(format!(
+                "the approvals name the tool `{unknown}`, which is not there"
+            ))
+            .help("correct its name, or take it out of `.approvals(…)`"));
+        }
+        self.all().try_for_each(|by| by.check(signs_in))
+    }
+
+    /// How many have to agree, and which others.
+    pub(crate) fn needs(&self, tool: &str) -> (u8, Option<&str>) {
+        let by = self.of(tool);
+        (by.people, by.others.as_deref())
     }
 
     /// Whom a call of this tool asks, of a client that can be reached like this.
     pub(crate) fn asked(&self, tool: &str, has_page: bool, reach: Reach) -> Asked {
         let by = self.of(tool);
-        match by.way {
+        match &by.way {
+            Way::Outside(approver) => Asked::Outside(Arc::clone(approver)),
             Way::Strongest if has_page && reach.url => Asked::Page,
             Way::Strongest if has_page && !by.or_in_client => Asked::Nobody { page: true },
+            // What only a page can say, nobody says where there is none.
+            _ if by.people > 1 || by.others.is_some() => Asked::Nobody { page: true },
             _ if reach.form => Asked::InClient,
             _ => Asked::Nobody { page: false },
         }
     }
 
-    /// For the manifest: where the client's word is taken. What is the strongest has no line.
+    /// For the manifest: who is asked, where it is not one person on the page.
     pub(crate) fn terms(&self) -> Vec<String> {
         let mut terms = Vec::new();
-        if self.by.is_client_attested() && (self.by.way == Way::InClient || self.by.or_in_client) {
-            terms.push(said(self.by, "tools that need a person"));
-        }
+        terms.extend(said(&self.by, "tools that need a person"));
         for (tool, by) in &self.tools {
-            if by.way == Way::InClient || by.or_in_client {
-                terms.push(said(*by, &format!("`{tool}`")));
-            }
+            terms.extend(said(by, &format!("`{tool}`")));
         }
         terms
     }
 }
 
-fn said(by: By, what: &str) -> String {
-    match by.way {
-        Way::InClient => format!("{what} ask in the client: client-attested"),
-        Way::Strongest => {
-            format!("{what} ask in the client where it shows no page: client-attested")
+fn said(by: &By, what: &str) -> Option<String> {
+    let mut said = match &by.way {
+        Way::InClient => format!("{what}: asked in the client, client-attested"),
+        Way::Strongest if by.or_in_client => {
+            format!("{what}: asked in the client where it shows no page, client-attested")
         }
+        Way::Strongest if by.people == 1 && by.others.is_none() => return None,
+        Way::Strongest => format!("{what}: asked on the page"),
+        Way::Outside(approver) => format!("{what}: asked by `{}`", approver.name()),
+    };
+    if by.people > 1 {
+        said.push_str(&format!(", {} persons", by.people));
     }
+    if let Some(scope) = &by.others {
+        said.push_str(&format!(", others with `{scope}`"));
+    }
+    Some(said)
 }
 
 /// How a client says that it can ask a person.
@@ -192,10 +304,10 @@ pub(crate) struct Reach {
 }
 
 /// Who is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
     Page,
     InClient,
+    Outside(Arc<dyn Approver>),
     /// The client cannot, and would have to show a page or a form.
     Nobody {
         page: bool,
@@ -204,6 +316,7 @@ pub(crate) enum Asked {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     const BOTH: Reach = Reach {
@@ -219,33 +332,63 @@ mod tests {
         url: true,
     };
 
+    fn asked(approvals: &Approvals, tool: &str, reach: Reach) -> &'static str {
+        match approvals.asked(tool, true, reach) {
+            Asked::Page => "page",
+            Asked::InClient => "client",
+            Asked::Outside(_) => "outside",
+            Asked::Nobody { page: true } => "nobody without a page",
+            Asked::Nobody { page: false } => "nobody",
+        }
+    }
+
     #[test]
     fn a_client_that_shows_no_link_is_refused_unless_the_policy_says_otherwise() {
         let strict = Approvals::default();
-        assert_eq!(strict.asked("t", true, BOTH), Asked::Page);
-        assert_eq!(
-            strict.asked("t", true, FORM),
-            Asked::Nobody { page: true },
-            "the client would choose the weaker way"
-        );
+        assert_eq!(asked(&strict, "t", BOTH), "page");
+        // The client would choose the weaker way.
+        assert_eq!(asked(&strict, "t", FORM), "nobody without a page");
         let lax = Approvals::by(By::strongest().or_in_client());
-        assert_eq!(lax.asked("t", true, BOTH), Asked::Page);
-        assert_eq!(lax.asked("t", true, FORM), Asked::InClient);
+        assert_eq!(asked(&lax, "t", BOTH), "page");
+        assert_eq!(asked(&lax, "t", FORM), "client");
         let form = Approvals::by(By::in_client());
-        assert_eq!(form.asked("t", true, BOTH), Asked::InClient);
-        assert_eq!(form.asked("t", true, URL), Asked::Nobody { page: false });
+        assert_eq!(asked(&form, "t", BOTH), "client");
+        assert_eq!(asked(&form, "t", URL), "nobody");
     }
 
     #[test]
     fn a_tool_may_ask_in_its_own_way_and_the_manifest_says_where_the_client_is_believed() {
         let approvals = Approvals::default().tool("draft", By::in_client());
-        assert_eq!(approvals.asked("draft", true, BOTH), Asked::InClient);
-        assert_eq!(approvals.asked("send", true, BOTH), Asked::Page);
+        assert_eq!(asked(&approvals, "draft", BOTH), "client");
+        assert_eq!(asked(&approvals, "send", BOTH), "page");
         assert_eq!(
             approvals.terms(),
-            ["`draft` ask in the client: client-attested"]
+            ["`draft`: asked in the client, client-attested"]
         );
-        assert_eq!(approvals.unknown(&["send"]), Some("draft"));
+        assert!(approvals.check(&["send"], true).is_err());
+        assert!(approvals.check(&["send", "draft"], true).is_ok());
         assert!(Approvals::default().terms().is_empty());
+    }
+
+    #[test]
+    fn several_persons_are_never_a_clients_word() {
+        for (by, signs_in) in [
+            (By::in_client().people(2), true),
+            (By::in_client().others("approve"), true),
+            (By::strongest().or_in_client().others("approve"), true),
+            (By::strongest().people(2), true),
+            (By::strongest().others("approve"), false),
+            (By::strongest().people(0), true),
+            (By::strongest().others("approve").people(10), true),
+        ] {
+            let error = Approvals::by(by.clone()).check(&[], signs_in).unwrap_err();
+            assert!(error.to_string().contains("help:"), "{by:?}: {error}");
+        }
+        let two = Approvals::by(By::strongest().others("approve").people(2));
+        assert!(two.check(&[], true).is_ok());
+        assert!(matches!(
+            two.asked("t", false, FORM),
+            Asked::Nobody { page: true }
+        ));
     }
 }

@@ -224,6 +224,9 @@ impl<S: SecureService> SecureServer<S, Ready> {
         if let Some(limits) = &self.shared_limits {
             limits.start(&mut Starting::of(&mut opening))?;
         }
+        for approver in self.approvals.outside() {
+            approver.start(&mut Starting::of(&mut opening))?;
+        }
         let sealing_key = self.sealing_key.as_ref();
         let sealer = assemble::sealer(
             sealing_key,
@@ -486,12 +489,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
     /// Where the client's word is taken for a person's, for the manifest.
     fn approval_terms(&self, definition: &Definition<S>) -> Result<Vec<String>> {
         let tools: Vec<&str> = definition.tools.iter().map(|t| t.about.name).collect();
-        if let Some(unknown) = self.approvals.unknown(&tools) {
-            return Err(Error::new(format!(
-                "the approvals name the tool `{unknown}`, which is not there"
-            ))
-            .help("correct its name, or take it out of `.approvals(…)`"));
-        }
+        self.approvals.check(&tools, self.signs_in())?;
         Ok(match may_ask(definition) {
             true => self.approvals.terms(),
             false => Vec::new(),
@@ -528,6 +526,19 @@ impl<S: SecureService> SecureServer<S, Ready> {
             manifest,
             texts,
         }
+    }
+
+    /// Whether the page of this server can know who a person is.
+    fn signs_in(&self) -> bool {
+        #[cfg(feature = "oauth")]
+        {
+            let takes_tokens = self.http.as_ref().is_some_and(|http| http.takes_tokens());
+            // The page of stdio and of a Unix-domain socket knows nobody.
+            let is_alone = self.stdio.is_none() && self.unix.is_none();
+            takes_tokens && is_alone && self.approvals.signs_in_by().is_some()
+        }
+        #[cfg(not(feature = "oauth"))]
+        false
     }
 
     #[cfg(feature = "http")]

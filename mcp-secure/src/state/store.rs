@@ -92,7 +92,7 @@ pub trait Store: Send + Sync + 'static {
 /// A server that starts, as a store sees it: the stores of this crate connect by it.
 pub struct Starting<'a>(
     #[cfg_attr(
-        not(feature = "redis"),
+        not(any(unix, feature = "redis")),
         allow(dead_code, reason = "memory needs nothing")
     )]
     &'a mut Opening,
@@ -103,7 +103,10 @@ impl<'a> Starting<'a> {
         Self(opening)
     }
 
-    #[cfg(feature = "redis")]
+    #[cfg_attr(
+        not(any(unix, feature = "redis")),
+        allow(dead_code, reason = "memory needs nothing")
+    )]
     pub(crate) fn opening(&mut self) -> &mut Opening {
         self.0
     }

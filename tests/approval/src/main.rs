@@ -1,9 +1,10 @@
 //! A server whose tools need a person. Who is asked and where is chosen by the environment, since
 //! the command line belongs to the SDK.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, pin::Pin, time::Duration};
 
 use mcp_secure::{
+    approval::{Approver, Question, Terminal, Unreached},
     prelude::*,
     sandbox::Sandbox,
     state::{RedisStore, SealingKey, SecretString},
@@ -23,9 +24,14 @@ struct Asked {
     sign_in: Option<String>,
     #[serde(default)]
     token: Option<PathBuf>,
-    /// `strongest`, `lax` or `in-client`.
+    /// `strongest`, `lax`, `in-client`, `broken`, or the path of a socket.
     #[serde(default)]
     by: String,
+    /// The scope of others who agree.
+    #[serde(default)]
+    others: Option<String>,
+    #[serde(default)]
+    people: Option<u8>,
     #[serde(default)]
     time_ms: Option<u64>,
     #[serde(default)]
@@ -78,15 +84,36 @@ impl Target {
     }
 }
 
+/// An approver that reaches nobody.
+struct Broken;
+
+impl Approver for Broken {
+    fn name(&self) -> &str {
+        "broken"
+    }
+
+    fn ask(&self, _: Question) -> Pin<Box<dyn Future<Output = Result<(), Unreached>> + Send + '_>> {
+        Box::pin(std::future::ready(Err(Unreached::new("nobody is on duty"))))
+    }
+}
+
 fn main() -> mcp_secure::Result<()> {
     let text = std::env::var(VARIABLE).unwrap_or_default();
     let asked: Asked = serde_json::from_str(&text)
         .map_err(|error| Error::new(format!("`{VARIABLE}` is not what it has to be: {error}")))?;
-    let by = match asked.by.as_str() {
+    let mut by = match asked.by.as_str() {
         "in-client" => By::in_client(),
         "lax" => By::strongest().or_in_client(),
+        "broken" => By::outside(Broken),
+        path if path.starts_with('/') => By::outside(Terminal::at(path)),
         _ => By::strongest(),
     };
+    if let Some(scope) = asked.others {
+        by = by.others(scope);
+    }
+    if let Some(people) = asked.people {
+        by = by.people(people);
+    }
     let mut approvals = Approvals::by(by);
     if let Some(client) = asked.sign_in {
         approvals = approvals.sign_in(client);
@@ -120,6 +147,7 @@ fn main() -> mcp_secure::Result<()> {
     if let Some(path) = asked.sealing_key {
         server = server.sealing_key(SealingKey::file(path));
     }
+    let is_issued = asked.issuer.is_some();
     let http = Http::on(asked.listen);
     let scopes = ["files:write"];
     let http = match (asked.issuer, asked.token) {
@@ -129,6 +157,9 @@ fn main() -> mcp_secure::Result<()> {
         (None, Some(token)) => http.local_token_at(token, scopes),
         (None, None) => http.local_token(scopes),
     };
+    if is_issued {
+        return server.http(http).run();
+    }
     server
         .stdio(Principal::local_user().scopes(scopes))
         .http(http)

@@ -11,5 +11,7 @@ mod browser;
 mod chromium;
 mod client;
 mod http;
+mod others;
 mod page;
+mod replicas;
 mod world;

@@ -12,7 +12,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use crate::http::{Answer, Browser, Page, send};
+use crate::http::{Browser, Page, send};
 
 /// A client that can show a link.
 pub(crate) fn url_mode() -> Value {
@@ -184,25 +184,8 @@ impl Server {
     }
 
     /// One message of the generation without sessions.
-    pub(crate) fn ask(&self, token: &str, capabilities: &Value, mut params: Value) -> Value {
-        let tool = params["name"].as_str().unwrap().to_owned();
-        params["_meta"] = json!({
-            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-            "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
-            "io.modelcontextprotocol/clientCapabilities": capabilities,
-        });
-        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
-        let head = format!(
-            "POST /mcp HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
-             Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2026-07-28\r\n\
-             Mcp-Method: tools/call\r\nMcp-Name: {tool}\r\nAuthorization: Bearer {token}",
-            self.address
-        );
-        self.send(&head, &body.to_string()).json()
-    }
-
-    pub(crate) fn send(&self, head: &str, body: &str) -> Answer {
-        send(&self.address, head, body)
+    pub(crate) fn ask(&self, token: &str, capabilities: &Value, params: Value) -> Value {
+        ask_at(&self.address, token, capabilities, params)
     }
 
     /// Calls a tool and is given a link.
@@ -214,6 +197,24 @@ impl Server {
         );
         Asked::of(tool, arguments, &reply)
     }
+}
+
+/// One message to an address.
+pub(crate) fn ask_at(address: &str, token: &str, capabilities: &Value, mut params: Value) -> Value {
+    let tool = params["name"].as_str().unwrap().to_owned();
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
+        "io.modelcontextprotocol/clientCapabilities": capabilities,
+    });
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
+             Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2026-07-28\r\n\
+             Mcp-Method: tools/call\r\nMcp-Name: {tool}\r\nAuthorization: Bearer {token}",
+        address
+    );
+    send(address, &head, &body.to_string()).json()
 }
 
 impl Drop for Server {
@@ -254,16 +255,19 @@ impl Asked {
     }
 
     pub(crate) fn again_with(&self, server: &Server, token: &str, arguments: Value) -> Value {
-        server.ask(
-            token,
-            &url_mode(),
-            json!({
-                "name": self.tool,
-                "arguments": arguments,
-                "requestState": self.state,
-                "inputResponses": { QUESTION: { "action": "accept" } },
-            }),
-        )
+        let mut retry = self.retry();
+        retry["arguments"] = arguments;
+        server.ask(token, &url_mode(), retry)
+    }
+
+    /// What the client says the second time.
+    pub(crate) fn retry(&self) -> Value {
+        json!({
+            "name": self.tool,
+            "arguments": self.arguments,
+            "requestState": self.state,
+            "inputResponses": { QUESTION: { "action": "accept" } },
+        })
     }
 
     /// The last part of the link.

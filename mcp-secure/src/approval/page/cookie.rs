@@ -13,13 +13,19 @@ use crate::approval::{Desk, Person};
 pub(super) struct Session {
     /// Who signed in.
     pub(super) person: Option<Person>,
+    /// Of the scopes by which approvers are known, those that they have.
+    pub(super) scopes: Vec<String>,
     secret: String,
 }
 
 impl Session {
-    pub(super) fn new(person: Option<Person>) -> Option<Self> {
+    pub(super) fn new(person: Option<Person>, scopes: Vec<String>) -> Option<Self> {
         let secret = random()?;
-        Some(Self { person, secret })
+        Some(Self {
+            person,
+            scopes,
+            secret,
+        })
     }
 
     /// What the form of one question says, so that a page of elsewhere cannot send it (CSRF).

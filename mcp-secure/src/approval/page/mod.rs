@@ -160,7 +160,7 @@ impl Pages {
             Door::Link => {
                 let (session, fresh) = match session {
                     Some(session) => (session, false),
-                    None => match Session::new(None) {
+                    None => match Session::new(None, Vec::new()) {
                         Some(session) => (session, true),
                         None => return unavailable(),
                     },
@@ -243,11 +243,18 @@ impl Pages {
                     return Look::Nothing(Some("approve/person"));
                 };
                 let is_caller = *person == pending.caller;
-                if is_caller == pending.others_only {
+                let may_answer = match &pending.others_only {
+                    None => is_caller,
+                    // Four eyes: who called is not one of those who agree.
+                    Some(scope) => !is_caller && session.scopes.contains(scope),
+                };
+                if !may_answer {
                     return Look::Nothing(Some("approve/person"));
                 }
                 Look::Admitted(pending, person.clone())
             }
+            // Nobody knows who this is.
+            Door::Link if pending.others_only.is_some() => Look::Nothing(Some("approve/person")),
             Door::Link => match self.desk.claim(id, &session.browser(id)).await {
                 Ok(true) => {
                     let person = pending.caller.clone();

@@ -124,7 +124,7 @@ impl SignIn {
     }
 
     /// The person whose code this is.
-    async fn person(&self, code: &str, verifier: &str) -> Option<Person> {
+    async fn person(&self, code: &str, verifier: &str) -> Option<(Person, Vec<String>)> {
         let client = self.client().ok()?;
         let answer = client
             .exchange_code(AuthorizationCode::new(code.to_owned()))
@@ -140,7 +140,11 @@ impl SignIn {
         let (head, ()) = request.body(()).ok()?.into_parts();
         let principal = self.verifier.verify(&head).await.ok()?;
         // A program that asks for itself is nobody who could have read anything.
-        (!principal.is_client()).then(|| Person::of(&principal))
+        let scopes = self
+            .scopes
+            .iter()
+            .filter(|scope| principal.has_scope(scope));
+        (!principal.is_client()).then(|| (Person::of(&principal), scopes.cloned().collect()))
     }
 }
 
@@ -183,7 +187,7 @@ impl Pages {
         let mut response = match code {
             Some(code) if is_ours && is_theirs && !failed => {
                 match sign_in.person(&code, &begun.verifier).await {
-                    Some(person) => match Session::new(Some(person)) {
+                    Some((person, scopes)) => match Session::new(Some(person), scopes) {
                         Some(session) => {
                             let path = format!("{PREFIX}{}", begun.id);
                             let mut page = html_page(StatusCode::OK, html::onward(&path));

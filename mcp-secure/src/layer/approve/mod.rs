@@ -1,12 +1,11 @@
 //! A person agrees, or the tool does not run. The agreement is for this principal, this
 //! tool as compiled and the whole canonical argument object, once.
 //!
-//! Who is asked, the policy says ([`Approvals`]). What a page asks ([`page`]) is answered to this
-//! server. What is asked through the client is answered with the client's word that a person
+//! Who is asked, the policy says ([`Approvals`]). What a page or an approver outside asks
+//! ([`waiting`]) is answered to this server. What is asked through the client is answered with the client's word that a person
 //! agreed: it is audited as client-attested.
 
-#[cfg(feature = "http")]
-mod page;
+mod waiting;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -19,6 +18,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tower::Layer;
 
+use self::waiting::{PATIENCE, Via};
 use super::{Enclosed, commit::ROUND_TTL, forward_ready, load_shed::overloaded, take_ready};
 use crate::{
     approval::{Approvals, Asked, Desk, Reach},
@@ -39,36 +39,45 @@ struct Shared {
     waiting: Arc<Semaphore>,
     timeout: Duration,
     /// How long one round waits.
-    #[cfg(feature = "http")]
     patience: Duration,
     asking: Asking,
 }
 
 /// Who is asked, and what they are told.
 pub(crate) struct Asking {
-    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "there is no page"))]
     pub(crate) desk: Arc<Desk>,
     pub(crate) approvals: Approvals,
     /// Where the page is, if there is one.
     #[cfg(feature = "http")]
     pub(crate) page: Option<crate::approval::page::Place>,
     /// The server's name.
-    #[cfg_attr(not(feature = "http"), allow(dead_code))]
     pub(crate) server: &'static str,
     /// Of what is served.
-    #[cfg_attr(not(feature = "http"), allow(dead_code))]
     pub(crate) manifest: String,
     /// Of each tool, by its place.
-    #[cfg_attr(not(feature = "http"), allow(dead_code))]
     pub(crate) effects: Vec<Vec<String>>,
 }
 
 impl Asking {
     fn has_page(&self) -> bool {
         #[cfg(feature = "http")]
-        return self.page.is_some();
+        {
+            self.page.is_some()
+        }
         #[cfg(not(feature = "http"))]
         false
+    }
+
+    fn link(&self, id: &str) -> Option<String> {
+        #[cfg(feature = "http")]
+        {
+            Some(self.page.as_ref()?.link(id))
+        }
+        #[cfg(not(feature = "http"))]
+        {
+            let _ = id;
+            None
+        }
     }
 }
 
@@ -84,8 +93,7 @@ impl ApproveLayer {
             sealer,
             waiting: Arc::new(Semaphore::new(limits.pending_approvals)),
             timeout: limits.approval_timeout,
-            #[cfg(feature = "http")]
-            patience: limits.approval_timeout.min(page::PATIENCE),
+            patience: limits.approval_timeout.min(PATIENCE),
             asking,
         }))
     }
@@ -181,20 +189,18 @@ impl Shared {
             note_round(&request);
             return Ok(Settled::GoOn(request));
         }
-        let is_modern = is_modern(request.context());
         match self.whom(&request) {
-            #[cfg(feature = "http")]
-            Asked::Page if is_modern => {
-                return self.by_page_in_a_round(request, &purpose, round).await;
+            Asked::Page => return self.wait(request, &purpose, round, &Via::Page).await,
+            Asked::Outside(approver) => {
+                let via = Via::Outside(approver);
+                return self.wait(request, &purpose, round, &via).await;
             }
-            #[cfg(feature = "http")]
-            Asked::Page => return self.by_page_at_once(request, &purpose).await,
             Asked::InClient => {}
-            other => return Err(cannot_ask(&request, other)),
+            Asked::Nobody { page } => return Err(cannot_ask(&request, page)),
         }
         // What waits for a page is not answered by a form.
         let round = round.filter(|round| round.page.is_none());
-        if is_modern {
+        if is_modern(request.context()) {
             // An agreement counts only as the answer to a question that was asked.
             let asked = round.is_some_and(|round| round.asked.iter().any(|q| q == QUESTION));
             let answer = request
@@ -243,6 +249,19 @@ impl Shared {
         self.asking
             .approvals
             .asked(tool, self.asking.has_page(), reach)
+    }
+
+    async fn wait(
+        &self,
+        request: Checked,
+        purpose: &str,
+        round: Option<Round>,
+        via: &Via,
+    ) -> Result<Settled, Refusal> {
+        match is_modern(request.context()) {
+            true => self.wait_in_a_round(request, purpose, round, via).await,
+            false => self.wait_at_once(request, purpose, via).await,
+        }
     }
 
     /// Opens what the client carried, and leaves only answers that were asked for.
@@ -410,8 +429,7 @@ fn declined(reason: &'static str) -> Refusal {
 }
 
 /// Fails closed if the client cannot ask a person in the way that the policy wants.
-fn cannot_ask(request: &Checked, asked: Asked) -> Refusal {
-    let page = matches!(asked, Asked::Nobody { page: true });
+fn cannot_ask(request: &Checked, page: bool) -> Refusal {
     let reason = match page {
         true => "the client cannot show a link to a page, and its word is not enough",
         false => "the client cannot ask a person",

@@ -77,7 +77,7 @@ pub(crate) struct Served<'a> {
     pub(crate) store: Option<&'a Arc<dyn Store>>,
     /// By what persons sign in on the page, if they can.
     #[cfg_attr(not(feature = "oauth"), allow(dead_code))]
-    pub(crate) signs_in_by: Option<(&'a str, &'a [String])>,
+    pub(crate) signs_in_by: Option<(&'a str, Vec<String>)>,
 }
 
 enum Declared {

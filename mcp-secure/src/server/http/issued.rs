@@ -54,13 +54,13 @@ pub(super) fn open(
         Some(store) => declared.or_store(store),
         None => declared,
     };
-    let asking = match served.signs_in_by {
+    let asking = match served.signs_in_by.take() {
         Some(by) => Some((by, declared.open_sign_in(served.opening)?)),
         None => None,
     };
     let verifier = declared.open(served.opening)?;
     let sign_in = asking.map(|((client_id, scopes), issuer)| {
-        SignIn::new(client_id, scopes, verifier.clone(), issuer)
+        SignIn::new(client_id, &scopes, verifier.clone(), issuer)
     });
     let resource = verifier.resource();
     is_here(resource.url(), resource.path(), endpoint)?;

@@ -1,5 +1,6 @@
-//! The page, as a call goes through it: asked once, waited for, and asked again by the client
-//! where it may not wait.
+//! A call that waits for an answer which comes to this server itself: on the page, or by an
+//! approver outside. It is asked once, and waited for; where a call may not wait long, the client
+//! comes again with its sealed state.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -10,26 +11,42 @@ use rmcp::model::{
 
 use super::{QUESTION, Round, Settled, Shared, declined};
 use crate::{
-    approval::{Decision, DeskError, Pending, Person, Standing},
+    approval::{Approver, Decision, DeskError, Pending, Person, Question, Standing},
     layer::{commit::ROUND_TTL, load_shed::overloaded},
     pipeline::{Checked, CheckedOp, McpReply, Refusal, code},
     state::StoreError,
 };
 
+/// Who answers.
+pub(super) enum Via {
+    /// Whoever the client shows the link to.
+    Page,
+    Outside(Arc<dyn Approver>),
+}
+
 impl Shared {
     /// 2026-07-28: the link is the answer of this round. The client comes again when its user
     /// has been there, or has not yet.
-    pub(super) async fn by_page_in_a_round(
+    pub(super) async fn wait_in_a_round(
         &self,
         mut request: Checked,
         purpose: &str,
         round: Option<Round>,
+        via: &Via,
     ) -> Result<Settled, Refusal> {
-        let Some(id) = round.and_then(|round| round.page) else {
-            let id = self.ask_on_page(&request, purpose).await?;
-            return self.link_in_a_round(&request, purpose, id);
+        let id = match round.and_then(|round| round.page) {
+            Some(id) => {
+                request.journey().note_approval(&id);
+                id
+            }
+            None => {
+                let id = self.put(&request, purpose, via).await?;
+                if let Via::Page = via {
+                    return self.come_again(&request, purpose, id, via);
+                }
+                id
+            }
         };
-        request.journey().note_approval(&id);
         // That a client says "accept" says that its user has seen the link: nothing more.
         let answer = request
             .rounds_mut()
@@ -52,21 +69,17 @@ impl Shared {
             Err(_) => self.asking.desk.standing(&id).await,
         };
         match standing.map_err(|error| out_of_reach(&error))? {
-            Standing::Waiting => self.link_in_a_round(&request, purpose, id),
-            Standing::Agreed(decision) => {
-                self.agreed_on_page(&mut request, id, &decision);
-                Ok(Settled::GoOn(request))
-            }
-            Standing::Refused => Err(declined("a person said no on the page")),
-            Standing::Gone => Err(nobody("nobody answered on the page in time")),
+            Standing::Waiting => self.come_again(&request, purpose, id, via),
+            settled => self.settled(request, id, settled),
         }
     }
 
-    /// 2025-11-25: the server sends the link while the call waits.
-    pub(super) async fn by_page_at_once(
+    /// 2025-11-25: the call waits, and the server sends the link meanwhile.
+    pub(super) async fn wait_at_once(
         &self,
-        mut request: Checked,
+        request: Checked,
         purpose: &str,
+        via: &Via,
     ) -> Result<Settled, Refusal> {
         let Ok(_waiting) = Arc::clone(&self.waiting).try_acquire_owned() else {
             return Err(overloaded(
@@ -74,30 +87,35 @@ impl Shared {
                 "too many calls wait for a person",
             ));
         };
-        let id = self.ask_on_page(&request, purpose).await?;
-        let link = self.link(&request, &id)?;
+        let id = self.put(&request, purpose, via).await?;
         let decided = {
             let _person = request.journey().waits_for_a_person();
-            let peer = request.context().peer.clone();
-            let asked = async {
-                let answer = peer
-                    .create_elicitation_with_timeout(link, Some(self.timeout))
-                    .await
-                    .map_err(|error| nobody(error.to_string()))?;
-                match answer.action {
-                    ElicitationAction::Accept => Ok(()),
-                    _ => Err(declined("the link was not followed")),
-                }
-            };
-            let desk = &self.asking.desk;
-            let settled = desk.wait(&id, self.timeout);
-            tokio::pin!(asked, settled);
-            // A client may say that the link was seen before its user has answered, or after.
-            let early = tokio::select! {
-                settled = &mut settled => Some(settled),
-                seen = &mut asked => {
-                    seen?;
-                    None
+            let settled = self.asking.desk.wait(&id, self.timeout);
+            tokio::pin!(settled);
+            let early = match via {
+                Via::Outside(_) => None,
+                Via::Page => {
+                    let link = self.link(&request, &id)?;
+                    let peer = request.context().peer.clone();
+                    let shown = async {
+                        let answer = peer
+                            .create_elicitation_with_timeout(link, Some(self.timeout))
+                            .await
+                            .map_err(|error| nobody(error.to_string()))?;
+                        match answer.action {
+                            ElicitationAction::Accept => Ok(()),
+                            _ => Err(declined("the link was not followed")),
+                        }
+                    };
+                    // A client may say that the link was seen before its user has answered, or
+                    // after.
+                    tokio::select! {
+                        settled = &mut settled => Some(settled),
+                        shown = shown => {
+                            shown?;
+                            None
+                        }
+                    }
                 }
             };
             match early {
@@ -106,29 +124,47 @@ impl Shared {
             }
             .map_err(|error| out_of_reach(&error))?
         };
-        match decided {
+        self.settled(request, id, decided)
+    }
+
+    fn settled(
+        &self,
+        mut request: Checked,
+        id: String,
+        standing: Standing,
+    ) -> Result<Settled, Refusal> {
+        match standing {
             Standing::Agreed(decision) => {
-                self.agreed_on_page(&mut request, id, &decision);
+                self.agreed(&mut request, id, &decision);
                 Ok(Settled::GoOn(request))
             }
-            Standing::Refused => Err(declined("a person said no on the page")),
-            Standing::Waiting | Standing::Gone => {
-                Err(nobody("nobody answered on the page in time"))
-            }
+            Standing::Refused => Err(declined("a person said no")),
+            Standing::Waiting | Standing::Gone => Err(nobody("nobody answered in time")),
         }
     }
 
     /// What was agreed to is redeemed once, when the work is committed.
-    fn agreed_on_page(&self, request: &mut Checked, id: String, decision: &Decision) {
+    fn agreed(&self, request: &mut Checked, id: String, decision: &Decision) {
         request.approve(&super::Agreed(()));
         let _ = request.journey().approval.set(decision.how.as_str());
         request.rounds_mut().nonce = Some(id);
     }
 
-    async fn ask_on_page(&self, request: &Checked, purpose: &str) -> Result<String, Refusal> {
+    /// Puts the question, once.
+    async fn put(&self, request: &Checked, purpose: &str, via: &Via) -> Result<String, Refusal> {
         let pending = self.pending(request, purpose)?;
-        let id = self.asking.desk.ask(&pending).await.map_err(not_asked)?;
+        let desk = &self.asking.desk;
+        let id = desk.ask(&pending).await.map_err(not_asked)?;
         request.journey().note_approval(&id);
+        if let Via::Outside(approver) = via {
+            let question = Question::new(Arc::clone(desk), approver.name(), id.clone(), pending);
+            let asked = tokio::time::timeout(self.timeout, approver.ask(question)).await;
+            match asked {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(unreached(error.to_string())),
+                Err(_) => return Err(unreached("the approver did not answer")),
+            }
+        }
         Ok(id)
     }
 
@@ -143,6 +179,7 @@ impl Shared {
             .ok_or_else(|| Refusal::failed("approve/op", "the tool is gone"))?;
         let principal = request.principal();
         let asking = &self.asking;
+        let (people, others) = asking.approvals.needs(entry.about.name);
         Ok(Pending {
             caller: Person::of(principal),
             client: principal.client().map(str::to_owned),
@@ -157,19 +194,24 @@ impl Shared {
             }),
             arguments: arguments.clone(),
             purpose: purpose.to_owned(),
-            people: 1,
-            others_only: false,
+            people,
+            others_only: others.map(str::to_owned),
             until: asking.desk.until(),
         })
     }
 
-    fn link_in_a_round(
+    /// The answer of a round that is not settled: the link, or nothing but the state.
+    fn come_again(
         &self,
         request: &Checked,
         purpose: &str,
         id: String,
+        via: &Via,
     ) -> Result<Settled, Refusal> {
-        let link = self.link(request, &id)?;
+        let link = match via {
+            Via::Page => Some(self.link(request, &id)?),
+            Via::Outside(_) => None,
+        };
         let round = Round {
             approved: false,
             nonce: id.clone(),
@@ -180,11 +222,18 @@ impl Shared {
         let state = self
             .sealer
             .seal(&round, request.principal(), purpose, ROUND_TTL)
-            .ok_or_else(|| Refusal::failed("approve/seal", "the state could not be sealed"))?;
-        let asked = InputRequest::Elicitation(ElicitRequest::new(link));
-        let requests = BTreeMap::from([(QUESTION.to_owned(), asked)]);
-        let mut reply = InputRequiredResult::from_input_requests(requests);
-        reply.request_state = Some(state.into_string());
+            .ok_or_else(|| Refusal::failed("approve/seal", "the state could not be sealed"))?
+            .into_string();
+        let reply = match link {
+            Some(link) => {
+                let asked = InputRequest::Elicitation(ElicitRequest::new(link));
+                let requests = BTreeMap::from([(QUESTION.to_owned(), asked)]);
+                let mut reply = InputRequiredResult::from_input_requests(requests);
+                reply.request_state = Some(state);
+                reply
+            }
+            None => InputRequiredResult::from_request_state(state),
+        };
         Ok(Settled::Ask(McpReply::CallTool(reply.into())))
     }
 
@@ -195,15 +244,15 @@ impl Shared {
         };
         let tool = self.registry.tools.get(*index);
         let tool = tool.map_or("", |entry| entry.about.name);
-        let place = self.asking.page.as_ref();
-        let place = place.ok_or_else(|| Refusal::failed("approve/page", "there is no page"))?;
+        let url = self.asking.link(id);
+        let url = url.ok_or_else(|| Refusal::failed("approve/page", "there is no page"))?;
         Ok(ElicitRequestParams::UrlElicitationParams {
             meta: None,
             message: format!(
                 "The tool `{tool}` runs when you approve it. The page shows exactly what it will \
                  be given."
             ),
-            url: place.link(id),
+            url,
             elicitation_id: id.to_owned(),
         })
     }
@@ -233,6 +282,15 @@ fn nobody(reason: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
         "approve/unanswered",
         code::NOT_APPROVED,
         "nobody agreed to this call",
+        reason,
+    )
+}
+
+fn unreached(reason: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
+    Refusal::denied(
+        "approve/approver",
+        code::NOT_APPROVED,
+        "nobody could be asked to agree to this call",
         reason,
     )
 }
