@@ -212,6 +212,7 @@ impl Approvals {
     }
 
     /// Whether anything of this asks on a page.
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "there is no page"))]
     pub(crate) fn wants_page(&self) -> bool {
         self.all().any(By::is_page)
     }

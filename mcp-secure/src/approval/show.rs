@@ -1,5 +1,6 @@
 //! What a person is shown: all of it, and nothing that looks like something else.
 
+#[cfg(feature = "http")]
 use serde_json::Value;
 
 use crate::manifest::Manifest;
@@ -52,10 +53,12 @@ pub(crate) fn effects(manifest: &Manifest, tool: &str) -> Vec<String> {
 }
 
 /// Arguments as text, in one order whatever the caller's was.
+#[cfg(feature = "http")]
 pub(crate) fn pretty(arguments: &serde_json::Map<String, Value>) -> Option<String> {
     serde_json::to_string_pretty(&sorted(&Value::Object(arguments.clone()))).ok()
 }
 
+#[cfg(feature = "http")]
 fn sorted(value: &Value) -> Value {
     match value {
         Value::Object(members) => {

@@ -249,6 +249,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
             }
         }
         let transport = resolved.serving;
+        #[cfg(feature = "http")]
         let asks = self.approvals.wants_page() && may_ask(&definition);
         #[cfg_attr(not(feature = "http"), allow(unused_mut))]
         let mut bound = match resolved.transport {

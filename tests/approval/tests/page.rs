@@ -269,3 +269,54 @@ fn a_server_that_does_not_know_by_what_persons_sign_in_does_not_start() {
     }));
     assert!(said.contains("sign in") && said.contains("help:"), "{said}");
 }
+
+/// Login CSRF, mix-up, and a code of somebody else's.
+#[test]
+fn a_sign_in_that_this_browser_did_not_begin_signs_nobody_in() {
+    let world = World::new(json!({}));
+    let asked = world.asked("x");
+    let link = Url::parse(&asked.link).unwrap();
+    // What the issuer sends this browser back with.
+    let begin = |browser: &mut Browser| {
+        let sent = browser.get(&link, "");
+        assert_eq!(sent.status, 303, "{sent:?}");
+        let authorize = Url::parse(sent.header("location")).unwrap();
+        let query: Vec<(String, String)> = authorize.query_pairs().into_owned().collect();
+        for needed in ["code_challenge", "state", "resource"] {
+            assert!(query.iter().any(|(name, _)| name == needed), "{query:?}");
+        }
+        assert!(query.contains(&("code_challenge_method".into(), "S256".into())));
+        let back = Browser::default().get(&authorize, "");
+        Url::parse(back.header("location")).unwrap()
+    };
+    let with = |url: &Url, name: &str, value: &str| {
+        let mut pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        for pair in &mut pairs {
+            if pair.0 == name {
+                pair.1 = value.to_owned();
+            }
+        }
+        let mut url = url.clone();
+        url.query_pairs_mut().clear().extend_pairs(pairs);
+        url
+    };
+    let mut alice = Browser::default();
+    let back = begin(&mut alice);
+    assert_eq!(Browser::default().get(&back, "").status, 400, "not hers");
+    for (name, value) in [
+        ("state", "forged"),
+        ("iss", "https://evil.example"),
+        ("code", "forged"),
+    ] {
+        let mut browser = Browser::default();
+        let back = begin(&mut browser);
+        let answer = browser.get(&with(&back, name, value), "");
+        assert_eq!(answer.status, 403, "{name}: {answer:?}");
+        assert_eq!(browser.get(&link, "").status, 303, "{name}: nobody is in");
+        world.server.refused_by("approve/sign-in");
+    }
+    assert_eq!(alice.get(&back, "").status, 200);
+    assert_eq!(alice.get(&link, "").status, 200);
+    // A code works once, and so does what the browser carried.
+    assert_eq!(alice.get(&back, "").status, 400);
+}
