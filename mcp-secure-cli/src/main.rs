@@ -3,6 +3,8 @@
 //! A server has its own verbs (`serve`, `check`, `manifest`, `client-config`); this command
 //! reads what they print. `scan` reads what any server shows, whoever wrote it.
 
+#[cfg(unix)]
+mod approve;
 mod audit;
 mod init;
 #[cfg(feature = "dev-issuer")]
@@ -58,6 +60,10 @@ enum Verb {
     /// Look for what no model should read: hidden text, orders, requests for secrets
     #[command(long_about = scan::ABOUT)]
     Scan(scan::Scan),
+    /// Read what waits for a person at a server, and say yes or no
+    #[cfg(unix)]
+    #[command(long_about = approve::ABOUT)]
+    Approve(approve::Approve),
     /// Have clippy refuse ambient authority in a server's own code
     #[command(long_about = init::ABOUT)]
     Init(init::Init),
@@ -126,6 +132,8 @@ fn run(verb: &Verb) -> Result<ExitCode> {
             new.check_expiry(SystemTime::now())?;
         }
         Verb::Scan(scan) => return Ok(scan.run()),
+        #[cfg(unix)]
+        Verb::Approve(approve) => return approve.run(),
         Verb::Init(init) => return Ok(init.run()),
         #[cfg(feature = "dev-issuer")]
         Verb::Issuer(issuer) => return issuer.run(),

@@ -53,6 +53,7 @@
 //! itself is not stopped by a handle, only by the [`sandbox`]. Approval through the client proves that the *client*
 //! says a person agreed. Nothing here decides whether retrieved text is true.
 
+pub mod approval;
 pub mod audit;
 pub mod auth;
 mod broker;

@@ -20,6 +20,7 @@ pub use crate::server::http::Tls;
 pub use crate::server::http::{Http, Unix};
 pub use crate::{
     Args, Error, Json, Limits, ResourceBody, SecureServer, ToolError, ToolResult, Untrusted,
+    approval::{Approvals, By},
     auth::Principal,
     capability,
     capability::{

@@ -25,6 +25,8 @@ const REDIS_TESTS: &str = "tests/oauth/tests/redis.rs";
 
 /// What asks a Secret Service and a keyring of the kernel.
 const KEYRING_TESTS: &str = "tests/vault/keyring.rs";
+/// What a person sees in a browser.
+const PAGE_TESTS: &str = "tests/approval/tests/chromium.rs";
 
 /// The attacks that are in a network namespace.
 const NET_ATTACKS: &str = "tests/attacks/internet";
@@ -87,6 +89,11 @@ const DEBIAN: &[Debian] = &[
         package: "keyutils",
         probe: &["keyctl", "--version"],
         purpose: "starts a program in a session keyring of its own",
+    },
+    Debian {
+        package: "chromium",
+        probe: &["chromium", "--version"],
+        purpose: "is the browser that the pages are tested in",
     },
     Debian {
         package: "iproute2",
@@ -161,6 +168,11 @@ pub(crate) fn tools(workspace: &Workspace) -> Result<Tools> {
         debian(&["gnome-keyring", "dbus-daemon", "keyutils"])?;
     } else {
         eprintln!("gnome-keyring: skipped, there is no {KEYRING_TESTS}");
+    }
+    if workspace.root.join(PAGE_TESTS).exists() {
+        debian(&["chromium"])?;
+    } else {
+        eprintln!("chromium: skipped, there is no {PAGE_TESTS}");
     }
     if workspace.root.join(NET_ATTACKS).exists() {
         debian(&["iproute2"])?;

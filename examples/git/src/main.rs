@@ -170,6 +170,8 @@ fn main() -> mcp_secure::Result<()> {
         .grant(Repo::from_operator())
         .grant(hardened(Git::declared()).folder::<Repo, ReadOnly>())
         .grant(hardened(GitCommit::declared()).folder::<Repo, ReadWrite>())
+        // A client that cannot show the page is believed.
+        .approvals(Approvals::by(By::strongest().or_in_client()))
         .stdio(Principal::local_user().scopes(scopes))
         .run()
 }

@@ -142,6 +142,8 @@ impl LedgerServer {
 fn main() -> mcp_secure::Result<()> {
     SecureServer::new(LedgerServer)
         .grant(Ledger::from_operator())
+        // A client that cannot show the page is believed.
+        .approvals(Approvals::by(By::strongest().or_in_client()))
         .stdio(Principal::local_user().scopes(["ledger:read", "ledger:pay"]))
         .run()
 }

@@ -108,9 +108,9 @@ struct Mailer {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
     folder: tempfile::TempDir,
-    /// What the person answers.
-    person: Value,
-    /// What the person was asked.
+    /// Which button the person presses.
+    person: &'static str,
+    /// What the person was shown.
     question: String,
 }
 
@@ -136,10 +136,10 @@ impl Mailer {
             child,
             lines,
             folder,
-            person: json!({ "action": "decline" }),
+            person: "refuse",
             question: String::new(),
         };
-        let params = json!({ "protocolVersion": "2025-11-25", "capabilities": { "elicitation": {} },
+        let params = json!({ "protocolVersion": "2025-11-25", "capabilities": { "elicitation": { "url": {} } },
             "clientInfo": { "name": "test", "version": "1" } });
         assert!(mailer.ask("initialize", params)["result"].is_object());
         mailer.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
@@ -147,7 +147,7 @@ impl Mailer {
     }
 
     fn agrees(mut self) -> Self {
-        self.person = json!({ "action": "accept", "content": { "approve": true } });
+        self.person = "approve";
         self
     }
 
@@ -163,13 +163,10 @@ impl Mailer {
             if message["method"] != "elicitation/create" {
                 return message;
             }
-            message["params"]["message"]
-                .as_str()
-                .unwrap()
-                .clone_into(&mut self.question);
-            let answer =
-                json!({ "jsonrpc": "2.0", "id": message["id"], "result": self.person.clone() });
-            self.send(&answer);
+            let link = message["params"]["url"].as_str().unwrap();
+            self.question = on_page(link, self.person);
+            let seen = json!({ "action": "accept" });
+            self.send(&json!({ "jsonrpc": "2.0", "id": message["id"], "result": seen }));
         }
     }
 
@@ -208,6 +205,38 @@ impl Drop for Mailer {
     }
 }
 
+/// What a browser does: it opens the link and presses a button. Gives back what was shown.
+fn on_page(link: &str, button: &str) -> String {
+    let rest = link.strip_prefix("http://").unwrap();
+    let (host, path) = rest.split_once('/').unwrap();
+    let request = |line: &str, more: &str, body: &str| {
+        let mut stream = TcpStream::connect(host).unwrap();
+        let head = format!(
+            "{line} /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{more}\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let between = |text: &str, from: &str, to: &str| {
+        let (_, rest) = text.split_once(from).unwrap_or_else(|| panic!("{text}"));
+        rest.split(to).next().unwrap().to_owned()
+    };
+    let page = request("GET", "", "");
+    let cookie = between(&page, "set-cookie: ", ";");
+    let token = between(&page, "name=\"token\" value=\"", "\"");
+    let more = format!(
+        "Origin: http://{host}\r\nCookie: {cookie}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\n"
+    );
+    let answered = request("POST", &more, &format!("token={token}&answer={button}"));
+    assert!(answered.starts_with("HTTP/1.1 303"), "{answered}");
+    page
+}
+
 fn text(answer: &Value) -> &str {
     answer["result"]["content"][0]["text"]
         .as_str()
@@ -235,7 +264,7 @@ fn a_mail_is_sent_when_the_person_agrees() {
         "Subject": "Your order", "TextBody": "It is on its way." });
     assert_eq!(sent, expected);
     let record = mailer.record("send_mail");
-    assert_eq!(record["approval"], "client-attested");
+    assert_eq!(record["approval"], "page-link");
     assert_eq!(record["steps"][0]["outcome"], "ok", "{record}");
     // Neither the token nor the mail is in the log.
     for unsaid in [TOKEN, "shop.example", "on its way"] {

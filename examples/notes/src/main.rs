@@ -145,6 +145,8 @@ fn main() -> mcp_secure::Result<()> {
     let scopes = ["notes:read", "notes:write"];
     SecureServer::new(NotesServer)
         .grant(Notes::from_operator())
+        // A client that cannot show the page is believed.
+        .approvals(Approvals::by(By::strongest().or_in_client()))
         .stdio(Principal::local_user().scopes(scopes))
         .http(Http::on("127.0.0.1:8730").local_token(scopes))
         .run()

@@ -66,6 +66,7 @@ impl Manifest {
             callers: Vec::new(),
             policies: Vec::new(),
             store: Vec::new(),
+            approvals: Vec::new(),
             effective: None,
         };
         manifest.capabilities = grants
@@ -130,6 +131,13 @@ impl Manifest {
     #[must_use]
     pub(crate) fn with_store(mut self, terms: Vec<String>) -> Self {
         self.store = terms;
+        self
+    }
+
+    /// Adds where the client's word is taken for a person's.
+    #[must_use]
+    pub(crate) fn with_approvals(mut self, terms: Vec<String>) -> Self {
+        self.approvals = terms;
         self
     }
 

@@ -70,6 +70,7 @@ impl Manifest {
         changes.terms("callers", &locked.callers, &self.callers);
         changes.terms("policies", &locked.policies, &self.policies);
         changes.terms("store", &locked.store, &self.store);
+        changes.terms("approvals", &locked.approvals, &self.approvals);
         changes.handles("`#[init]`", &locked.init, &self.init);
         changes.entries("tool", &locked.tools, &self.tools);
         changes.entries("prompt", &locked.prompts, &self.prompts);

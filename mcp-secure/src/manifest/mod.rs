@@ -74,6 +74,9 @@ pub struct Manifest {
     /// replicas share besides, a line each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub store: Vec<String>,
+    /// Where the client's word is taken for a person's agreement, a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<String>,
     /// What the operator made of it. Absent from the compiled form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective: Option<Effective>,

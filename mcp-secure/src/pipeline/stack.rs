@@ -10,7 +10,7 @@ use crate::{
     capability::{Grants, Sealing},
     definition::SecureService,
     layer::{
-        approve::ApproveLayer,
+        approve::{ApproveLayer, Asking},
         audit::AuditLayer,
         authorize::AuthorizeLayer,
         cancel::CancelLayer,
@@ -49,6 +49,8 @@ pub(crate) struct Parts<S> {
     pub(crate) audit: Arc<Audit>,
     pub(crate) identity: IdentitySource,
     pub(crate) sealer: Sealer,
+    /// Who is asked, and where.
+    pub(crate) asking: Asking,
     pub(crate) store: Arc<dyn Store>,
     /// Limits that hold for all replicas together.
     pub(crate) shared_limits: Option<Arc<dyn SharedBuckets>>,
@@ -68,6 +70,7 @@ pub(crate) fn build<S: SecureService>(parts: Parts<S>) -> Inner {
         audit,
         identity,
         sealer,
+        asking,
         store,
         shared_limits,
         user,
@@ -123,7 +126,12 @@ pub(crate) fn build<S: SecureService>(parts: Parts<S>) -> Inner {
         .layer(PolicyLayer::new(Arc::clone(&registry)))
         // Before approval, which is what it may demand; after the checks, which are cheaper.
         .layer(FlowLayer::new(Arc::clone(&registry), book))
-        .layer(ApproveLayer::new(Arc::clone(&registry), &limits, sealer))
+        .layer(ApproveLayer::new(
+            Arc::clone(&registry),
+            &limits,
+            sealer,
+            asking,
+        ))
         .layer(LoadShedLayer::new(limits.concurrency))
         .layer(ConcurrencyLayer::new(Arc::clone(&registry), a_principal))
         .layer(CommitLayer::new(

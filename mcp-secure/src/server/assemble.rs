@@ -6,12 +6,13 @@ use futures::future::BoxFuture;
 
 use crate::{
     Error, Limits, Result, TextPolicy,
+    approval::{self, Approvals, Desk},
     audit::{Audit, AuditSink, DigestKey, Tally},
     auth::{Assurance, Principal},
     call::Call,
     capability::{Binding, Facts, Grant, Grants, LeaseGuard, Opening, Rights},
     definition::{Definition, SecureService},
-    layer::identity::IdentitySource,
+    layer::{approve::Asking, identity::IdentitySource},
     limit::SharedBuckets,
     manifest::Manifest,
     metrics::Meter,
@@ -33,6 +34,9 @@ pub(crate) struct Assembled {
     )]
     pub(crate) sealer: Sealer,
     pub(crate) tally: Arc<Tally>,
+    /// What persons are asked and say.
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "there is no page"))]
+    pub(crate) desk: Arc<Desk>,
 }
 
 /// What is put together.
@@ -63,6 +67,10 @@ pub(crate) struct Plan<S> {
     /// Started, if there are any.
     pub(crate) shared_limits: Option<Arc<dyn SharedBuckets>>,
     pub(crate) sealer: Sealer,
+    pub(crate) approvals: Approvals,
+    /// Where the page is, if there is one.
+    #[cfg(feature = "http")]
+    pub(crate) page: Option<crate::approval::page::Place>,
 }
 
 impl<S: SecureService> Plan<S> {
@@ -78,7 +86,7 @@ impl<S: SecureService> Plan<S> {
         let audit = Arc::new(Audit::new(
             self.sink,
             self.transport,
-            self.manifest_digest.into(),
+            self.manifest_digest.clone().into(),
             self.digest_key,
             self.meter.clone(),
         ));
@@ -94,7 +102,29 @@ impl<S: SecureService> Plan<S> {
             }
         };
         let layers = self.layers;
+        let time = self
+            .limits
+            .approval_timeout
+            .min(crate::layer::commit::ROUND_TTL);
+        let desk = Arc::new(Desk::new(
+            Arc::clone(&self.store),
+            sealer.clone(),
+            self.approvals.bounds(time),
+        ));
+        let tools = self.definition.tools.iter();
+        let asking = Asking {
+            desk: Arc::clone(&desk),
+            approvals: self.approvals,
+            #[cfg(feature = "http")]
+            page: self.page,
+            server: self.definition.name,
+            manifest: self.manifest_digest,
+            effects: tools
+                .map(|tool| approval::effects(&self.effective, tool.about.name))
+                .collect(),
+        };
         let stack = stack::build(stack::Parts {
+            asking,
             service: Arc::new(service),
             handlers: Handlers::new(&self.definition),
             registry: Arc::clone(&registry),
@@ -120,6 +150,7 @@ impl<S: SecureService> Plan<S> {
             hardened: Hardened::new(stack, registry),
             sealer,
             tally,
+            desk,
         })
     }
 }
@@ -295,5 +326,8 @@ pub(crate) fn plan_for_tests<S: SecureService>(
         store: store_of_this_process(),
         shared_limits: None,
         sealer: Sealer::random()?,
+        approvals: server.approvals,
+        #[cfg(feature = "http")]
+        page: None,
     })
 }

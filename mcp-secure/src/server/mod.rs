@@ -30,6 +30,7 @@ use tower::Layer;
 
 use crate::{
     Error, Limits, Result, TextPolicy,
+    approval::Approvals,
     auth::Principal,
     call::Call,
     capability::{Facts, Grant},
@@ -131,6 +132,7 @@ pub struct SecureServer<S, T = NoTransport> {
     pub(crate) audit_anchor: Option<Box<dyn crate::audit::AuditAnchor>>,
     pub(crate) store: Option<Arc<dyn Store>>,
     pub(crate) sealing_key: Option<SealingKey>,
+    pub(crate) approvals: Approvals,
     #[cfg(feature = "redis")]
     pub(crate) shared_limits: Option<Arc<crate::state::RedisLimits>>,
     #[cfg(feature = "vault")]
@@ -194,6 +196,7 @@ impl<S: SecureService> SecureServer<S, NoTransport> {
             audit_anchor: None,
             store: None,
             sealing_key: None,
+            approvals: Approvals::default(),
             #[cfg(feature = "redis")]
             shared_limits: None,
             #[cfg(feature = "vault")]
@@ -291,6 +294,14 @@ impl<S: SecureService, T> SecureServer<S, T> {
         self
     }
 
+    /// Says who is asked before a tool runs that needs a person's agreement. Without it, they are
+    /// asked on the strongest way that the transport has.
+    #[must_use]
+    pub fn approvals(mut self, approvals: Approvals) -> Self {
+        self.approvals = approvals;
+        self
+    }
+
     /// Callers and tools are limited for all replicas together, not for each of them.
     #[cfg(feature = "redis")]
     #[must_use]
@@ -372,6 +383,7 @@ impl<S: SecureService, T> SecureServer<S, T> {
             audit_anchor: self.audit_anchor,
             store: self.store,
             sealing_key: self.sealing_key,
+            approvals: self.approvals,
             #[cfg(feature = "redis")]
             shared_limits: self.shared_limits,
             #[cfg(feature = "vault")]

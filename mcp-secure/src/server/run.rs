@@ -7,6 +7,8 @@ use std::{ffi::OsString, time::SystemTime};
 #[cfg(feature = "redis")]
 use std::sync::Arc;
 
+#[cfg(feature = "http")]
+use super::serve::Page;
 use super::{
     Ready, SecureServer,
     assemble::{self, Plan, check_grants},
@@ -98,6 +100,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
         );
         let manifest = manifest.with_policies(self.policies.iter().map(|engine| engine.row()));
         let manifest = manifest.with_store(self.shared_terms());
+        let manifest = manifest.with_approvals(self.approval_terms(&definition)?);
         let texts = manifest.texts_with(&definition);
         let declared = self.declared(manifest, texts);
 
@@ -250,6 +253,9 @@ impl<S: SecureService> SecureServer<S, Ready> {
         if let Some(limits) = &self.shared_limits {
             limits.start(&mut Starting::of(&mut opening))?;
         }
+        for approver in self.approvals.outside() {
+            approver.start(&mut Starting::of(&mut opening))?;
+        }
         let sealing_key = self.sealing_key.as_ref();
         let sealer = assemble::sealer(
             sealing_key,
@@ -272,7 +278,10 @@ impl<S: SecureService> SecureServer<S, Ready> {
             }
         }
         let transport = resolved.serving;
-        let bound = match resolved.transport {
+        #[cfg(feature = "http")]
+        let asks = self.approvals.wants_page() && may_ask(&definition);
+        #[cfg_attr(not(feature = "http"), allow(unused_mut))]
+        let mut bound = match resolved.transport {
             // Before the runtime exists: no thread may hold the old descriptor.
             Transport::Stdio => Bound::Stdio(
                 super::stdio::take_stdout()
@@ -301,6 +310,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
                     scopes,
                     opening: &mut opening,
                     store: self.store.as_ref(),
+                    signs_in_by: self.approvals.signs_in_by().filter(|_| asks),
                 })?))
             }
             #[cfg(feature = "http")]
@@ -382,6 +392,26 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 because: "the audit log".to_owned(),
             });
         }
+        #[cfg(feature = "http")]
+        let page = match bound {
+            _ if !asks => Page::None,
+            Bound::Http(ref mut bound) => match bound.page.take() {
+                Some((place, door)) => Page::Here(place, door),
+                None if bound.local_addr().is_none() => Page::loopback()?,
+                None => {
+                    return Err(Error::new(
+                        "a tool needs a person's agreement, and this server does not know by \
+                         what persons sign in",
+                    )
+                    .help(
+                        "register a public client at the issuer, with `/approve/callback` at this \
+                         server as its redirect, and say `.approvals(Approvals::default()\
+                         .sign_in(\"its id\"))`; or take the client's word, by `By::in_client()`",
+                    ));
+                }
+            },
+            Bound::Stdio(_) => Page::loopback()?,
+        };
         let ready = std::mem::take(&mut opening.ready);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         // Whatever ends this function: what was recorded gets to the disk.
@@ -419,6 +449,9 @@ impl<S: SecureService> SecureServer<S, Ready> {
             #[cfg(not(feature = "redis"))]
             shared_limits: None,
             sealer,
+            approvals: self.approvals,
+            #[cfg(feature = "http")]
+            page: page.place(),
         };
         let runtime = runtime(threads)?;
         #[cfg(feature = "metrics")]
@@ -429,9 +462,14 @@ impl<S: SecureService> SecureServer<S, Ready> {
             runtime.spawn(operator.serve());
         }
         let done = match bound {
-            Bound::Stdio(out) => runtime.block_on(serve::stdio(plan, out)),
+            Bound::Stdio(out) => runtime.block_on(serve::stdio(
+                plan,
+                out,
+                #[cfg(feature = "http")]
+                page,
+            )),
             #[cfg(feature = "http")]
-            Bound::Http(bound) => runtime.block_on(serve::http(plan, *bound)),
+            Bound::Http(bound) => runtime.block_on(serve::http(plan, *bound, page)),
         };
         // A read of standard input or a stuck tool must not keep the process.
         super::end(runtime);
@@ -497,6 +535,16 @@ impl<S: SecureService> SecureServer<S, Ready> {
         terms
     }
 
+    /// Where the client's word is taken for a person's, for the manifest.
+    fn approval_terms(&self, definition: &Definition<S>) -> Result<Vec<String>> {
+        let tools: Vec<&str> = definition.tools.iter().map(|t| t.about.name).collect();
+        self.approvals.check(&tools, self.signs_in())?;
+        Ok(match may_ask(definition) {
+            true => self.approvals.terms(),
+            false => Vec::new(),
+        })
+    }
+
     fn declared(&self, manifest: Manifest, texts: Texts) -> Declared<'_> {
         Declared {
             grants: &self.grants,
@@ -529,6 +577,19 @@ impl<S: SecureService> SecureServer<S, Ready> {
         }
     }
 
+    /// Whether the page of this server can know who a person is.
+    fn signs_in(&self) -> bool {
+        #[cfg(feature = "oauth")]
+        {
+            let takes_tokens = self.http.as_ref().is_some_and(|http| http.takes_tokens());
+            // The page of stdio and of a Unix-domain socket knows nobody.
+            let is_alone = self.stdio.is_none() && self.unix.is_none();
+            takes_tokens && is_alone && self.approvals.signs_in_by().is_some()
+        }
+        #[cfg(not(feature = "oauth"))]
+        false
+    }
+
     #[cfg(feature = "http")]
     fn shown_http(&self) -> Option<&'static str> {
         let shown = |tls| if tls { "https" } else { "http" };
@@ -549,6 +610,14 @@ impl<S: SecureService> SecureServer<S, Ready> {
     fn has_unix(&self) -> bool {
         false
     }
+}
+
+/// Whether a person may have to be asked about some tool: always, or when data flow together.
+fn may_ask<S>(definition: &Definition<S>) -> bool {
+    definition.tools.iter().any(|tool| {
+        let is_open = || tool.about.facts().any(|facts| facts.open_sink);
+        tool.about.needs_approval() || (tool.about.policy.allow_flow.is_none() && is_open())
+    })
 }
 
 /// What `check` tries beyond reading: the table that would be served, and the folders.

@@ -5,25 +5,45 @@ use std::sync::Arc;
 use rmcp::ServiceExt;
 use tokio::sync::Notify;
 
+#[cfg(feature = "http")]
+use super::http::PageListener;
 use super::{
     DRAIN, LAST_MOMENT,
     assemble::{Assembled, Plan},
     stdio::StdioTransport,
 };
-#[cfg(feature = "http")]
-use crate::audit::Tally;
 use crate::{Error, Result, definition::SecureService};
+#[cfg(feature = "http")]
+use crate::{
+    approval::{
+        Desk,
+        page::{Door, Pages, Place},
+    },
+    audit::Tally,
+};
+#[cfg(feature = "http")]
+use tokio_util::sync::CancellationToken;
 
 /// Serves one client over standard input and output.
 ///
 /// `out` is the standard output that was taken before the runtime existed.
-pub(crate) async fn stdio<S: SecureService>(plan: Plan<S>, out: std::fs::File) -> Result<()> {
+pub(crate) async fn stdio<S: SecureService>(
+    plan: Plan<S>,
+    out: std::fs::File,
+    #[cfg(feature = "http")] page: Page,
+) -> Result<()> {
     let max = plan.limits.max_message;
     let log = plan.sink.clone();
     let meter = plan.meter.clone();
     let Assembled {
-        hardened, tally, ..
+        hardened,
+        tally,
+        #[cfg(feature = "http")]
+        desk,
+        ..
     } = plan.assemble().await?;
+    #[cfg(feature = "http")]
+    page.open(&desk, &tally);
     let flushing = tokio::spawn(Arc::clone(&tally).run());
     super::stdio::leave_with_client(DRAIN + 2 * LAST_MOMENT, log);
     let (reader, writer) = super::stdio::streams(out);
@@ -55,13 +75,19 @@ pub(crate) async fn stdio<S: SecureService>(plan: Plan<S>, out: std::fs::File) -
 
 /// Serves streamable HTTP.
 #[cfg(feature = "http")]
-pub(crate) async fn http<S: SecureService>(plan: Plan<S>, bound: super::http::Bound) -> Result<()> {
+pub(crate) async fn http<S: SecureService>(
+    plan: Plan<S>,
+    bound: super::http::Bound,
+    page: Page,
+) -> Result<()> {
     let meter = plan.meter.clone();
     let Assembled {
         hardened,
         sealer,
         tally,
+        desk,
     } = plan.assemble().await?;
+    let pages = page.open(&desk, &tally);
     bound.hear();
     meter.serves();
     if let Some(address) = bound.local_addr() {
@@ -85,6 +111,7 @@ pub(crate) async fn http<S: SecureService>(plan: Plan<S>, bound: super::http::Bo
         .serve(
             move || hardened.for_new_connection(),
             sealer,
+            pages,
             Arc::new(Sink(Arc::clone(&tally))),
             shutdown,
         )
@@ -92,6 +119,52 @@ pub(crate) async fn http<S: SecureService>(plan: Plan<S>, bound: super::http::Bo
     flushing.abort();
     tally.flush();
     served
+}
+
+/// Where persons are asked.
+#[cfg(feature = "http")]
+pub(crate) enum Page {
+    None,
+    /// At the server's own address.
+    Here(Place, Door),
+    /// At one that is for nothing else.
+    Loopback(Box<PageListener>),
+}
+
+#[cfg(feature = "http")]
+impl Page {
+    pub(crate) fn loopback() -> Result<Self> {
+        PageListener::bind().map(|listener| Self::Loopback(Box::new(listener)))
+    }
+
+    pub(crate) fn place(&self) -> Option<Place> {
+        match self {
+            Self::None => None,
+            Self::Here(place, _) => Some(place.clone()),
+            Self::Loopback(listener) => Some(listener.place()),
+        }
+    }
+
+    /// The pages for the server's own ring. A listener of their own serves for as long as the
+    /// runtime is there.
+    fn open(self, desk: &Arc<Desk>, tally: &Arc<Tally>) -> Option<Arc<Pages>> {
+        let desk = Arc::clone(desk);
+        match self {
+            Self::None => None,
+            Self::Here(place, door) => Some(Arc::new(Pages::new(desk, place, door))),
+            Self::Loopback(listener) => {
+                let pages = Arc::new(Pages::new(desk, listener.place(), Door::Link));
+                let sink = Arc::new(Sink(Arc::clone(tally)));
+                tokio::spawn(async move {
+                    let serving = listener.serve(pages, sink, CancellationToken::new());
+                    if let Err(error) = serving.await {
+                        tracing::error!(%error, "there is no page for approvals");
+                    }
+                });
+                None
+            }
+        }
+    }
 }
 
 /// Refusals of the HTTP ring, on their way to the tally.

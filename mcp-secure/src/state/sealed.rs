@@ -86,7 +86,18 @@ impl Sealer {
         principal: &Principal,
         purpose: &str,
     ) -> Result<T, NotSealed> {
-        if sealed.len() > MAX_LEN {
+        self.open_long(sealed, principal, purpose, MAX_LEN)
+    }
+
+    /// The same of what our own store kept, which may be longer.
+    pub(crate) fn open_long<T: DeserializeOwned>(
+        &self,
+        sealed: &str,
+        principal: &Principal,
+        purpose: &str,
+        most: usize,
+    ) -> Result<T, NotSealed> {
+        if sealed.len() > most {
             return Err(NotSealed);
         }
         let bytes = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| NotSealed)?;

@@ -29,6 +29,36 @@ pub trait Store: Send + Sync + 'static {
         ttl: Duration,
     ) -> BoxFuture<'a, Result<bool, StoreError>>;
 
+    /// Keeps `value` under `key` for `ttl`. `Ok(true)` if nothing was there before; what is there
+    /// already stays as it is: of two callers, exactly one hears `true`, and both then read the
+    /// same. This is how a decision of a person is made once, whichever replica hears of it.
+    ///
+    /// A store without it is good for what is used once, and a page or another person's answer
+    /// cannot be waited for.
+    ///
+    /// # Errors
+    ///
+    /// As [`insert_new`](Self::insert_new), and when the store keeps no values.
+    fn keep<'a>(
+        &'a self,
+        key: &'a str,
+        value: &'a [u8],
+        ttl: Duration,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        let _ = (key, value, ttl);
+        Box::pin(std::future::ready(Err(StoreError::NoValues)))
+    }
+
+    /// What was [kept](Self::keep) under `key`, if it is still there.
+    ///
+    /// # Errors
+    ///
+    /// As [`keep`](Self::keep).
+    fn look<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
+        let _ = key;
+        Box::pin(std::future::ready(Err(StoreError::NoValues)))
+    }
+
     /// Called once for each use of the store, before the server serves and before its sandbox
     /// closes. A store that wraps another one passes it on.
     ///
@@ -62,7 +92,7 @@ pub trait Store: Send + Sync + 'static {
 /// A server that starts, as a store sees it: the stores of this crate connect by it.
 pub struct Starting<'a>(
     #[cfg_attr(
-        not(feature = "redis"),
+        not(any(unix, feature = "redis")),
         allow(dead_code, reason = "memory needs nothing")
     )]
     &'a mut Opening,
@@ -73,7 +103,10 @@ impl<'a> Starting<'a> {
         Self(opening)
     }
 
-    #[cfg(feature = "redis")]
+    #[cfg_attr(
+        not(any(unix, feature = "redis")),
+        allow(dead_code, reason = "memory needs nothing")
+    )]
     pub(crate) fn opening(&mut self) -> &mut Opening {
         self.0
     }
@@ -87,6 +120,8 @@ pub enum StoreError {
     Full,
     /// It did not answer.
     Unreachable,
+    /// It remembers keys, and keeps no values.
+    NoValues,
 }
 
 impl std::fmt::Display for StoreError {
@@ -94,6 +129,7 @@ impl std::fmt::Display for StoreError {
         f.write_str(match self {
             Self::Full => "the store is full",
             Self::Unreachable => "the store cannot be reached",
+            Self::NoValues => "the store keeps no values",
         })
     }
 }
@@ -103,19 +139,65 @@ impl std::error::Error for StoreError {}
 /// A store in the memory of this process, with a cap. A live entry is never evicted: when
 /// full it refuses, so a flood cannot make it forget.
 pub struct MemoryStore {
-    entries: Mutex<HashMap<String, Instant>>,
+    held: Mutex<Held>,
     cap: usize,
 }
 
+#[derive(Default)]
+struct Held {
+    entries: HashMap<String, Entry>,
+    /// Of all values together.
+    bytes: usize,
+}
+
+struct Entry {
+    deadline: Instant,
+    value: Box<[u8]>,
+}
+
 impl MemoryStore {
-    /// A store for at most `cap` live entries.
+    /// A store for at most `cap` live entries, and 64 MiB of kept values.
     pub fn new(cap: usize) -> Self {
         Self {
-            entries: Mutex::default(),
+            held: Mutex::default(),
             cap,
         }
     }
+
+    fn put(&self, key: &str, value: &[u8], ttl: Duration) -> Result<bool, StoreError> {
+        let now = Instant::now();
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        match held.entries.get(key) {
+            Some(entry) if entry.deadline > now => return Ok(false),
+            Some(entry) => {
+                let freed = entry.value.len();
+                held.bytes -= freed;
+                held.entries.remove(key);
+            }
+            None => {}
+        }
+        let fits = |held: &Held| {
+            held.entries.len() < self.cap && held.bytes.saturating_add(value.len()) <= MOST_BYTES
+        };
+        if !fits(&held) {
+            held.entries.retain(|_, entry| entry.deadline > now);
+            held.bytes = held.entries.values().map(|entry| entry.value.len()).sum();
+        }
+        if !fits(&held) {
+            return Err(StoreError::Full);
+        }
+        held.bytes += value.len();
+        let entry = Entry {
+            deadline: now + ttl,
+            value: value.into(),
+        };
+        held.entries.insert(key.to_owned(), entry);
+        Ok(true)
+    }
 }
+
+/// Of all values that one store in memory keeps.
+const MOST_BYTES: usize = 64 * 1024 * 1024;
 
 impl Store for MemoryStore {
     fn insert_new<'a>(
@@ -123,23 +205,24 @@ impl Store for MemoryStore {
         key: &'a str,
         ttl: Duration,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        let now = Instant::now();
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = match entries.get(key) {
-            Some(deadline) if *deadline > now => Ok(false),
-            _ => {
-                if entries.len() >= self.cap {
-                    entries.retain(|_, deadline| *deadline > now);
-                }
-                if entries.len() >= self.cap {
-                    Err(StoreError::Full)
-                } else {
-                    entries.insert(key.to_owned(), now + ttl);
-                    Ok(true)
-                }
-            }
-        };
-        Box::pin(std::future::ready(answer))
+        Box::pin(std::future::ready(self.put(key, &[], ttl)))
+    }
+
+    fn keep<'a>(
+        &'a self,
+        key: &'a str,
+        value: &'a [u8],
+        ttl: Duration,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(std::future::ready(self.put(key, value, ttl)))
+    }
+
+    fn look<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = held.entries.get(key);
+        let live = entry.filter(|entry| entry.deadline > Instant::now());
+        let value = live.map(|entry| entry.value.to_vec());
+        Box::pin(std::future::ready(Ok(value)))
     }
 
     fn is_shared(&self) -> bool {
@@ -173,5 +256,24 @@ mod tests {
         assert_eq!(store.insert_new("x", hour).await, Ok(true));
         assert_eq!(store.insert_new("y", hour).await, Err(StoreError::Full));
         assert_eq!(store.insert_new("used", hour).await, Ok(false));
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_stays_as_it_was_said_first() {
+        let store = MemoryStore::new(4);
+        let hour = Duration::from_secs(3600);
+        assert_eq!(store.look("a").await, Ok(None));
+        assert_eq!(store.keep("a", b"no", hour).await, Ok(true));
+        assert_eq!(store.keep("a", b"yes", hour).await, Ok(false));
+        assert_eq!(store.look("a").await, Ok(Some(b"no".to_vec())));
+        assert_eq!(store.keep("gone", b"x", Duration::ZERO).await, Ok(true));
+        assert_eq!(store.look("gone").await, Ok(None));
+        let large = vec![0; MOST_BYTES];
+        assert_eq!(
+            store.keep("large", &large, hour).await,
+            Err(StoreError::Full)
+        );
+        assert_eq!(store.keep("b", &large[1..][2..], hour).await, Ok(true));
+        assert_eq!(store.insert_new("c", hour).await, Ok(true));
     }
 }

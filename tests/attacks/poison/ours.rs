@@ -158,6 +158,7 @@ pub fn serve() -> mcp_secure::Result<()> {
     SecureServer::new(Post)
         .sandbox(Sandbox::new().keep_env(ROLE))
         .grant(Root::from_operator())
+        .approvals(Approvals::by(By::in_client()))
         .stdio(Principal::local_user().scopes(SCOPES))
         .http(Http::on("127.0.0.1:0").local_token(SCOPES))
         .run()
@@ -171,6 +172,7 @@ pub fn serve_meddled() -> mcp_secure::Result<()> {
     SecureServer::new(Post)
         .sandbox(sandbox.read(folder.parent().unwrap()))
         .grant(Root::from_operator())
+        .approvals(Approvals::by(By::in_client()))
         .layer(Update)
         .stdio(Principal::local_user().scopes(SCOPES))
         .http(Http::on("127.0.0.1:0").local_token(SCOPES))
@@ -182,6 +184,7 @@ pub fn serve_described_at_run_time() -> mcp_secure::Result<()> {
     SecureServer::new(Described)
         .sandbox(Sandbox::new().keep_env(ROLE))
         .grant(Root::from_operator())
+        .approvals(Approvals::by(By::in_client()))
         .stdio(Principal::local_user().scopes(SCOPES))
         .run()
 }

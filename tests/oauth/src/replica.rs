@@ -155,6 +155,8 @@ fn main() -> mcp_secure::Result<()> {
         .dpop(Dpop::Accepted);
     let mut server = SecureServer::new(Replica)
         .grant(Board::declared())
+        // What is agreed to once is what is tested, and not by whom.
+        .approvals(Approvals::by(By::in_client()))
         .sandbox(Sandbox::new().keep_env("OAUTH_TARGET"));
     if asked.memory {
         server = server.store(MemoryStore::new(1024));

@@ -157,6 +157,7 @@ fn for_users<S: mcp_secure::__private::SecureService, T>(
     let users = users.map(|(token, subject)| (token, subject, &["files:read"][..]));
     server
         .sandbox(with_settings())
+        .approvals(in_client())
         .http(Http::on("127.0.0.1:0").test_users(users))
         .run()
 }
@@ -177,6 +178,7 @@ fn limited() -> mcp_secure::Result<()> {
     let more = names.map(|name| (name, name, &[][..]));
     server
         .sandbox(with_settings())
+        .approvals(in_client())
         .limits(limits)
         .http(
             Http::on("127.0.0.1:0")
@@ -214,6 +216,7 @@ where
     let socket = PathBuf::from(setting("SOCKET").unwrap_or_default());
     server
         .sandbox(with_settings())
+        .approvals(in_client())
         .limits(limits)
         .stdio(Principal::local_user().scopes(scopes.clone()))
         .http(
@@ -271,6 +274,11 @@ fn limits() -> mcp_secure::Result<(Limits, HttpLimits)> {
 
 fn rate(http: &mut HttpLimits) -> &mut PeerRate {
     http.rate.get_or_insert_with(PeerRate::default)
+}
+
+/// Pages have tests of their own; here clients are scripts, and are believed.
+fn in_client() -> Approvals {
+    Approvals::by(By::in_client())
 }
 
 /// What chooses the server must outlive the clean start.

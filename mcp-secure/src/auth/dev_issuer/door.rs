@@ -74,7 +74,8 @@ async fn answer(issuer: &Issuer, request: Request<Incoming>) -> Answer {
     };
     set(header::CACHE_CONTROL, "no-store");
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    set(header::REFERRER_POLICY, "no-referrer");
+    // With `no-referrer` a browser writes `Origin: null` on this page's own form, too (Fetch).
+    set(header::REFERRER_POLICY, "same-origin");
     set(header::X_FRAME_OPTIONS, "DENY");
     if open {
         set(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");

@@ -15,6 +15,8 @@ use crate::{
 pub(super) struct Metadata {
     pub(super) jwks_uri: Option<String>,
     pub(super) introspection_endpoint: Option<String>,
+    pub(super) authorization_endpoint: Option<String>,
+    pub(super) token_endpoint: Option<String>,
 }
 
 /// Fetches the metadata, from the places and in the order that the MCP specification names
@@ -68,6 +70,8 @@ fn read(metadata: &Map<String, Value>, issuer: &str, path: &str) -> Result<Metad
         Some(theirs) if theirs == issuer => Ok(Metadata {
             jwks_uri: text("jwks_uri").map(str::to_owned),
             introspection_endpoint: text("introspection_endpoint").map(str::to_owned),
+            authorization_endpoint: text("authorization_endpoint").map(str::to_owned),
+            token_endpoint: text("token_endpoint").map(str::to_owned),
         }),
         theirs => {
             let theirs: String = theirs

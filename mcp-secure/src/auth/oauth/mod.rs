@@ -10,6 +10,7 @@
 //! discovery, jwks     what is asked of an issuer  cache, clock     what is remembered
 //! introspect, client_auth   opaque tokens         dpop             proof of possession
 //! inbound, exchange   tokens for what is called   flights          one question at a time
+//! issuer_client       where persons sign in
 //! ```
 //!
 //! Sources: OAuth 2.1 section 5, RFC 6750, 7515 to 7519, 7662, 8414, 8705, 8707, 8725, 9068, 9449.
@@ -29,6 +30,7 @@ mod exchange;
 mod flights;
 mod inbound;
 mod introspect;
+mod issuer_client;
 mod json;
 mod jwks;
 mod jws;
@@ -47,6 +49,7 @@ pub use exchange::{ClientAuth, ClientCredentials, TokenExchange};
 pub(crate) use exchange::{Declared as DeclaredExchange, Exchanger};
 pub(crate) use inbound::{Inbound, InboundGuard, wanted as wanted_inbound};
 pub use introspect::Introspection;
+pub(crate) use issuer_client::IssuerClient;
 #[cfg(feature = "dev-issuer")]
 pub(in crate::auth) use jws::encode;
 pub(crate) use verifier::{Verdict, Verifier};

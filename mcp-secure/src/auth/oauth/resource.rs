@@ -76,7 +76,6 @@ impl Resource {
     }
 
     /// Scheme, host and port.
-    #[cfg(test)]
     pub(crate) fn origin(&self) -> &str {
         &self.origin
     }

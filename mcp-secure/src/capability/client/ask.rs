@@ -139,6 +139,7 @@ fn end_the_round(client: &ClientSide, keyed: Vec<(String, InputRequest)>) -> Too
         nonce,
         answers: (*client.answers).clone(),
         asked: open.keys().cloned().collect(),
+        page: None,
     };
     let Some(state) = sealer.seal(&round, &client.principal, &client.purpose, ROUND_TTL) else {
         return ToolError::internal("the round could not be sealed");

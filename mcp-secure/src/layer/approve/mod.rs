@@ -1,22 +1,27 @@
 //! A person agrees, or the tool does not run. The agreement is for this principal, this
 //! tool as compiled and the whole canonical argument object, once.
 //!
-//! What is asked here is asked through the client (elicitation), so what comes back is the
-//! client's word that a person agreed: it is audited as client-attested.
+//! Who is asked, the policy says ([`Approvals`]). What a page or an approver outside asks
+//! ([`waiting`]) is answered to this server. What is asked through the client is answered with the client's word that a person
+//! agreed: it is audited as client-attested.
+
+mod waiting;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use rmcp::model::{
-    ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, ErrorCode, ErrorData,
-    InputRequest, InputRequiredResult,
+    ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationCapability,
+    ErrorCode, ErrorData, InputRequest, InputRequiredResult,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tower::Layer;
 
+use self::waiting::{PATIENCE, Via};
 use super::{Enclosed, commit::ROUND_TTL, forward_ready, load_shed::overloaded, take_ready};
 use crate::{
+    approval::{Approvals, Asked, Desk, Reach},
     call::{is_modern, nonce},
     limits::Limits,
     pipeline::{
@@ -33,15 +38,63 @@ struct Shared {
     sealer: Sealer,
     waiting: Arc<Semaphore>,
     timeout: Duration,
+    /// How long one round waits.
+    patience: Duration,
+    asking: Asking,
+}
+
+/// Who is asked, and what they are told.
+pub(crate) struct Asking {
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) approvals: Approvals,
+    /// Where the page is, if there is one.
+    #[cfg(feature = "http")]
+    pub(crate) page: Option<crate::approval::page::Place>,
+    /// The server's name.
+    pub(crate) server: &'static str,
+    /// Of what is served.
+    pub(crate) manifest: String,
+    /// Of each tool, by its place.
+    pub(crate) effects: Vec<Vec<String>>,
+}
+
+impl Asking {
+    fn has_page(&self) -> bool {
+        #[cfg(feature = "http")]
+        {
+            self.page.is_some()
+        }
+        #[cfg(not(feature = "http"))]
+        false
+    }
+
+    fn link(&self, id: &str) -> Option<String> {
+        #[cfg(feature = "http")]
+        {
+            Some(self.page.as_ref()?.link(id))
+        }
+        #[cfg(not(feature = "http"))]
+        {
+            let _ = id;
+            None
+        }
+    }
 }
 
 impl ApproveLayer {
-    pub(crate) fn new(registry: Arc<Registry>, limits: &Limits, sealer: Sealer) -> Self {
+    pub(crate) fn new(
+        registry: Arc<Registry>,
+        limits: &Limits,
+        sealer: Sealer,
+        asking: Asking,
+    ) -> Self {
         Self(Arc::new(Shared {
             registry,
             sealer,
             waiting: Arc::new(Semaphore::new(limits.pending_approvals)),
             timeout: limits.approval_timeout,
+            patience: limits.approval_timeout.min(PATIENCE),
+            asking,
         }))
     }
 }
@@ -78,6 +131,9 @@ pub(crate) struct Round {
     pub(crate) answers: BTreeMap<String, Value>,
     /// The questions of this round: answers to others are ignored.
     pub(crate) asked: Vec<String>,
+    /// The question on the page that this waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) page: Option<String>,
 }
 
 impl<S> tower::Service<Checked> for ApproveService<S>
@@ -133,6 +189,17 @@ impl Shared {
             note_round(&request);
             return Ok(Settled::GoOn(request));
         }
+        match self.whom(&request) {
+            Asked::Page => return self.wait(request, &purpose, round, &Via::Page).await,
+            Asked::Outside(approver) => {
+                let via = Via::Outside(approver);
+                return self.wait(request, &purpose, round, &via).await;
+            }
+            Asked::InClient => {}
+            Asked::Nobody { page } => return Err(cannot_ask(&request, page)),
+        }
+        // What waits for a page is not answered by a form.
+        let round = round.filter(|round| round.page.is_none());
         if is_modern(request.context()) {
             // An agreement counts only as the answer to a question that was asked.
             let asked = round.is_some_and(|round| round.asked.iter().any(|q| q == QUESTION));
@@ -158,6 +225,42 @@ impl Shared {
             request.approve(&Agreed(()));
             let _ = request.journey().approval.set("client-attested");
             Ok(Settled::GoOn(request))
+        }
+    }
+
+    /// Who is asked, of this client.
+    fn whom(&self, request: &Checked) -> Asked {
+        let elicitation = request
+            .context()
+            .client_capabilities()
+            .and_then(|capabilities| capabilities.elicitation);
+        let reach = Reach {
+            // `{}` means forms (spec, elicitation).
+            form: elicitation
+                .as_ref()
+                .is_some_and(|modes| modes.form.is_some() || modes.url.is_none()),
+            url: elicitation.is_some_and(|modes| modes.url.is_some()),
+        };
+        let tool = match request.op() {
+            CheckedOp::Tool { index, .. } => self.registry.tools.get(*index),
+            _ => None,
+        };
+        let tool = tool.map_or("", |entry| entry.about.name);
+        self.asking
+            .approvals
+            .asked(tool, self.asking.has_page(), reach)
+    }
+
+    async fn wait(
+        &self,
+        request: Checked,
+        purpose: &str,
+        round: Option<Round>,
+        via: &Via,
+    ) -> Result<Settled, Refusal> {
+        match is_modern(request.context()) {
+            true => self.wait_in_a_round(request, purpose, round, via).await,
+            false => self.wait_at_once(request, purpose, via).await,
         }
     }
 
@@ -197,6 +300,7 @@ impl Shared {
             nonce: nonce().ok_or_else(|| Refusal::failed("approve/nonce", "no randomness"))?,
             answers: BTreeMap::new(),
             asked: vec![QUESTION.to_owned()],
+            page: None,
         };
         request.journey().note_approval(&round.nonce);
         let state = self
@@ -237,26 +341,8 @@ impl Shared {
         agreed(&answer)
     }
 
-    /// The tool and all of its arguments, as they will run. Fails closed if the client
-    /// cannot ask a person.
+    /// The tool and all of its arguments, as they will run.
     fn question(&self, request: &Checked) -> Result<ElicitRequestParams, Refusal> {
-        let form = request
-            .context()
-            .client_capabilities()
-            .and_then(|capabilities| capabilities.elicitation)
-            // `{}` means forms (spec, elicitation).
-            .is_some_and(|elicitation| elicitation.form.is_some() || elicitation.url.is_none());
-        if !form {
-            return Err(Refusal {
-                error: missing_elicitation(request),
-                ..Refusal::denied(
-                    "approve/capability",
-                    ErrorCode::INVALID_REQUEST,
-                    "",
-                    "the client cannot ask a person",
-                )
-            });
-        }
         let CheckedOp::Tool { index, arguments } = request.op() else {
             return Err(Refusal::failed("approve/op", "only tools are approved"));
         };
@@ -342,16 +428,38 @@ fn declined(reason: &'static str) -> Refusal {
     .into_tool_result()
 }
 
+/// Fails closed if the client cannot ask a person in the way that the policy wants.
+fn cannot_ask(request: &Checked, page: bool) -> Refusal {
+    let reason = match page {
+        true => "the client cannot show a link to a page, and its word is not enough",
+        false => "the client cannot ask a person",
+    };
+    Refusal {
+        error: missing_elicitation(request, page),
+        ..Refusal::denied("approve/capability", ErrorCode::INVALID_REQUEST, "", reason)
+    }
+}
+
 /// -32021 belongs to the newer revision; older peers get an invalid request in words.
-fn missing_elicitation(request: &Checked) -> ErrorData {
+fn missing_elicitation(request: &Checked, page: bool) -> ErrorData {
     if is_modern(request.context()) {
-        let needed = rmcp::model::ClientCapabilities::builder()
+        let mut needed = rmcp::model::ClientCapabilities::builder()
             .enable_elicitation()
             .build();
+        if page {
+            let modes = ElicitationCapability::default().with_url(Default::default());
+            needed.elicitation = Some(modes);
+        }
         ErrorData::missing_required_client_capability(needed)
     } else {
         ErrorData::invalid_request(
-            "this tool needs a person's agreement, and the client cannot ask for it",
+            match page {
+                true => {
+                    "this tool needs a person's agreement on a page, and the client cannot show a \
+                     link (elicitation by URL)"
+                }
+                false => "this tool needs a person's agreement, and the client cannot ask for it",
+            },
             None,
         )
     }

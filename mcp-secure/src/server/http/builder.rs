@@ -17,8 +17,16 @@ use super::{
     ring::Issued,
 };
 #[cfg(feature = "oauth")]
+use crate::approval::page::SignIn;
+#[cfg(feature = "oauth")]
 use crate::auth::ResourceServer;
-use crate::{Error, Result, capability::Opening, server::resolve::Unfit, state::Store};
+use crate::{
+    Error, Result,
+    approval::page::{Door as PageDoor, Place},
+    capability::Opening,
+    server::resolve::Unfit,
+    state::Store,
+};
 
 /// Streamable HTTP: on a loopback address, or for others with TLS.
 ///
@@ -67,6 +75,9 @@ pub(crate) struct Served<'a> {
     /// What the server remembers with, if it was told.
     #[cfg_attr(not(feature = "oauth"), allow(dead_code))]
     pub(crate) store: Option<&'a Arc<dyn Store>>,
+    /// By what persons sign in on the page, if they can.
+    #[cfg_attr(not(feature = "oauth"), allow(dead_code))]
+    pub(crate) signs_in_by: Option<(&'a str, Vec<String>)>,
 }
 
 enum Declared {
@@ -446,6 +457,7 @@ impl Http<Authenticated> {
             ..
         } = self;
         exposure.has_a_listener()?;
+        let exposure_scheme = exposure.outer_scheme();
         #[cfg(feature = "tls")]
         if let Declared::Certificates(_) = &auth.0 {
             exposure.shows_certificates()?;
@@ -464,11 +476,18 @@ impl Http<Authenticated> {
             .set_nonblocking(true)
             .and_then(|()| socket.local_addr());
         let local = prepared.map_err(|e| Error::new(format!("cannot listen on `{on}`: {e}")))?;
+        let outside = match public {
+            true => exposure_scheme,
+            false => front.scheme(),
+        };
+        let mut opened = auth.0.open(&endpoint, served)?;
+        let page = opened.page(outside, public, local, hosts.first());
         let Opened {
             auth,
             token,
             issued,
-        } = auth.0.open(&endpoint, served)?;
+            ..
+        } = opened;
         let named = (hosts.as_slice(), origins.as_slice());
         let (hosts, origins) = names(public, local, front.scheme(), named)?;
         Ok(Bound {
@@ -486,6 +505,7 @@ impl Http<Authenticated> {
                 limiter: rate.map(|rate| Arc::new(Limiter::new(rate))),
             },
             issued,
+            page,
         })
     }
 }
@@ -586,6 +606,54 @@ struct Opened {
     auth: Auth,
     token: Option<PathBuf>,
     issued: Issued,
+    door: Opens,
+}
+
+/// How it is known on the page who a person is.
+enum Opens {
+    Link,
+    #[cfg(feature = "oauth")]
+    SignIn {
+        origin: String,
+        sign_in: Option<Box<SignIn>>,
+    },
+}
+
+impl Opened {
+    /// Where the page is. Nobody has one whose callers sign in somewhere, and who was not told by
+    /// what persons do.
+    #[cfg_attr(not(feature = "oauth"), allow(unused_mut))]
+    fn page(
+        &mut self,
+        scheme: &str,
+        public: bool,
+        local: SocketAddr,
+        name: Option<&String>,
+    ) -> Option<(Place, PageDoor)> {
+        let authority = match name {
+            Some(name) if public => {
+                let is_usual = scheme == "https" && local.port() == 443;
+                let is_elsewhere = local.ip().is_loopback() || is_usual;
+                match name.contains(':') || is_elsewhere {
+                    true => name.clone(),
+                    false => format!("{name}:{}", local.port()),
+                }
+            }
+            None if public => return None,
+            _ => local.to_string(),
+        };
+        let place = Place::new(scheme, &authority);
+        match std::mem::replace(&mut self.door, Opens::Link) {
+            Opens::Link => Some((place, PageDoor::Link)),
+            #[cfg(feature = "oauth")]
+            Opens::SignIn { origin, sign_in } => {
+                let place = Place { origin };
+                let sign_in = sign_in?;
+                sign_in.is_at(&place);
+                Some((place, PageDoor::SignIn(sign_in)))
+            }
+        }
+    }
 }
 
 impl Declared {
@@ -594,15 +662,21 @@ impl Declared {
             auth,
             token: None,
             issued: Issued::default(),
+            door: Opens::Link,
         };
         #[cfg(not(feature = "oauth"))]
         let _ = endpoint;
         Ok(match self {
             #[cfg(feature = "oauth")]
             Self::ResourceServer(declared) => {
-                let (tokens, issued) = super::issued::open(*declared, endpoint, served)?;
+                let (tokens, issued, sign_in) = super::issued::open(*declared, endpoint, served)?;
+                let origin = tokens.origin();
                 Opened {
                     issued,
+                    door: Opens::SignIn {
+                        origin,
+                        sign_in: sign_in.map(Box::new),
+                    },
                     ..known(Auth::Tokens(Box::new(tokens)))
                 }
             }
@@ -635,6 +709,7 @@ impl Http<Authenticated> {
             scopes: Vec::new(),
             opening: &mut Opening::default(),
             store: None,
+            signs_in_by: None,
         })
     }
 }

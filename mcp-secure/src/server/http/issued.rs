@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    approval::page::SignIn,
     auth::{
         Principal, ResourceServer,
         oauth::{self, TokenError, TokenErrorKind, Verifier},
@@ -45,7 +46,7 @@ pub(super) fn open(
     declared: ResourceServer,
     endpoint: &Endpoint,
     served: &mut Served<'_>,
-) -> Result<(Tokens, Issued)> {
+) -> Result<(Tokens, Issued, Option<SignIn>)> {
     let baseline = declared.asked_first().to_vec();
     let certificate_bound = declared.is_certificate_bound();
     are_few(&baseline, &served.scopes)?;
@@ -53,7 +54,14 @@ pub(super) fn open(
         Some(store) => declared.or_store(store),
         None => declared,
     };
+    let asking = match served.signs_in_by.take() {
+        Some(by) => Some((by, declared.open_sign_in(served.opening)?)),
+        None => None,
+    };
     let verifier = declared.open(served.opening)?;
+    let sign_in = asking.map(|((client_id, scopes), issuer)| {
+        SignIn::new(client_id, &scopes, verifier.clone(), issuer)
+    });
     let resource = verifier.resource();
     is_here(resource.url(), resource.path(), endpoint)?;
     let proofs: Vec<&str> = verifier
@@ -88,6 +96,7 @@ pub(super) fn open(
             challenges,
         },
         issued,
+        sign_in,
     ))
 }
 
@@ -141,6 +150,13 @@ pub(super) fn authority(resource: &str) -> Option<String> {
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),
     })
+}
+
+impl Tokens {
+    /// Of this server, as its clients write it.
+    pub(crate) fn origin(&self) -> String {
+        self.verifier.resource().origin().to_owned()
+    }
 }
 
 /// A verdict on a token, in the words of HTTP.

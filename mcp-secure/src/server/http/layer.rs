@@ -130,6 +130,7 @@ impl Http<Authenticated> {
             name,
             scopes: scopes.clone(),
             store: None,
+            signs_in_by: None,
             opening: &mut opening,
         })?;
         futures::future::try_join_all(opening.ready).await?;

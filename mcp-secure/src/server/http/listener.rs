@@ -33,7 +33,11 @@ use super::{
     rmcp_leaf::Leaf,
     session_cap::BoundedSessions,
 };
-use crate::{Error, Result, state::Sealer};
+use crate::{
+    Error, Result,
+    approval::page::{Door, Pages, Place},
+    state::Sealer,
+};
 
 /// A server that has its address and is not serving yet.
 pub(crate) struct Bound {
@@ -44,6 +48,8 @@ pub(crate) struct Bound {
     pub(crate) limits: HttpLimits,
     pub(crate) legacy_sessions: bool,
     pub(crate) issued: Issued,
+    /// Where persons are asked, and how it is known who they are; `None` where no browser gets.
+    pub(crate) page: Option<(Place, Door)>,
 }
 
 /// Where connections come from.
@@ -183,6 +189,7 @@ impl Bound {
         self,
         make: impl Fn() -> S + Send + Sync + 'static,
         sealer: Sealer,
+        pages: Option<Arc<Pages>>,
         sink: Arc<dyn PreAuthSink>,
         shutdown: CancellationToken,
     ) -> Result<()> {
@@ -194,6 +201,7 @@ impl Bound {
             limits,
             legacy_sessions,
             issued,
+            page: _,
         } = self;
         // Ends what still runs when the drain is over; rmcp's sessions hang on it, too.
         let stop = CancellationToken::new();
@@ -211,6 +219,7 @@ impl Bound {
             query: Arc::new(NoQueryTokens),
             headers: Arc::new(DecidingHeaders),
             issued,
+            pages,
             leaf: Leaf::new(make, &sessions, &limits, legacy_sessions, stop.clone()),
             sealer,
             sessions,

@@ -35,6 +35,7 @@ mod local_token;
 )]
 mod metadata;
 mod origin;
+mod pages;
 mod proxy;
 mod query;
 mod rate;
@@ -65,6 +66,7 @@ pub use tls::Tls;
 pub use unix::Unix;
 
 pub(crate) use listener::Bound;
+pub(crate) use pages::PageListener;
 pub(crate) use refusal::PreAuthSink;
 pub(crate) use shutdown::on_signal;
 pub(crate) use unrecorded::Recorded;

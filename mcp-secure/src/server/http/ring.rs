@@ -22,6 +22,7 @@ use super::{
     limits::HttpLimits,
     metadata::{Metadata, MetadataLayer},
     origin::Origins,
+    pages::PagesLayer,
     query::NoQueryTokens,
     rate::{Limiter, RateLayer},
     refusal::Tally,
@@ -33,7 +34,7 @@ use super::{
     step_up::StepUpLayer,
     unrecorded::UnrecordedLayer,
 };
-use crate::state::Sealer;
+use crate::{approval::page::Pages, state::Sealer};
 
 /// What the rings of all connections share.
 pub(crate) struct Shared<S> {
@@ -44,6 +45,8 @@ pub(crate) struct Shared<S> {
     pub(crate) headers: Arc<DecidingHeaders>,
     /// Where tokens come from, if they are an authorization server's.
     pub(crate) issued: Issued,
+    /// For persons, if there are any.
+    pub(crate) pages: Option<Arc<Pages>>,
     pub(crate) limiter: Option<Arc<Limiter>>,
     pub(crate) limits: HttpLimits,
     pub(crate) sealer: Sealer,
@@ -79,6 +82,7 @@ where
         query,
         headers,
         issued,
+        pages,
         limiter,
         limits,
         sealer,
@@ -90,6 +94,7 @@ where
         RateLayer::new(limiter, tally),
         GateLayer::new(hosts, tally),
         MetadataLayer::new(&issued.metadata, tally),
+        PagesLayer::new(pages, limits, tally),
         GateLayer::new(origins, tally),
         GateLayer::new(endpoint, tally),
         GateLayer::new(query, tally),

@@ -109,7 +109,8 @@ impl RedisStore {
         self
     }
 
-    /// The user of Redis' ACL. It needs `+info`, `+set` and the keys `~NAMESPACE:*`.
+    /// The user of Redis' ACL. It needs `+info`, `+set`, `+get` where persons answer
+    /// on a page or elsewhere, and the keys `~NAMESPACE:*`.
     pub fn user(mut self, user: impl Into<String>) -> Self {
         self.user = Some(user.into());
         self
@@ -264,16 +265,25 @@ impl RedisStore {
 
     /// One command does both, on the server's clock: between a look and a write another replica
     /// would find nothing, too.
-    fn set_new(&self, key: &str, ttl: Duration) -> Cmd {
+    fn set_new(&self, key: &str, value: &[u8], ttl: Duration) -> Cmd {
         let millis = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
         let mut command = redis::cmd("SET");
         command
             .arg(self.key(key))
-            .arg(1)
+            .arg(value)
             .arg("NX")
             .arg("PX")
             .arg(millis.clamp(1, MOST_MILLIS));
         command
+    }
+}
+
+/// Of the answer to a `SET` with `NX`.
+fn was_new(answer: &Value) -> std::result::Result<bool, StoreError> {
+    match answer {
+        Value::Okay => Ok(true),
+        Value::Nil => Ok(false),
+        _ => Err(StoreError::Unreachable),
     }
 }
 
@@ -286,9 +296,33 @@ impl Store for RedisStore {
         Box::pin(async move {
             // Without a server that started it there is no way to it.
             let link = self.link.get().ok_or(StoreError::Unreachable)?;
-            match link.ask(self.set_new(key, ttl)).await? {
-                Value::Okay => Ok(true),
-                Value::Nil => Ok(false),
+            was_new(&link.ask(self.set_new(key, b"1", ttl)).await?)
+        })
+    }
+
+    fn keep<'a>(
+        &'a self,
+        key: &'a str,
+        value: &'a [u8],
+        ttl: Duration,
+    ) -> BoxFuture<'a, std::result::Result<bool, StoreError>> {
+        Box::pin(async move {
+            let link = self.link.get().ok_or(StoreError::Unreachable)?;
+            was_new(&link.ask(self.set_new(key, value, ttl)).await?)
+        })
+    }
+
+    fn look<'a>(
+        &'a self,
+        key: &'a str,
+    ) -> BoxFuture<'a, std::result::Result<Option<Vec<u8>>, StoreError>> {
+        Box::pin(async move {
+            let link = self.link.get().ok_or(StoreError::Unreachable)?;
+            let mut command = redis::cmd("GET");
+            command.arg(self.key(key));
+            match link.ask(command).await? {
+                Value::BulkString(bytes) => Ok(Some(bytes)),
+                Value::Nil => Ok(None),
                 _ => Err(StoreError::Unreachable),
             }
         })
@@ -302,7 +336,7 @@ impl Store for RedisStore {
         let mut id = [0; 16];
         getrandom::fill(&mut id)
             .map_err(|e| Error::new(format!("the system has no randomness: {e}")))?;
-        let probe = self.set_new(&format!("start:{id:?}"), Duration::from_millis(1));
+        let probe = self.set_new(&format!("start:{id:?}"), b"1", Duration::from_millis(1));
         let asking = link.clone();
         starting
             .opening()

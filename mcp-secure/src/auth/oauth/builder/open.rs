@@ -85,8 +85,12 @@ impl ResourceServer {
         Ok(Verifier(inner))
     }
 
+    pub(in crate::auth::oauth) fn is_private_allowed(&self) -> bool {
+        self.allow_private
+    }
+
     /// How the issuer is reached.
-    fn settings(&self) -> FetchSettings {
+    pub(in crate::auth::oauth) fn settings(&self) -> FetchSettings {
         FetchSettings {
             allow_private: self.allow_private,
             ca_files: self.ca_files.clone(),

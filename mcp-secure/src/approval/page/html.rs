@@ -1,0 +1,217 @@
+//! What the pages show. maud escapes everything that is put into them.
+
+use maud::{DOCTYPE, Markup, html};
+use serde_json::Value;
+
+use crate::approval::{
+    Pending, Person,
+    show::{Piece, pieces, pretty},
+};
+
+/// Around every page: nothing in it is about approvals.
+pub(super) fn frame(title: &str, refresh: Option<&str>, body: &Markup) -> String {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="robots" content="noindex";
+                @if let Some(to) = refresh {
+                    meta http-equiv="refresh" content={ "0;url=" (to) };
+                }
+                title { (title) }
+                link rel="stylesheet" href="/approve/style.css";
+            }
+            body { main { (body) } }
+        }
+    }
+    .into_string()
+}
+
+/// The question. What is asked stands before the buttons, all of it, however long it is.
+pub(super) fn question(
+    id: &str,
+    pending: &Pending,
+    token: &str,
+    person: Option<&Person>,
+) -> String {
+    let Pending {
+        server,
+        tool,
+        title,
+        description,
+        effects,
+        held,
+        arguments,
+        client,
+        until,
+        ..
+    } = pending;
+    let hidden = count_hidden(&Value::Object(arguments.clone()));
+    let body = html! {
+        h1 { "Allow this call?" }
+        p.lead {
+            "Something that acts for you asks the server " strong { (shown(server)) }
+            " to run the tool " strong.tool { (shown(tool)) } ", once."
+        }
+        @if let Some(person) = person {
+            p.small { "You are signed in as " b { (shown(&person.subject)) } "." }
+        }
+        @if let Some(client) = client {
+            p.small { "It was asked by the client " code { (shown(client)) } "." }
+        }
+        @if let Some(why) = held {
+            p.warn role="note" { strong { "Look closely: " } (shown(why)) "." }
+        }
+        section aria-labelledby="arguments" {
+            h2 id="arguments" { "What the tool will be given" }
+            @if hidden > 0 {
+                p.warn role="note" {
+                    strong { "Hidden characters: " } (hidden)
+                    @if hidden == 1 { " is" } @else { " are" }
+                    " in here. Each is shown as a mark such as " (mark('\u{200b}')) "."
+                }
+            }
+            @if arguments.is_empty() { p { "Nothing: it has no arguments." } }
+            dl {
+                @for (name, value) in sorted(arguments) {
+                    div {
+                        dt { (shown(name)) }
+                        dd { (argument(value)) }
+                    }
+                }
+            }
+        }
+        section aria-labelledby="may" {
+            h2 id="may" { "What the tool may do" }
+            ul {
+                @for line in effects { li { (shown(line)) } }
+                @if effects.is_empty() { li { "Nothing that stays." } }
+            }
+            details {
+                summary { "What the server says of the tool" }
+                @if let Some(title) = title { p { b { (shown(title)) } } }
+                p.text { (shown(description)) }
+            }
+            details {
+                summary { "All arguments as JSON" }
+                pre { code { (shown(&pretty(arguments).unwrap_or_default())) } }
+            }
+        }
+        form method="post" action={ "/approve/" (id) } {
+            input type="hidden" name="token" value=(token);
+            div.buttons {
+                button.refuse type="submit" name="answer" value="refuse" { "Refuse" }
+                button.approve type="submit" name="answer" value="approve" { "Approve once" }
+            }
+            p.small {
+                "Yes is good for this one call with exactly these arguments, until "
+                time { (clock(*until)) } ". If you did not expect this, refuse."
+            }
+        }
+    };
+    frame("Allow this call?", None, &body)
+}
+
+/// How it was answered.
+pub(super) fn settled(pending: &Pending, yes: bool) -> String {
+    let title = if yes { "Approved" } else { "Refused" };
+    let body = html! {
+        h1 { (title) }
+        p.lead role="status" {
+            "The tool " strong.tool { (shown(&pending.tool)) }
+            @if yes { " may run once with what you saw." } @else { " will not run." }
+        }
+        p { "You can close this page and go back to your client." }
+    };
+    frame(title, None, &body)
+}
+
+/// There is no such page.
+pub(super) fn nothing() -> String {
+    let body = html! {
+        h1 { "There is nothing to approve here" }
+        p { "The link is not known, was used in another browser, is over, or is another person's." }
+        p { "If your client asked you to come here, ask it to try again." }
+    };
+    frame("Nothing here", None, &body)
+}
+
+/// One sentence.
+pub(super) fn word(text: &str) -> String {
+    frame("Approval", None, &html! { h1 { "Approval" } p { (text) } })
+}
+
+/// Back to the question, after signing in. A page of ours in between, since a browser that is
+/// sent on by another site leaves strict cookies out.
+#[cfg(feature = "oauth")]
+pub(super) fn onward(path: &str) -> String {
+    let body = html! {
+        h1 { "You are signed in" }
+        p { a href=(path) { "Go on to the question" } }
+    };
+    frame("Signed in", Some(path), &body)
+}
+
+/// One argument. A text is shown as it reads, everything else as JSON.
+fn argument(value: &Value) -> Markup {
+    match value {
+        Value::String(text) if text.is_empty() => html! { p.empty { "(empty text)" } },
+        Value::String(text) => html! { pre.text { (shown(text)) } },
+        other => {
+            let json = serde_json::to_string_pretty(other).unwrap_or_default();
+            html! { pre { code { (shown(&json)) } } }
+        }
+    }
+}
+
+/// Text with its hidden characters as marks.
+fn shown(text: &str) -> Markup {
+    html! {
+        @for piece in pieces(text) {
+            @match piece {
+                Piece::Plain(plain) => (plain),
+                Piece::Hidden(c) => (mark(c)),
+            }
+        }
+    }
+}
+
+fn mark(c: char) -> Markup {
+    let number = format!("U+{:04X}", u32::from(c));
+    html! { span.hidden title="a hidden character" { (number) } }
+}
+
+fn count_hidden(value: &Value) -> usize {
+    let of = |text: &str| {
+        let hidden = |piece: &Piece<'_>| matches!(piece, Piece::Hidden(_));
+        pieces(text).iter().filter(|piece| hidden(piece)).count()
+    };
+    match value {
+        Value::String(text) => of(text),
+        Value::Array(items) => items.iter().map(count_hidden).sum(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, member)| of(name) + count_hidden(member))
+            .sum(),
+        _ => 0,
+    }
+}
+
+fn sorted(arguments: &serde_json::Map<String, Value>) -> Vec<(&String, &Value)> {
+    let mut arguments: Vec<_> = arguments.iter().collect();
+    arguments.sort_unstable_by_key(|(name, _)| *name);
+    arguments
+}
+
+fn clock(until: u64) -> String {
+    i64::try_from(until)
+        .ok()
+        .and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0))
+        .map(|time| time.format("%H:%M UTC").to_string())
+        .unwrap_or_default()
+}
+
+pub(super) const STYLE: &str = include_str!("style.css");

@@ -1,0 +1,189 @@
+//! One request over one connection, and a browser that is nothing but its cookies.
+
+use std::{
+    collections::BTreeMap,
+    io::{Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
+
+use serde_json::Value;
+use url::Url;
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    fn parse(bytes: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(bytes);
+        let (head, rest) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let mut lines = head.lines();
+        let status = lines
+            .next()
+            .and_then(|line| line.split(' ').nth(1))
+            .and_then(|status| status.parse().ok())
+            .unwrap_or_else(|| panic!("no answer: {text:?}"));
+        let headers: Vec<(String, String)> = lines
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+            .collect();
+        let is_chunked = headers
+            .iter()
+            .any(|(name, value)| name == "transfer-encoding" && value == "chunked");
+        let body = match is_chunked {
+            true => unchunk(rest),
+            false => rest.to_owned(),
+        };
+        Self {
+            status,
+            headers,
+            body,
+        }
+    }
+
+    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
+        let named = self.headers.iter().filter(|(n, _)| n == name);
+        named.map(|(_, value)| value.as_str()).collect()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.all(name).first().copied().unwrap_or("")
+    }
+
+    /// The JSON of the body, or of the last message of a stream.
+    pub(crate) fn json(&self) -> Value {
+        let text = self
+            .body
+            .lines()
+            .filter_map(|line| line.strip_prefix("data:"))
+            .rfind(|data| data.contains("jsonrpc"))
+            .unwrap_or(&self.body);
+        serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+fn unchunk(mut rest: &str) -> String {
+    let mut body = String::new();
+    while let Some((size, more)) = rest.split_once("\r\n") {
+        let size = usize::from_str_radix(size.trim(), 16).unwrap_or(0);
+        if size == 0 || more.len() < size {
+            break;
+        }
+        body.push_str(&more[..size]);
+        rest = more[size..].trim_start_matches("\r\n");
+    }
+    body
+}
+
+/// Sends the lines of a head and a body, and reads to the end.
+pub(crate) fn send(to: &str, head: &str, body: &str) -> Answer {
+    let mut stream = TcpStream::connect(to).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(40)))
+        .unwrap();
+    let request = format!(
+        "{}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        head.trim_end(),
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut bytes = Vec::new();
+    let _ = stream.read_to_end(&mut bytes);
+    Answer::parse(&bytes)
+}
+
+/// A browser: it keeps cookies by host, and follows what it is told to follow. Cookies know no
+/// ports.
+#[derive(Default)]
+pub(crate) struct Browser {
+    cookies: BTreeMap<String, String>,
+}
+
+/// A page that was shown.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) url: Url,
+    pub(crate) answer: Answer,
+}
+
+impl Browser {
+    pub(crate) fn get(&mut self, url: &Url, more: &str) -> Answer {
+        let path = match url.query() {
+            Some(query) => format!("{}?{query}", url.path()),
+            None => url.path().to_owned(),
+        };
+        self.ask(url, &format!("GET {path}"), more, "")
+    }
+
+    pub(crate) fn post(&mut self, url: &Url, more: &str, form: &str) -> Answer {
+        let more = format!("Content-Type: application/x-www-form-urlencoded\r\n{more}");
+        self.ask(url, &format!("POST {}", url.path()), &more, form)
+    }
+
+    fn ask(&mut self, url: &Url, line: &str, more: &str, body: &str) -> Answer {
+        let host = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap());
+        let cookies: Vec<String> = self
+            .cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let cookies = match cookies.is_empty() {
+            true => String::new(),
+            false => format!("Cookie: {}\r\n", cookies.join("; ")),
+        };
+        let head = format!("{line} HTTP/1.1\r\nHost: {host}\r\n{cookies}{more}");
+        let answer = send(&host, &head, body);
+        for cookie in answer.all("set-cookie") {
+            let (pair, _) = cookie.split_once(';').unwrap_or((cookie, ""));
+            let (name, value) = pair.split_once('=').unwrap();
+            self.cookies.insert(name.to_owned(), value.to_owned());
+        }
+        answer
+    }
+
+    /// Opens a link, and follows where it leads. Signs in as `person` where it is asked to.
+    pub(crate) fn open(&mut self, link: &str, person: &str) -> Page {
+        let mut url = Url::parse(link).unwrap();
+        for _ in 0..8 {
+            let mut answer = self.get(&url, "");
+            if answer.status == 303 || answer.status == 302 {
+                url = url.join(answer.header("location")).unwrap();
+                if url.path() == "/authorize" {
+                    url.query_pairs_mut().append_pair("login_hint", person);
+                }
+                continue;
+            }
+            if let Some(at) = answer.body.find("http-equiv=\"refresh\"") {
+                let to = answer.body[at..].split("0;url=").nth(1).unwrap();
+                let to = to.split('"').next().unwrap();
+                url = url.join(to).unwrap();
+                answer = self.get(&url, "");
+            }
+            return Page { url, answer };
+        }
+        panic!("{link} leads nowhere");
+    }
+
+    /// Presses a button of a page that was shown.
+    pub(crate) fn press(&mut self, page: &Page, answer: &str) -> Answer {
+        let form = format!("token={}&answer={answer}", page.token());
+        let origin = page.url.origin().ascii_serialization();
+        self.post(&page.url, &format!("Origin: {origin}"), &form)
+    }
+}
+
+impl Page {
+    /// What the form says of the browser that it was made for.
+    pub(crate) fn token(&self) -> &str {
+        let body = &self.answer.body;
+        let (_, rest) = body
+            .split_once("name=\"token\" value=\"")
+            .unwrap_or_else(|| panic!("no form: {} {body}", self.answer.status));
+        rest.split('"').next().unwrap()
+    }
+}
