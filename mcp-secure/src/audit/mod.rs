@@ -130,6 +130,7 @@ impl Audit {
             },
             took: journey.started.elapsed(),
         });
+        self.meter.record(&record);
         self.written(self.sink.write(&record));
     }
 
@@ -148,13 +149,15 @@ impl Audit {
     /// What is about to have an effect; on disk before it does, when the answer has been waited
     /// for.
     pub(crate) fn intent(&self, journey: &Journey) -> Durable {
-        self.sink.write_durably(&Intent {
+        let record = Intent {
             v: VERSION,
             event: "intent",
             ts: now(),
             about: record::About::of(journey, self.transport, &self.key),
             manifest: &self.manifest,
-        })
+        };
+        self.meter.record(&record);
+        self.sink.write_durably(&record)
     }
 
     /// Refusals before anybody was identified, counted: nobody can fill the disk without an
@@ -170,6 +173,7 @@ impl Audit {
             count,
         };
         self.meter.refused(reason, count);
+        self.meter.record(&record);
         self.written(self.sink.write(&record));
     }
 }
@@ -189,6 +193,21 @@ pub(crate) fn sandbox(
         transport,
         report,
         manifest,
+    };
+    if let Err(error) = sink.write(&record) {
+        tracing::error!(%error, "an audit record could not be written");
+    }
+}
+
+/// Records that a collector of telemetry did not get. Here they are.
+#[cfg(feature = "otel")]
+pub(crate) fn telemetry_lost(sink: &AuditSink, transport: &'static str, lost: u64) {
+    let record = record::Telemetry {
+        v: VERSION,
+        event: "telemetry",
+        ts: now(),
+        transport,
+        lost,
     };
     if let Err(error) = sink.write(&record) {
         tracing::error!(%error, "an audit record could not be written");

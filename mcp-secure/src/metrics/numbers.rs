@@ -113,12 +113,10 @@ impl Numbers {
         self.durations
             .get_or_create(&Kind { op, target })
             .observe(ended.took.as_secs_f64());
-        if let Some(control) = ended.denied_by {
-            self.denied(control, 1);
-        }
     }
 
-    pub(super) fn denied(&self, control: &'static str, count: u64) {
+    /// Returns the name of the series.
+    pub(super) fn denied(&self, control: &'static str, count: u64) -> &'static str {
         // Layers of the author's own name controls, too: bounded, whatever they do.
         let mut controls = self.controls.lock().unwrap_or_else(PoisonError::into_inner);
         let control = if controls.contains(&control) {
@@ -133,6 +131,7 @@ impl Numbers {
         self.denials
             .get_or_create(&Denial { control })
             .inc_by(count);
+        control
     }
 
     pub(super) fn wrote(&self, well: bool) {
@@ -166,7 +165,7 @@ impl Numbers {
 }
 
 /// From half a millisecond to the longest wait for a person.
-const BUCKETS: [f64; 12] = [
+pub(crate) const BUCKETS: [f64; 12] = [
     0.0005, 0.001, 0.0025, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 60.0, 300.0,
 ];
 

@@ -32,6 +32,13 @@
 //! when_full = "refuse"           # or "gap": go on, and say how many records are missing
 //! anchor = "/mnt/elsewhere/notes.checkpoints"
 //!
+//! [otel]                        # needs the feature `otel`
+//! endpoint = "https://collector.example:4318"
+//! headers_file = "collector.headers"
+//! ca_file = "collector.pem"
+//! private = true                 # it is in a private network
+//! every = "5s"
+//!
 //! [text]                        # each may only be made stricter
 //! redact = ["email"]            # more than the code says
 //! hidden = "strip"              # where the code shows hidden characters
@@ -88,6 +95,8 @@ pub struct Config {
     pub(super) unix_path: Option<Placed<PathBuf>>,
     pub(super) audit: Option<Placed<AuditTarget>>,
     pub(super) audit_settings: crate::audit::Settings,
+    #[cfg(feature = "otel")]
+    pub(super) otel: Option<crate::otel::Otlp>,
     pub(super) redact: Vec<Placed<Secret>>,
     pub(super) hidden: Option<Placed<Hidden>>,
     pub(super) notes: Option<Placed<()>>,

@@ -119,6 +119,39 @@ pub(super) fn parse(file: &str, folder: &Path, text: &str) -> Result<Config> {
                     }
                 }
             }
+            #[cfg(feature = "otel")]
+            "otel" => {
+                let mut otel = crate::otel::Otlp::to("");
+                for entry in section(&["endpoint", "headers_file", "ca_file", "private", "every"])?
+                {
+                    match entry.name {
+                        "endpoint" => otel.endpoint = reader.text(&entry)?.value.to_owned(),
+                        "headers_file" => otel.headers_file = Some(reader.path(&entry)?.value),
+                        "ca_file" => otel.ca_file = Some(reader.path(&entry)?.value),
+                        "private" => {
+                            reader.only_true(&entry, "public addresses are what is usual")?;
+                            otel.allow_private = true;
+                        }
+                        _ => {
+                            let every = reader.amount(&entry, Unit::Time)?.value;
+                            otel.every = Some(Duration::from_millis(every));
+                        }
+                    }
+                }
+                if otel.endpoint.is_empty() {
+                    return Err(reader
+                        .error(&key.span(), "`otel` does not say where".into())
+                        .help("write `endpoint = \"https://…\"`, without `/v1/traces`"));
+                }
+                config.otel = Some(otel);
+            }
+            // Not to hear it would be to send less than the operator asks for.
+            #[cfg(not(feature = "otel"))]
+            "otel" => {
+                return Err(reader
+                    .error(&key.span(), "this server is built without telemetry".into())
+                    .help("build it with the feature `otel`, or leave the section out"));
+            }
             "text" => {
                 for entry in section(&["redact", "hidden", "notes"])? {
                     match entry.name {
@@ -183,13 +216,14 @@ pub(super) fn parse(file: &str, folder: &Path, text: &str) -> Result<Config> {
     Ok(config)
 }
 
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     "grants",
     "limits",
     "transport",
     "http",
     "unix",
     "audit",
+    "otel",
     "text",
     "sandbox",
     "policies",

@@ -101,6 +101,9 @@ pub(crate) struct Resolved {
     /// Where the operator reads numbers.
     #[cfg(feature = "metrics")]
     pub(crate) metrics: Option<super::cli::MetricsOption>,
+    /// Where the operator collects telemetry.
+    #[cfg(feature = "otel")]
+    pub(crate) otel: Option<crate::otel::Otlp>,
     pub(crate) denied_tools: Vec<String>,
     /// The operator's own policies.
     #[cfg(feature = "cedar")]
@@ -237,6 +240,8 @@ impl Declared<'_> {
             token_file,
             #[cfg(feature = "metrics")]
             metrics: options.metrics,
+            #[cfg(feature = "otel")]
+            otel: config.as_ref().and_then(|config| config.otel.clone()),
             denied_tools,
             #[cfg(feature = "cedar")]
             policies: policies.map(|(path, _)| path),

@@ -195,18 +195,31 @@ impl<S: SecureService> SecureServer<S, Ready> {
         };
         #[cfg(feature = "http")]
         let max_message = resolved.limits.max_message;
+        let mut opening = Opening::default();
+        let meter = Meter::default();
+        #[cfg(feature = "otel")]
+        let (meter, telemetry) = match resolved.otel.clone().or(self.otel.take()) {
+            Some(collector) => {
+                let server = crate::otel::Server {
+                    name: definition.name,
+                    version: definition.version,
+                    manifest: manifest_digest.clone(),
+                };
+                let (telemetry, pending) =
+                    crate::otel::Telemetry::open(collector, server, &mut opening)?;
+                (Meter::exported(telemetry), Some(pending))
+            }
+            None => (meter, None),
+        };
         #[cfg(feature = "metrics")]
         let (meter, operator) = match resolved.metrics {
             Some(at) => {
-                let meter = Meter::new();
+                let meter = meter.counting();
                 let operator = Operator::bind(at.address, at.on_network, meter.clone())?;
                 (meter, Some(operator))
             }
-            None => (Meter::default(), None),
+            None => (meter, None),
         };
-        #[cfg(not(feature = "metrics"))]
-        let meter = Meter::default();
-        let mut opening = Opening::default();
         let grants = assemble::open(
             &definition,
             &self.source.handles(),
@@ -361,6 +374,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
         }
         #[cfg(not(feature = "sandbox"))]
         sink.start()?;
+        #[cfg(feature = "otel")]
+        let exported = sink.clone();
         let plan = Plan {
             source: self.source,
             definition,
@@ -394,11 +409,20 @@ impl<S: SecureService> SecureServer<S, Ready> {
             }
             runtime.spawn(operator.serve());
         }
+        #[cfg(feature = "otel")]
+        let telemetry = telemetry.map(|pending| {
+            let _inside = runtime.enter();
+            pending.start(exported, transport)
+        });
         let done = match bound {
             Bound::Stdio(out) => runtime.block_on(serve::stdio(plan, out)),
             #[cfg(feature = "http")]
             Bound::Http(bound) => runtime.block_on(serve::http(plan, *bound)),
         };
+        #[cfg(feature = "otel")]
+        if let Some(telemetry) = telemetry {
+            runtime.block_on(telemetry.stop());
+        }
         // A read of standard input or a stuck tool must not keep the process.
         super::end(runtime);
         done
@@ -431,6 +455,15 @@ impl<S: SecureService> SecureServer<S, Ready> {
         if let Some(limits) = &self.shared_limits {
             limits.start(&mut Starting::of(&mut opening))?;
         }
+        #[cfg(feature = "otel")]
+        if let Some(collector) = resolved.otel.as_ref().or(self.otel.as_ref()) {
+            let server = crate::otel::Server {
+                name: definition.name,
+                version: definition.version,
+                manifest: String::new(),
+            };
+            crate::otel::Telemetry::open(collector.clone(), server, &mut opening)?;
+        }
         let report = ring.close(opening)?;
         verbs::say(&mut std::io::stdout(), &report.shown(json)?)?;
         ring.suffices(&report)
@@ -443,6 +476,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
         if let Some(limits) = &self.shared_limits {
             terms.extend(limits.terms());
         }
+        #[cfg(feature = "otel")]
+        terms.extend(self.otel.as_ref().map(crate::otel::Otlp::term));
         if self.sealing_key.is_some() {
             terms.push("replicas open what one of them sealed".to_owned());
         }

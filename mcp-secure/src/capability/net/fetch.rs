@@ -2,8 +2,8 @@
 //! tool's requests go, under a rule of their own.
 
 #![cfg_attr(
-    not(any(test, feature = "oauth")),
-    allow(dead_code, reason = "OAuth fetches with it")
+    not(all(feature = "oauth", feature = "otel")),
+    allow(dead_code, reason = "each of its users needs a part of it")
 )]
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
@@ -38,6 +38,8 @@ pub(crate) struct FetchSettings {
     pub(crate) nameservers: Vec<SocketAddr>,
     /// Sent with each request, as it is: `Basic …`.
     pub(crate) authorization: Option<HeaderValue>,
+    /// Bytes of one request; 64 KiB if nothing is said.
+    pub(crate) max_request: Option<u64>,
     /// Bytes of one response; a mebibyte if nothing is said.
     pub(crate) max_response: Option<u64>,
     /// Requests in a second; twenty if nothing is said, a fifth of them at a time.
@@ -94,7 +96,7 @@ impl Client {
             bearer: settings.authorization,
             redirects: Redirects::Off,
             limits: NetLimits {
-                max_request: 64 * 1024,
+                max_request: settings.max_request.unwrap_or(64 * 1024),
                 max_response: settings.max_response.unwrap_or(1024 * 1024),
                 timeout: Duration::from_secs(10),
                 connect_timeout: Duration::from_secs(5),
@@ -164,6 +166,21 @@ impl Client {
             .await
     }
 
+    /// Sends bytes, with headers that say what they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub(crate) async fn post(
+        &self,
+        path: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> std::result::Result<Fetched, NetError> {
+        self.exchange(Method::POST, path, headers, Payload::Bytes(body))
+            .await
+    }
+
     async fn exchange(
         &self,
         method: Method,
@@ -171,7 +188,9 @@ impl Client {
         mut headers: HeaderMap,
         body: Payload,
     ) -> std::result::Result<Fetched, NetError> {
-        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        headers
+            .entry(header::ACCEPT)
+            .or_insert(HeaderValue::from_static("application/json"));
         let hop = Hop {
             method,
             host: self.host.clone(),
