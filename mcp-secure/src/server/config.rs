@@ -117,6 +117,10 @@ pub enum AuditTarget {
     File(PathBuf),
     /// Standard error.
     Stderr,
+    /// No record is made.
+    #[cfg(feature = "__bench")]
+    #[doc(hidden)]
+    Nowhere,
 }
 
 impl Config {

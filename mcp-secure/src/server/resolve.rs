@@ -206,7 +206,7 @@ impl Declared<'_> {
             (Some(AuditTarget::File(path)), _) => Some(AuditTarget::File(
                 absolute(cwd, path).map_err(|e| e.before("--audit: "))?,
             )),
-            (Some(AuditTarget::Stderr), _) => Some(AuditTarget::Stderr),
+            (Some(other), _) => Some(other.clone()),
             (None, target) => target.cloned(),
         };
         #[cfg(feature = "cedar")]

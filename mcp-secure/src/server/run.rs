@@ -166,6 +166,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 },
             )?,
             AuditTarget::Stderr => AuditSink::stderr(),
+            #[cfg(feature = "__bench")]
+            AuditTarget::Nowhere => crate::audit::bench::nowhere(),
         };
         if let Some(anchor) = self.audit_anchor.take() {
             if resolved.audit_settings.anchor.is_some() {
@@ -179,7 +181,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
         let digest_key = match &target {
             AuditTarget::File(path) => DigestKey::beside(path)?,
             // Nothing lies beside a stream.
-            AuditTarget::Stderr => DigestKey::random()?,
+            _ => DigestKey::random()?,
         };
         #[cfg(feature = "http")]
         let (name, scopes) = (definition.name, definition.scopes());
@@ -355,11 +357,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
             opening.needs.files.extend(bound.needs());
         }
         if let Some(path) = sink.folder() {
-            opening.needs.files.push(FileNeed {
-                path,
-                access: FileAccess::Write,
-                because: "the audit log".to_owned(),
-            });
+            opening.needs.files.push(audit_need(path));
         }
         let ready = std::mem::take(&mut opening.ready);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -464,6 +462,17 @@ impl<S: SecureService> SecureServer<S, Ready> {
             };
             crate::otel::Telemetry::open(collector.clone(), server, &mut opening)?;
         }
+        let target = audit_target(
+            resolved.audit.clone(),
+            self.audit.as_deref(),
+            definition.name,
+        )?;
+        if let AuditTarget::File(path) = &target {
+            opening
+                .needs
+                .files
+                .push(audit_need(crate::audit::segments_folder(path)?));
+        }
         let report = ring.close(opening)?;
         verbs::say(&mut std::io::stdout(), &report.shown(json)?)?;
         ring.suffices(&report)
@@ -557,6 +566,15 @@ fn probe<S: SecureService>(
         &mut Opening::default(),
     )?;
     Ok(())
+}
+
+/// What stays open for the audit log: the folder that older segments go to.
+fn audit_need(path: std::path::PathBuf) -> FileNeed {
+    FileNeed {
+        path,
+        access: FileAccess::Write,
+        because: "the audit log".to_owned(),
+    }
 }
 
 fn bindings(resolved: &Resolved) -> Vec<Binding> {

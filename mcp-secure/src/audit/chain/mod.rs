@@ -17,7 +17,7 @@ pub(super) use line::{decode32, encode, split};
 use note::Signer;
 pub(super) use note::{Checkpoint, PublicKey};
 pub(super) use ratchet::{Key, Ratchet, commitment};
-pub(super) use state::{SLOT, State};
+pub(super) use state::{SLOT, State, Torn};
 pub(super) use tree::{Frontier, Hash, inclusion, leaf, root_from};
 
 /// The writing end: takes records, gives lines.
@@ -87,6 +87,8 @@ impl Chain {
             segment: self.segment,
             unsealed: self.unsealed,
             offset,
+            torn: Vec::new(),
+            torn_ends: 0,
         }
     }
 

@@ -23,6 +23,8 @@ pub(crate) use disk::beside;
 #[cfg(unix)]
 pub(super) use disk::is_private;
 pub(super) use disk::segment_number;
+#[cfg(feature = "sandbox")]
+pub(crate) use disk::segments_folder;
 pub(crate) use open::About;
 
 use self::{disk::Files, queue::Queue, writer::Writer};
@@ -39,7 +41,12 @@ enum Target {
     #[cfg(feature = "testing")]
     Memory(MemoryLog),
     Stderr,
+    #[cfg(feature = "__bench")]
+    Nowhere,
 }
+
+#[cfg(feature = "__bench")]
+pub(in crate::audit) use disk::SLOWER;
 
 struct Log {
     path: PathBuf,
@@ -125,7 +132,7 @@ impl AuditSink {
                 ),
             }
         })?;
-        let mut writer = open::open(files, settings, about, || first_state(path)).map_err(wrong)?;
+        let mut writer = open::open(files, settings, about, &Keys(path)).map_err(wrong)?;
         if let Some(anchor) = &settings.anchor {
             writer.anchor = Some(Box::new(FileAnchor::open(anchor)?));
         }
@@ -197,6 +204,16 @@ impl AuditSink {
     /// to each other, and nothing is signed.
     pub fn stderr() -> Self {
         Self(Target::Stderr)
+    }
+
+    #[cfg(feature = "__bench")]
+    pub(in crate::audit) fn nowhere() -> Self {
+        Self(Target::Nowhere)
+    }
+
+    #[cfg(feature = "__bench")]
+    pub(in crate::audit) fn is_nowhere(&self) -> bool {
+        matches!(self.0, Target::Nowhere)
     }
 
     /// Keeps the records in memory, for tests.
@@ -331,21 +348,35 @@ impl Target {
                     .extend_from_slice(&line);
                 Ok(())
             }
+            #[cfg(feature = "__bench")]
+            Self::Nowhere => Ok(()),
             _ => io::stderr().write_all(&line),
         }
     }
 }
 
-/// The keys of a log that is new. The key that verifies it is left beside it, for the operator to
-/// move away.
-fn first_state(path: &Path) -> Result<State> {
-    let state = State::new()?;
-    keep_keys(path, &beside(path, "key"), &state)?;
-    Ok(state)
+/// Where the keys of a log are kept that has no line yet.
+struct Keys<'a>(&'a Path);
+
+impl open::FirstKeys for Keys<'_> {
+    fn make(&self) -> Result<State> {
+        no_keys_yet(self.0, &beside(self.0, "key"))?;
+        State::new()
+    }
+
+    /// The key that verifies it is left beside it, for the operator to move away, unless [`init`]
+    /// wrote it elsewhere.
+    fn keep(&self, state: &State) -> Result<()> {
+        // It is written last.
+        if beside(self.0, "pub").exists() {
+            return Ok(());
+        }
+        keep_keys(self.0, &beside(self.0, "key"), state)
+    }
 }
 
 /// Makes the keys of a log before its server first starts, so that the key that verifies it never
-/// lies beside it. Returns the text of that key.
+/// lies beside it. What ended halfway can be done again.
 ///
 /// # Errors
 ///
@@ -360,24 +391,46 @@ pub fn init(path: &Path, key: &Path) -> Result<()> {
     let mut files = Files::open(path).map_err(wrong)?;
     use disk::Disk as _;
     let slots = files.read_slots().map_err(wrong)?;
-    if files.len().map_err(wrong)? > 0 || slots.iter().any(|slot| !slot.is_empty()) {
-        return Err(
-            Error::new(format!("there is an audit log at `{}`", path.display()))
-                .help("name another path, or move that log and what lies beside it away"),
-        );
+    let begun = slots.iter().find_map(|slot| State::of_slot(slot));
+    let is_blank = slots.iter().flatten().all(|byte| matches!(byte, b' ' | 0));
+    let has_lines = files.len().map_err(wrong)? > 0;
+    let state = match begun {
+        Some(state) if !has_lines && !beside(path, "pub").exists() => state,
+        None if !has_lines && is_blank => {
+            no_keys_yet(path, key)?;
+            State::new()?
+        }
+        _ => {
+            return Err(
+                Error::new(format!("there is an audit log at `{}`", path.display()))
+                    .help("name another path, or move that log and what lies beside it away"),
+            );
+        }
+    };
+    files.write_slot(0, &state.to_slot()).map_err(wrong)?;
+    keep_keys(path, key, &state)
+}
+
+/// The keys of a new log do not replace those of another.
+fn no_keys_yet(path: &Path, key: &Path) -> Result<()> {
+    for file in [key, &beside(path, "pub")] {
+        if file.symlink_metadata().is_ok() {
+            return Err(Error::new(format!("`{}` is there already", file.display())).help(OTHER));
+        }
     }
-    let state = State::new()?;
-    keep_keys(path, key, &state)?;
-    files.write_slot(0, &state.to_slot()).map_err(wrong)
+    Ok(())
 }
 
 fn keep_keys(path: &Path, key: &Path, state: &State) -> Result<()> {
     let write = |path: &Path, text: &str, mode| {
+        // All of it, or half, where a start was killed while it wrote.
+        if let Ok(there) = std::fs::read(path)
+            && text.as_bytes().starts_with(&there)
+        {
+            let _ = std::fs::remove_file(path);
+        }
         Files::write_new(path, text.as_bytes(), mode).map_err(|error| {
-            Error::new(format!("`{}` cannot be written: {error}", path.display())).help(
-                "the keys of a new log do not replace those of another: move that log and what \
-                 lies beside it to another folder",
-            )
+            Error::new(format!("`{}` cannot be written: {error}", path.display())).help(OTHER)
         })
     };
     let text = zeroize::Zeroizing::new(format!("{VERIFY_KEY}{}\n", encode(&*state.key)));
@@ -386,6 +439,9 @@ fn keep_keys(path: &Path, key: &Path, state: &State) -> Result<()> {
     let public = super::chain::Chain::resume(state, 1).public().text();
     write(&beside(path, "pub"), &format!("{public}\n"), 0o644)
 }
+
+const OTHER: &str = "the keys of a new log do not replace those of another: move that log and what \
+                     lies beside it to another folder";
 
 /// What the text of a verification key begins with.
 pub(super) const VERIFY_KEY: &str = "mcp-secure-audit-key-1 ";
