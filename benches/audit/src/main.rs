@@ -25,56 +25,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mcp_secure::audit::{AuditSink, Verify, bench};
-use serde::Serialize;
+use mcp_secure::{
+    audit::{AuditSink, Verify, bench},
+    serde_json,
+};
 use sha2::{Digest as _, Sha256};
 
-/// As large as the record of a call.
-#[derive(Serialize)]
-struct Record<'a> {
-    v: u8,
-    event: &'a str,
-    ts: &'a str,
-    id: &'a str,
-    transport: &'a str,
-    op: &'a str,
-    target: &'a str,
-    principal: Who<'a>,
-    decision: &'a str,
-    outcome: &'a str,
-    arguments: &'a str,
-    bytes_out: u64,
-    duration_us: u64,
-    manifest: &'a str,
-}
+/// As a server writes it of a call that only reads, over HTTP.
+const RECORD: &str = r#"{"v":2,"event":"outcome","ts":"2026-11-28T07:00:00.000000000Z","id":"5b0cf7a2f3c64a7f","transport":"http","protocol":"2026-07-28","op":"tools/call","target":"read_note","principal":{"issuer":"https://issuer.example","subject":"alice@example.com","client":"notes-client","assurance":"access_token"},"arguments":"name=string(12) text=string(120)","arguments_digest":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","key":"77b1f0e2c6a84d13","bytes_in":171,"decision":"allow","outcome":"ok","bytes_out":512,"steps":[{"kind":"fs","capability":"notes","action":"read","file":"1f0c9a77e2b34d56","outcome":"ok","bytes_in":512,"bytes_out":0}],"duration_us":131,"phases":{"queue_us":60,"tool_us":60},"manifest":"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}"#;
 
-#[derive(Serialize)]
-struct Who<'a> {
-    issuer: &'a str,
-    subject: &'a str,
-    assurance: &'a str,
+/// Parsed once: what is measured writes it anew each time, as a server does.
+fn record() -> &'static serde_json::Value {
+    static PARSED: std::sync::LazyLock<serde_json::Value> =
+        std::sync::LazyLock::new(|| serde_json::from_str(RECORD).unwrap());
+    &PARSED
 }
-
-const RECORD: Record<'static> = Record {
-    v: 1,
-    event: "outcome",
-    ts: "2026-11-28T07:00:00.000000000Z",
-    id: "5b0cf7a2f3c64a7f",
-    transport: "http",
-    op: "tools/call",
-    target: "read_note",
-    principal: Who {
-        issuer: "https://issuer.example",
-        subject: "alice@example.com",
-        assurance: "token",
-    },
-    decision: "allow",
-    outcome: "ok",
-    arguments: "name=string(12) text=string(120)",
-    bytes_out: 512,
-    duration_us: 131,
-    manifest: "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
-};
 
 fn main() {
     if std::env::var_os(call::SERVER).is_some() {
@@ -85,7 +50,7 @@ fn main() {
         .prefix("audit-bench-")
         .tempdir_in(root)
         .unwrap();
-    println!("record of {} bytes", serde_json(&RECORD).len());
+    println!("record of {} bytes", line().len());
     let mut ratios: [Vec<f64>; 7] = Default::default();
     for round in 0..ROUNDS {
         let path = folder.path().join(format!("r{round}"));
@@ -131,8 +96,8 @@ fn main() {
     }
 }
 
-fn serde_json(record: &Record<'_>) -> Vec<u8> {
-    mcp_secure::serde_json::to_vec(record).unwrap()
+fn line() -> Vec<u8> {
+    serde_json::to_vec(record()).unwrap()
 }
 
 /// Processor time of the whole process, in seconds.
@@ -157,7 +122,7 @@ fn chained(path: &Path) {
             scope.spawn(|| {
                 for _ in 0..RECORDS / 4 {
                     // As a busy server: it does not outrun the disk for long.
-                    while bench::write(&sink, &RECORD).is_err() {
+                    while bench::write(&sink, record()).is_err() {
                         std::thread::sleep(Duration::from_millis(1));
                     }
                 }
@@ -180,7 +145,7 @@ fn plain(path: &Path) {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..RECORDS / 4 {
-                    let mut line = serde_json(&RECORD);
+                    let mut line = line();
                     line.push(b'\n');
                     out.lock().unwrap().write_all(&line).unwrap();
                 }
@@ -203,7 +168,7 @@ fn group_commit(path: &Path) -> f64 {
                 let sink = Arc::clone(&sink);
                 tokio::spawn(async move {
                     for _ in 0..DURABLE / 64 {
-                        bench::write_durably(&sink, &RECORD).await.unwrap();
+                        bench::write_durably(&sink, record()).await.unwrap();
                     }
                     DURABLE / 64
                 })
@@ -229,7 +194,7 @@ fn sync_each(path: &Path, slower: Duration) -> f64 {
     let begun = Instant::now();
     let mut count = 0;
     while begun.elapsed() < Duration::from_secs(1) {
-        let mut line = serde_json(&RECORD);
+        let mut line = line();
         line.push(b'\n');
         out.write_all(&line).unwrap();
         out.sync_data().unwrap();

@@ -20,7 +20,10 @@ pub(crate) use sink::{About, OnFull, Settings, beside};
 pub use sink::{AuditAnchor, AuditSink, FileAnchor, init};
 pub(crate) use tally::Tally;
 pub(crate) use trace::TraceContext;
-pub use verify::{Finding, Kind, Verification, Verify, prove, segments, verify_proof};
+pub use verify::{
+    Finding, Kind, Verification, Verify, prove, prove_consistency, segments, verify_consistency,
+    verify_proof,
+};
 
 use std::{
     sync::{Arc, atomic::Ordering},

@@ -75,6 +75,9 @@ impl Meter {
     pub(crate) fn stops(&self) {}
 
     pub(crate) fn record(&self, _: &impl serde::Serialize) {}
+
+    #[cfg(feature = "net")]
+    pub(crate) fn anchored(&self, _: bool) {}
 }
 
 #[cfg(feature = "metrics")]
@@ -154,6 +157,14 @@ impl Meter {
         #[cfg(feature = "otel")]
         if let Some(instruments) = self.telemetry.instruments() {
             instruments.wrote(well);
+        }
+    }
+
+    /// A checkpoint of the audit log was kept elsewhere, or was not.
+    #[cfg(feature = "net")]
+    pub(crate) fn anchored(&self, well: bool) {
+        if let Some(numbers) = &self.numbers {
+            numbers.anchored(well);
         }
     }
 

@@ -22,6 +22,10 @@ pub(super) struct Numbers {
     pub(super) waiting: Gauge,
     lines: Counter,
     failures: Counter,
+    #[cfg(feature = "net")]
+    anchored: Counter,
+    #[cfg(feature = "net")]
+    not_anchored: Counter,
     /// Controls that have a series, in the order in which they denied first.
     controls: Mutex<Vec<&'static str>>,
     /// The last record could be written.
@@ -58,6 +62,10 @@ impl Default for Numbers {
             waiting: Gauge::default(),
             lines: Counter::default(),
             failures: Counter::default(),
+            #[cfg(feature = "net")]
+            anchored: Counter::default(),
+            #[cfg(feature = "net")]
+            not_anchored: Counter::default(),
             controls: Mutex::default(),
             writes: AtomicBool::new(true),
             serves: AtomicBool::new(false),
@@ -95,6 +103,19 @@ impl Default for Numbers {
             "Audit records that could not be written",
             numbers.failures.clone(),
         );
+        #[cfg(feature = "net")]
+        {
+            registry.register(
+                "audit_anchored",
+                "Checkpoints of the audit log that were posted elsewhere",
+                numbers.anchored.clone(),
+            );
+            registry.register(
+                "audit_anchor_failures",
+                "Attempts to post one that came to nothing",
+                numbers.not_anchored.clone(),
+            );
+        }
         numbers
     }
 }
@@ -140,6 +161,14 @@ impl Numbers {
             false => self.failures.inc(),
         };
         self.writes.store(well, Ordering::Relaxed);
+    }
+
+    #[cfg(feature = "net")]
+    pub(super) fn anchored(&self, well: bool) {
+        match well {
+            true => self.anchored.inc(),
+            false => self.not_anchored.inc(),
+        };
     }
 
     pub(super) fn serves(&self, yes: bool) {

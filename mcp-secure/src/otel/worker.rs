@@ -178,8 +178,8 @@ pub(super) const ANYWHERE: &str = "http://collector.invalid/";
 /// For one request.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// For all that is left at the end.
-pub(super) const LAST_MOMENT: Duration = Duration::from_secs(5);
+/// For all that is left at the end. A stdio server has to be gone soon after its client.
+pub(super) const LAST_MOMENT: Duration = Duration::from_secs(2);
 
 const ATTEMPTS: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);

@@ -31,6 +31,11 @@
 //! queue = "8 MiB"                # records that wait for the disk
 //! when_full = "refuse"           # or "gap": go on, and say how many records are missing
 //! anchor = "/mnt/elsewhere/notes.checkpoints"
+//! anchor_url = "https://witness.example/notes"   # or posted there; needs the feature `net`
+//! anchor_headers_file = "witness.headers"
+//! anchor_ca_file = "witness.pem"
+//! anchor_private = true          # it is in a private network
+//! anchor_within = "10min"        # no request is taken when none was kept there for so long
 //!
 //! [otel]                        # needs the feature `otel`
 //! endpoint = "https://collector.example:4318"

@@ -230,7 +230,7 @@ const SECTIONS: [&str; 11] = [
     "tools",
 ];
 
-const AUDIT: [&str; 11] = [
+const AUDIT: [&str; 16] = [
     "path",
     "stderr",
     "checkpoint_records",
@@ -242,6 +242,11 @@ const AUDIT: [&str; 11] = [
     "queue",
     "when_full",
     "anchor",
+    "anchor_url",
+    "anchor_headers_file",
+    "anchor_ca_file",
+    "anchor_private",
+    "anchor_within",
 ];
 
 const WHEN_FULL: [(&str, OnFull); 2] = [("refuse", OnFull::Refuse), ("gap", OnFull::Gap)];
@@ -394,9 +399,38 @@ impl Reader<'_> {
                 settings.on_full = self.one_of(entry, name, &WHEN_FULL)?.value;
             }
             "anchor" => settings.anchor = Some(self.path(entry)?.value),
+            name if name.starts_with("anchor_") => self.anchor(entry, settings)?,
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    /// Where checkpoints are posted.
+    #[cfg(feature = "net")]
+    fn anchor(&self, entry: &Entry<'_>, settings: &mut Settings) -> Result<()> {
+        let post = settings.post_anchor.get_or_insert_default();
+        match entry.name {
+            "anchor_url" => post.url = self.text(entry)?.value.to_owned(),
+            "anchor_headers_file" => post.headers_file = Some(self.path(entry)?.value),
+            "anchor_ca_file" => post.ca_file = Some(self.path(entry)?.value),
+            "anchor_private" => {
+                self.only_true(entry, "public addresses are what is usual")?;
+                post.allow_private = true;
+            }
+            _ => {
+                let within = self.amount(entry, Unit::Time)?.value;
+                post.within = Some(Duration::from_millis(within));
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(not(feature = "net"))]
+    fn anchor(&self, entry: &Entry<'_>, _: &mut Settings) -> Result<()> {
+        let what = format!("`{}`: this server is built without a network", entry.path);
+        Err(self
+            .error(&entry.key, what)
+            .help("build it with the feature `net`, or keep checkpoints in a file (`anchor`)"))
     }
 
     fn only_true(&self, entry: &Entry<'_>, why: &str) -> Result<Placed<()>> {

@@ -239,7 +239,7 @@ impl Declared<'_> {
                 .unwrap_or_default(),
             token_file,
             #[cfg(feature = "metrics")]
-            metrics: options.metrics,
+            metrics: options.metrics.clone(),
             #[cfg(feature = "otel")]
             otel: config.as_ref().and_then(|config| config.otel.clone()),
             denied_tools,

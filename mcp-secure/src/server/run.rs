@@ -7,6 +7,8 @@ use std::{ffi::OsString, time::SystemTime};
 #[cfg(feature = "redis")]
 use std::sync::Arc;
 
+#[cfg(feature = "metrics")]
+use super::cli::MetricsPlace;
 use super::{
     Ready, SecureServer,
     assemble::{self, Plan, check_grants},
@@ -178,6 +180,16 @@ impl<S: SecureService> SecureServer<S, Ready> {
             }
             sink.anchor(anchor)?;
         }
+        let mut opening = Opening::default();
+        #[cfg(feature = "net")]
+        let posting = match &resolved.audit_settings.post_anchor {
+            Some(post) => {
+                let (anchor, posting) = post.open(&mut opening)?;
+                sink.anchor(anchor)?;
+                Some(posting)
+            }
+            None => None,
+        };
         let digest_key = match &target {
             AuditTarget::File(path) => DigestKey::beside(path)?,
             // Nothing lies beside a stream.
@@ -197,7 +209,6 @@ impl<S: SecureService> SecureServer<S, Ready> {
         };
         #[cfg(feature = "http")]
         let max_message = resolved.limits.max_message;
-        let mut opening = Opening::default();
         let meter = Meter::default();
         #[cfg(feature = "otel")]
         let (meter, telemetry) = match resolved.otel.clone().or(self.otel.take()) {
@@ -214,10 +225,20 @@ impl<S: SecureService> SecureServer<S, Ready> {
             None => (meter, None),
         };
         #[cfg(feature = "metrics")]
-        let (meter, operator) = match resolved.metrics {
+        let (meter, operator) = match &resolved.metrics {
             Some(at) => {
                 let meter = meter.counting();
-                let operator = Operator::bind(at.address, at.on_network, meter.clone())?;
+                let operator = match &at.place {
+                    MetricsPlace::Address(address) => {
+                        Operator::bind(*address, at.on_network, meter.clone())?
+                    }
+                    #[cfg(unix)]
+                    MetricsPlace::Unix(path) => Operator::bind_unix(path, meter.clone())?,
+                    #[cfg(not(unix))]
+                    MetricsPlace::Unix(_) => {
+                        return Err(Error::new("sockets in the file system need a Unix system"));
+                    }
+                };
                 (meter, Some(operator))
             }
             None => (meter, None),
@@ -356,6 +377,14 @@ impl<S: SecureService> SecureServer<S, Ready> {
         if let Bound::Http(bound) = &bound {
             opening.needs.files.extend(bound.needs());
         }
+        #[cfg(all(unix, feature = "metrics"))]
+        if let Some(folder) = operator.as_ref().and_then(|one| one.path()?.parent()) {
+            opening.needs.files.push(FileNeed {
+                path: folder.to_owned(),
+                access: FileAccess::Remove,
+                because: "the socket of the numbers".to_owned(),
+            });
+        }
         if let Some(path) = sink.folder() {
             opening.needs.files.push(audit_need(path));
         }
@@ -374,6 +403,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
         sink.start()?;
         #[cfg(feature = "otel")]
         let exported = sink.clone();
+        #[cfg(feature = "net")]
+        let posting = posting.map(|posting| posting.run(sink.clone(), meter.clone()));
         let plan = Plan {
             source: self.source,
             definition,
@@ -405,7 +436,15 @@ impl<S: SecureService> SecureServer<S, Ready> {
             if let Some(address) = operator.address() {
                 announce(&format!("metrics on http://{address}/metrics"));
             }
+            #[cfg(unix)]
+            if let Some(path) = operator.path() {
+                announce(&format!("metrics on unix:{}", path.display()));
+            }
             runtime.spawn(operator.serve());
+        }
+        #[cfg(feature = "net")]
+        if let Some(posting) = posting {
+            runtime.spawn(posting);
         }
         #[cfg(feature = "otel")]
         let telemetry = telemetry.map(|pending| {
@@ -461,6 +500,10 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 manifest: String::new(),
             };
             crate::otel::Telemetry::open(collector.clone(), server, &mut opening)?;
+        }
+        #[cfg(feature = "net")]
+        if let Some(post) = &resolved.audit_settings.post_anchor {
+            post.open(&mut opening)?;
         }
         let target = audit_target(
             resolved.audit.clone(),

@@ -3,6 +3,8 @@
 mod anchor;
 mod disk;
 mod open;
+#[cfg(feature = "net")]
+mod post;
 mod queue;
 #[cfg(test)]
 mod simulated;
@@ -26,6 +28,8 @@ pub(super) use disk::segment_number;
 #[cfg(feature = "sandbox")]
 pub(crate) use disk::segments_folder;
 pub(crate) use open::About;
+#[cfg(feature = "net")]
+use post::PostAnchor;
 
 use self::{disk::Files, queue::Queue, writer::Writer};
 use super::chain::{State, encode};
@@ -76,6 +80,9 @@ pub(crate) struct Settings {
     pub(crate) on_full: OnFull,
     /// Where checkpoints are kept as well.
     pub(crate) anchor: Option<PathBuf>,
+    /// Where they are posted.
+    #[cfg(feature = "net")]
+    pub(crate) post_anchor: Option<PostAnchor>,
 }
 
 /// What happens to a request when so many records wait that its own may find no room.
@@ -99,6 +106,8 @@ impl Default for Settings {
             queue_bytes: 8 << 20,
             on_full: OnFull::Refuse,
             anchor: None,
+            #[cfg(feature = "net")]
+            post_anchor: None,
         }
     }
 }
@@ -134,7 +143,7 @@ impl AuditSink {
         })?;
         let mut writer = open::open(files, settings, about, &Keys(path)).map_err(wrong)?;
         if let Some(anchor) = &settings.anchor {
-            writer.anchor = Some(Box::new(FileAnchor::open(anchor)?));
+            writer.anchors.push(Box::new(FileAnchor::open(anchor)?));
         }
         Ok(Self(Target::File(Arc::new(Log {
             path: path.to_owned(),
@@ -169,7 +178,7 @@ impl AuditSink {
         };
         let mut writer = log.writer.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(writer) = writer.as_mut() {
-            writer.anchor = Some(anchor);
+            writer.anchors.push(anchor);
         }
         Ok(())
     }
@@ -277,6 +286,14 @@ impl AuditSink {
         match &self.0 {
             Target::File(log) => log.queue.admits(),
             _ => true,
+        }
+    }
+
+    /// No checkpoint was anchored for longer than the operator allows, or one was again.
+    #[cfg(feature = "net")]
+    pub(crate) fn late(&self, is: bool) {
+        if let Target::File(log) = &self.0 {
+            log.queue.late(is);
         }
     }
 
