@@ -136,6 +136,74 @@ fn one_record_can_be_proven_by_a_file() {
     assert!(!check().status.success());
 }
 
+/// The notes of a log, the oldest first.
+fn notes(log: &std::path::Path) -> Vec<String> {
+    let text = fs::read_to_string(log).unwrap();
+    let lines = text
+        .lines()
+        .filter(|line| line.contains("\"event\":\"checkpoint\""));
+    lines
+        .map(|line| {
+            let value: serde_json::Value = serde_json::from_str(line).unwrap();
+            value["note"].as_str().unwrap().to_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn that_a_log_has_only_grown_is_proven_to_who_kept_a_checkpoint() {
+    let (folder, log) = vectors();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let all = notes(&log);
+    assert!(all.len() > 1, "{all:?}");
+    let (old, new) = (file("old", &all[0]), file("new", all.last().unwrap()));
+    let path = log.to_str().unwrap();
+    let public = format!("{path}.pub");
+    let proof = audit(&["prove", path, "--consistency", &old, &new]);
+    assert!(proof.status.success(), "{proof:?}");
+    let proof = said(&proof);
+    let checked = |proof: &str, kept: &str| {
+        let proof = file("proof", proof);
+        audit(&[
+            "verify-proof",
+            &proof,
+            "--pub",
+            &public,
+            "--consistency",
+            kept,
+        ])
+    };
+    let good = checked(&proof, &old);
+    assert_eq!(good.status.code(), Some(0), "{good:?}");
+    assert!(said(&good).contains("begins with those"), "{good:?}");
+    // Of another checkpoint, with another node, without one, with another size.
+    assert_eq!(checked(&proof, &new).status.code(), Some(1));
+    let node = proof.lines().nth(2).unwrap().to_owned();
+    let other = match node.starts_with('A') {
+        true => node.replacen('A', "B", 1),
+        false => node.replacen(|_: char| true, "A", 1),
+    };
+    for wrong in [
+        proof.replacen(&node, &other, 1),
+        proof.replacen(&format!("{node}\n"), "", 1),
+        proof.replacen("\nold ", "\nold 1", 1),
+        proof.replacen("consistency", "inclusion", 1),
+    ] {
+        assert_ne!(wrong, proof);
+        assert_eq!(checked(&wrong, &old).status.code(), Some(1), "{wrong}");
+    }
+    // A log that was changed since gives no proof.
+    let text = fs::read_to_string(&log).unwrap();
+    let changed = text.replacen("\"target\":\"echo\"", "\"target\":\"ohce\"", 1);
+    fs::write(&log, changed).unwrap();
+    let refused = audit(&["prove", path, "--consistency", &old, &new]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+}
+
 #[test]
 fn the_keys_are_made_where_they_were_asked_for() {
     let folder = tempfile::tempdir().unwrap();

@@ -321,9 +321,14 @@ impl Drop for Dashboard {
 impl Dashboard {
     fn start() -> Self {
         let folder = TempDir::new().unwrap();
+        let log = log(folder.path());
+        Self::of(&log, folder)
+    }
+
+    fn of(log: &Path, folder: TempDir) -> Self {
         let mut child = command()
             .args(["audit", "serve"])
-            .arg(log(folder.path()))
+            .arg(log)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -461,4 +466,35 @@ fn a_page_of_another_origin_that_names_this_port_gets_nothing() {
         assert!(status == 421 || status == 400, "{host}: {status}");
         assert!(!body.contains("read_note"), "{body}");
     }
+}
+
+#[test]
+fn the_page_of_a_log_that_a_server_wrote_says_that_it_is_as_it_was_written() {
+    let from = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/audit/data"));
+    let folder = TempDir::new().unwrap();
+    for name in ["audit.jsonl", "audit.jsonl.key", "audit.jsonl.pub"] {
+        let to = folder.path().join(name);
+        std::fs::copy(from.join(name), &to).unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            std::fs::set_permissions(&to, std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
+    }
+    let log = folder.path().join("audit.jsonl");
+    let dashboard = Dashboard::of(&log, folder);
+    let headers = dashboard.host() + &dashboard.cookie();
+    let shown = || dashboard.ask("GET", "/", &headers).2;
+    let whole = shown();
+    assert!(
+        whole.contains("as it was written, ") && whole.contains("keyed hashes checked"),
+        "{whole}"
+    );
+    assert!(!whole.contains("NOT as it was written"), "{whole}");
+    // It looks each time.
+    let text = std::fs::read_to_string(&log).unwrap();
+    let changed = text.replacen("\"target\":\"echo\"", "\"target\":\"ohce\"", 1);
+    assert_ne!(changed, text);
+    std::fs::write(&log, changed).unwrap();
+    assert!(shown().contains("NOT as it was written"));
 }

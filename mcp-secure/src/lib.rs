@@ -71,6 +71,8 @@ mod limits;
 pub mod log;
 pub mod manifest;
 mod metrics;
+#[cfg(feature = "otel")]
+pub mod otel;
 mod output;
 pub mod pipeline;
 pub mod policy;

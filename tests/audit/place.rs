@@ -142,3 +142,25 @@ fn a_log_may_not_lie_where_a_tool_writes() {
         "{said}"
     );
 }
+
+#[test]
+fn the_report_names_what_stays_open_for_the_log() {
+    let scene = Scene::new();
+    let command = scene.command();
+    let all: Vec<_> = command.get_args().map(std::ffi::OsStr::to_owned).collect();
+    let output = std::process::Command::new(command.get_program())
+        .args(["doctor", "--json"])
+        .args(&all[1..])
+        .env("HOME", scene.path("state"))
+        .output()
+        .unwrap();
+    let report = String::from_utf8(output.stdout).unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    let value: serde_json::Value =
+        serde_json::from_str(&report).unwrap_or_else(|_| panic!("{report} {errors}"));
+    let segments = scene.beside("segments");
+    let named = value["files"].as_array().unwrap().iter().any(|file| {
+        file["path"] == segments.to_str().unwrap() && file["because"] == "the audit log"
+    });
+    assert!(named, "{report}");
+}

@@ -1,5 +1,7 @@
 """Verifies an audit log of mcp-secure: LOG KEY PUB. Written from the page of the book alone.
 
+With `consistency PUB OLD PROOF`: that a log has only grown since the checkpoint in OLD.
+
 Prints one JSON object; fails on the first thing that is not as it was written.
 """
 
@@ -123,9 +125,47 @@ def verify(log, key_file, pub_file):
     return {"records": records, "checkpoints": checkpoints}
 
 
+def root_of(nodes, size, old, whole):
+    """RFC 6962, 2.1.2, read backwards: the roots of the old and of the new tree, of a proof.
+
+    `nodes` is used up from its end; `whole` says that the old tree's root is known and not sent.
+    """
+    if size == old:
+        one = whole if whole is not None else nodes.pop(0)
+        return one, one
+    half = 1
+    while half * 2 < size:
+        half *= 2
+    last = nodes.pop()
+    if old <= half:
+        was, now = root_of(nodes, half, old, whole)
+        return was, node(now, last)
+    was, now = root_of(nodes, size - half, old - half, None)
+    return node(last, was), node(last, now)
+
+
+def consistency(pub_file, old_file, proof_file):
+    public = open(pub_file).read().strip()
+    old, old_root = open_note(open(old_file).read(), public)
+    head, note = open(proof_file).read().split("\n\n", 1)
+    kind, size, *nodes = head.split("\n")
+    new, new_root = open_note(note, public)
+    if kind != "mcp-secure audit consistency 1" or size != "old %d" % old or not 0 < old <= new:
+        raise Wrong("another proof")
+    nodes = [base64.b64decode(text, validate=True) for text in nodes]
+    was, now = root_of(nodes, new, old, old_root)
+    if nodes or was != old_root or now != new_root:
+        raise Wrong("not what it was")
+    return {"old": old, "new": new}
+
+
 if __name__ == "__main__":
     try:
-        print(json.dumps(verify(*sys.argv[1:])))
-    except (Wrong, InvalidSignature, ValueError, KeyError, AttributeError) as error:
+        asked = sys.argv[1:]
+        if asked[0] == "consistency":
+            print(json.dumps(consistency(*asked[1:])))
+        else:
+            print(json.dumps(verify(*asked)))
+    except (Wrong, InvalidSignature, ValueError, KeyError, AttributeError, IndexError) as error:
         print(json.dumps({"wrong": repr(error)}))
         sys.exit(1)

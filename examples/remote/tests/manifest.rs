@@ -43,3 +43,16 @@ fn without_its_certificate_it_does_not_start_and_says_which_file_it_looked_for()
     assert!(!output.status.success(), "{told}");
     assert!(told.contains("cert.pem"), "{told}");
 }
+
+#[test]
+fn the_operators_file_is_understood() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/operator.toml");
+    let output = Command::new(env!("CARGO_BIN_EXE_remote"))
+        .args(["check", "--http", "--config", file])
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("/var/log/remote/audit.jsonl"), "{said}");
+}

@@ -72,23 +72,31 @@ enum Verb {
         #[arg(long, default_value_t = 0)]
         port: u16,
     },
-    /// Prove to somebody who does not see the log that a record is in it
+    /// Prove to somebody who does not see the log that a record is in it, or that it has only grown
     Prove {
         /// The log
         path: PathBuf,
         /// The number of the record: its `seq`
-        seq: u64,
+        #[arg(required_unless_present = "consistency")]
+        seq: Option<u64>,
+        /// Two checkpoints that were kept (a note each, or anchor files: the newest counts): that
+        /// nothing the first covers was changed before the second
+        #[arg(long, num_args = 2, value_names = ["OLD", "NEW"], conflicts_with = "seq")]
+        consistency: Option<Vec<PathBuf>>,
         /// The public key; by default PATH.pub
         #[arg(long = "pub", value_name = "FILE")]
         public: Option<PathBuf>,
     },
-    /// Check what `prove` printed, and print the record
+    /// Check what `prove` printed; print the record, or the two sizes
     VerifyProof {
         /// The proof
         file: PathBuf,
         /// The public key of the log
         #[arg(long = "pub", value_name = "FILE")]
         public: PathBuf,
+        /// The proof is of `--consistency`: the checkpoint that you have kept
+        #[arg(long, value_name = "OLD")]
+        consistency: Option<PathBuf>,
     },
 }
 
@@ -126,19 +134,41 @@ impl Audit {
                 Format::Otlp => formats::export(query, formats::otlp)?,
             },
             Verb::Serve { path, port } => return dashboard::serve(path, *port),
-            Verb::Prove { path, seq, public } => {
+            Verb::Prove {
+                path,
+                seq,
+                consistency,
+                public,
+            } => {
                 let public = public.clone().unwrap_or_else(|| {
                     let mut beside = path.clone().into_os_string();
                     beside.push(".pub");
                     beside.into()
                 });
-                read::print(mcp_secure::audit::prove(path, &public, *seq)?.as_bytes())?;
+                let proof = match (seq, consistency.as_deref()) {
+                    (_, Some([old, new])) => {
+                        mcp_secure::audit::prove_consistency(path, &public, old, new)?
+                    }
+                    (Some(seq), _) => mcp_secure::audit::prove(path, &public, *seq)?,
+                    _ => return Err(Error::new("it is not said what to prove")),
+                };
+                read::print(proof.as_bytes())?;
             }
-            Verb::VerifyProof { file, public } => {
+            Verb::VerifyProof {
+                file,
+                public,
+                consistency,
+            } => {
                 let text = std::fs::read_to_string(file)
                     .map_err(|e| Error::new(format!("`{}` cannot be read: {e}", file.display())))?;
-                let record = mcp_secure::audit::verify_proof(&text, public)?;
-                read::print(format!("{record}}}\n").as_bytes())?;
+                let said = match consistency {
+                    Some(old) => {
+                        let (old, new) = mcp_secure::audit::verify_consistency(&text, public, old)?;
+                        format!("the log of {new} records begins with those {old} that it had\n")
+                    }
+                    None => mcp_secure::audit::verify_proof(&text, public)? + "}\n",
+                };
+                read::print(said.as_bytes())?;
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -14,11 +14,16 @@ pub(crate) use digest::DigestKey;
 pub(crate) use record::{Ending, shape, shown_value};
 #[cfg(feature = "testing")]
 pub(crate) use sink::MemoryLog;
+#[cfg(feature = "sandbox")]
+pub(crate) use sink::segments_folder;
 pub(crate) use sink::{About, OnFull, Settings, beside};
 pub use sink::{AuditAnchor, AuditSink, FileAnchor, init};
 pub(crate) use tally::Tally;
 pub(crate) use trace::TraceContext;
-pub use verify::{Finding, Kind, Verification, Verify, prove, segments, verify_proof};
+pub use verify::{
+    Finding, Kind, Verification, Verify, prove, prove_consistency, segments, verify_consistency,
+    verify_proof,
+};
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -72,6 +77,10 @@ impl Audit {
     /// The end of a request. If the sink cannot write, the next call with effects is refused
     /// by its intent; an answer without effects is not held back.
     pub(crate) fn outcome(&self, journey: &Journey, ending: &Ending<'_>) {
+        #[cfg(feature = "__bench")]
+        if self.sink.is_nowhere() {
+            return;
+        }
         let (outcome, decision, control, reason) = match ending {
             Ending::Answered(outcome) => (*outcome, "allow", None, None),
             Ending::Refused(refusal) => {
@@ -130,6 +139,7 @@ impl Audit {
             },
             took: journey.started.elapsed(),
         });
+        self.meter.record(&record);
         self.written(self.sink.write(&record));
     }
 
@@ -148,13 +158,15 @@ impl Audit {
     /// What is about to have an effect; on disk before it does, when the answer has been waited
     /// for.
     pub(crate) fn intent(&self, journey: &Journey) -> Durable {
-        self.sink.write_durably(&Intent {
+        let record = Intent {
             v: VERSION,
             event: "intent",
             ts: now(),
             about: record::About::of(journey, self.transport, &self.key),
             manifest: &self.manifest,
-        })
+        };
+        self.meter.record(&record);
+        self.sink.write_durably(&record)
     }
 
     /// Refusals before anybody was identified, counted: nobody can fill the disk without an
@@ -170,6 +182,7 @@ impl Audit {
             count,
         };
         self.meter.refused(reason, count);
+        self.meter.record(&record);
         self.written(self.sink.write(&record));
     }
 }
@@ -189,6 +202,21 @@ pub(crate) fn sandbox(
         transport,
         report,
         manifest,
+    };
+    if let Err(error) = sink.write(&record) {
+        tracing::error!(%error, "an audit record could not be written");
+    }
+}
+
+/// Records that a collector of telemetry did not get. Here they are.
+#[cfg(feature = "otel")]
+pub(crate) fn telemetry_lost(sink: &AuditSink, transport: &'static str, lost: u64) {
+    let record = record::Telemetry {
+        v: VERSION,
+        event: "telemetry",
+        ts: now(),
+        transport,
+        lost,
     };
     if let Err(error) = sink.write(&record) {
         tracing::error!(%error, "an audit record could not be written");
@@ -215,6 +243,19 @@ pub mod bench {
         record: &impl serde::Serialize,
     ) -> std::io::Result<()> {
         sink.write_durably(record).wait().await
+    }
+
+    /// Each sync takes so much longer from now on.
+    pub fn slow_syncs(by: std::time::Duration) {
+        super::sink::SLOWER.store(
+            u64::try_from(by.as_micros()).unwrap_or(u64::MAX),
+            std::sync::atomic::Ordering::Relaxed,
+        );
+    }
+
+    /// Makes no record.
+    pub(crate) fn nowhere() -> AuditSink {
+        AuditSink::nowhere()
     }
 
     pub fn close(sink: &AuditSink) {

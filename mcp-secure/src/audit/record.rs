@@ -245,6 +245,23 @@ pub(crate) struct Sandbox<'a> {
     pub(crate) manifest: &'a str,
 }
 
+/// Records that were to be exported (OpenTelemetry) and were not: the collector did not take
+/// them, or they found no room. They are in this log.
+#[cfg(any(test, feature = "otel"))]
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Telemetry {
+    #[cfg_attr(test, schemars(extend("const" = 2)))]
+    pub(crate) v: u8,
+    #[cfg_attr(test, schemars(extend("const" = "telemetry")))]
+    pub(crate) event: &'static str,
+    #[cfg_attr(test, schemars(with = "String", extend("format" = "date-time")))]
+    pub(crate) ts: chrono::DateTime<chrono::Utc>,
+    pub(crate) transport: &'static str,
+    /// How many since the last such record.
+    pub(crate) lost: u64,
+}
+
 /// The shape of arguments: `name=string(12) tags=array(3)`. Names come from the client here
 /// (the schema is checked later), so they are cut and cleaned.
 pub(crate) fn shape(arguments: &JsonObject) -> String {

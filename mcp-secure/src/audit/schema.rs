@@ -2,7 +2,7 @@
 
 use schemars::{JsonSchema, generate::SchemaSettings};
 
-use super::record::{Intent, Outcome, Refused, Sandbox};
+use super::record::{Intent, Outcome, Refused, Sandbox, Telemetry};
 
 /// What a line of the log is. A reader passes over the fields that it does not know (a chained
 /// log has its own in each line), and over lines of other events.
@@ -14,6 +14,7 @@ enum Record<'a> {
     Intent(Intent<'a>),
     Refused(Refused<'a>),
     Sandbox(Sandbox<'a>),
+    Telemetry(Telemetry),
 }
 
 /// The fields of a report of the sandbox; what is in them is the sandbox's business.

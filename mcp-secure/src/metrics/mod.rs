@@ -13,6 +13,9 @@ mod page;
 #[cfg(feature = "metrics")]
 pub(crate) use page::Operator;
 
+#[cfg(feature = "otel")]
+pub(crate) use numbers::BUCKETS;
+
 #[cfg(feature = "metrics")]
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +25,9 @@ use std::time::Duration;
 pub(crate) struct Meter {
     #[cfg(feature = "metrics")]
     numbers: Option<Arc<numbers::Numbers>>,
+    /// What leaves the process while it happens.
+    #[cfg(feature = "otel")]
+    telemetry: crate::otel::Telemetry,
 }
 
 /// A request, or a wait, that is under way until this is dropped.
@@ -29,6 +35,8 @@ pub(crate) struct Meter {
 pub(crate) struct Underway {
     #[cfg(feature = "metrics")]
     gauge: Option<prometheus_client::metrics::gauge::Gauge>,
+    #[cfg(feature = "otel")]
+    counter: Option<opentelemetry::metrics::UpDownCounter<i64>>,
 }
 
 /// The end of a request.
@@ -65,34 +73,79 @@ impl Meter {
     pub(crate) fn serves(&self) {}
 
     pub(crate) fn stops(&self) {}
+
+    pub(crate) fn record(&self, _: &impl serde::Serialize) {}
+
+    #[cfg(feature = "net")]
+    pub(crate) fn anchored(&self, _: bool) {}
 }
 
 #[cfg(feature = "metrics")]
 impl Meter {
-    pub(crate) fn new() -> Self {
+    /// Counts for the operator's page.
+    pub(crate) fn counting(mut self) -> Self {
+        self.numbers.get_or_insert_default();
+        self
+    }
+
+    /// The same numbers, and all records, for a collector.
+    #[cfg(feature = "otel")]
+    pub(crate) fn exported(telemetry: crate::otel::Telemetry) -> Self {
         Self {
-            numbers: Some(Arc::default()),
+            telemetry,
+            ..Self::default().counting()
         }
     }
 
+    /// An audit record, for who collects them.
+    #[cfg_attr(
+        not(feature = "otel"),
+        allow(clippy::unused_self, reason = "nobody collects them")
+    )]
+    pub(crate) fn record(&self, record: &impl serde::Serialize) {
+        #[cfg(feature = "otel")]
+        self.telemetry.record(record);
+        #[cfg(not(feature = "otel"))]
+        let _ = record;
+    }
+
     pub(crate) fn begin(&self) -> Underway {
-        Underway::of(self.numbers.as_ref().map(|numbers| &numbers.in_flight))
+        let underway = Underway::of(self.numbers.as_ref().map(|numbers| &numbers.in_flight));
+        #[cfg(feature = "otel")]
+        let underway = underway.exported(self.telemetry.instruments().map(|i| &i.in_flight));
+        underway
     }
 
     pub(crate) fn waits_for_a_person(&self) -> Underway {
-        Underway::of(self.numbers.as_ref().map(|numbers| &numbers.waiting))
+        let underway = Underway::of(self.numbers.as_ref().map(|numbers| &numbers.waiting));
+        #[cfg(feature = "otel")]
+        let underway = underway.exported(self.telemetry.instruments().map(|i| &i.waiting));
+        underway
     }
 
     pub(crate) fn ended(&self, ended: &Ended) {
+        #[cfg(feature = "otel")]
+        if let Some(instruments) = self.telemetry.instruments() {
+            instruments.ended(ended);
+        }
         if let Some(numbers) = &self.numbers {
             numbers.ended(ended);
+            if let Some(control) = ended.denied_by {
+                self.refused(control, 1);
+            }
         }
     }
 
     /// Before anybody was identified.
     pub(crate) fn refused(&self, control: &'static str, count: u64) {
         if let Some(numbers) = &self.numbers {
-            numbers.denied(control, count);
+            let control = numbers.denied(control, count);
+            #[cfg(feature = "otel")]
+            if let Some(instruments) = self.telemetry.instruments() {
+                instruments.denied(control, count);
+            }
+            #[cfg(not(feature = "otel"))]
+            let _ = control;
         }
     }
 
@@ -100,6 +153,18 @@ impl Meter {
     pub(crate) fn wrote(&self, well: bool) {
         if let Some(numbers) = &self.numbers {
             numbers.wrote(well);
+        }
+        #[cfg(feature = "otel")]
+        if let Some(instruments) = self.telemetry.instruments() {
+            instruments.wrote(well);
+        }
+    }
+
+    /// A checkpoint of the audit log was kept elsewhere, or was not.
+    #[cfg(feature = "net")]
+    pub(crate) fn anchored(&self, well: bool) {
+        if let Some(numbers) = &self.numbers {
+            numbers.anchored(well);
         }
     }
 
@@ -125,7 +190,20 @@ impl Underway {
         if let Some(gauge) = &gauge {
             gauge.inc();
         }
-        Self { gauge }
+        Self {
+            gauge,
+            #[cfg(feature = "otel")]
+            counter: None,
+        }
+    }
+
+    #[cfg(feature = "otel")]
+    fn exported(mut self, counter: Option<&opentelemetry::metrics::UpDownCounter<i64>>) -> Self {
+        self.counter = counter.cloned();
+        if let Some(counter) = &self.counter {
+            counter.add(1, &[]);
+        }
+        self
     }
 }
 
@@ -134,6 +212,10 @@ impl Drop for Underway {
     fn drop(&mut self) {
         if let Some(gauge) = &self.gauge {
             gauge.dec();
+        }
+        #[cfg(feature = "otel")]
+        if let Some(counter) = &self.counter {
+            counter.add(-1, &[]);
         }
     }
 }

@@ -22,6 +22,10 @@ pub(super) struct Numbers {
     pub(super) waiting: Gauge,
     lines: Counter,
     failures: Counter,
+    #[cfg(feature = "net")]
+    anchored: Counter,
+    #[cfg(feature = "net")]
+    not_anchored: Counter,
     /// Controls that have a series, in the order in which they denied first.
     controls: Mutex<Vec<&'static str>>,
     /// The last record could be written.
@@ -58,6 +62,10 @@ impl Default for Numbers {
             waiting: Gauge::default(),
             lines: Counter::default(),
             failures: Counter::default(),
+            #[cfg(feature = "net")]
+            anchored: Counter::default(),
+            #[cfg(feature = "net")]
+            not_anchored: Counter::default(),
             controls: Mutex::default(),
             writes: AtomicBool::new(true),
             serves: AtomicBool::new(false),
@@ -95,6 +103,19 @@ impl Default for Numbers {
             "Audit records that could not be written",
             numbers.failures.clone(),
         );
+        #[cfg(feature = "net")]
+        {
+            registry.register(
+                "audit_anchored",
+                "Checkpoints of the audit log that were posted elsewhere",
+                numbers.anchored.clone(),
+            );
+            registry.register(
+                "audit_anchor_failures",
+                "Attempts to post one that came to nothing",
+                numbers.not_anchored.clone(),
+            );
+        }
         numbers
     }
 }
@@ -113,12 +134,10 @@ impl Numbers {
         self.durations
             .get_or_create(&Kind { op, target })
             .observe(ended.took.as_secs_f64());
-        if let Some(control) = ended.denied_by {
-            self.denied(control, 1);
-        }
     }
 
-    pub(super) fn denied(&self, control: &'static str, count: u64) {
+    /// Returns the name of the series.
+    pub(super) fn denied(&self, control: &'static str, count: u64) -> &'static str {
         // Layers of the author's own name controls, too: bounded, whatever they do.
         let mut controls = self.controls.lock().unwrap_or_else(PoisonError::into_inner);
         let control = if controls.contains(&control) {
@@ -133,6 +152,7 @@ impl Numbers {
         self.denials
             .get_or_create(&Denial { control })
             .inc_by(count);
+        control
     }
 
     pub(super) fn wrote(&self, well: bool) {
@@ -141,6 +161,14 @@ impl Numbers {
             false => self.failures.inc(),
         };
         self.writes.store(well, Ordering::Relaxed);
+    }
+
+    #[cfg(feature = "net")]
+    pub(super) fn anchored(&self, well: bool) {
+        match well {
+            true => self.anchored.inc(),
+            false => self.not_anchored.inc(),
+        };
     }
 
     pub(super) fn serves(&self, yes: bool) {
@@ -166,7 +194,7 @@ impl Numbers {
 }
 
 /// From half a millisecond to the longest wait for a person.
-const BUCKETS: [f64; 12] = [
+pub(crate) const BUCKETS: [f64; 12] = [
     0.0005, 0.001, 0.0025, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 60.0, 300.0,
 ];
 

@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     net::{IpAddr, SocketAddr, TcpListener},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -11,17 +12,56 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::{body::Bytes, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::Semaphore;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::Semaphore,
+};
 
 use super::Meter;
+#[cfg(unix)]
+use crate::server::http::unix::{SocketFile, listen};
 use crate::{Error, Result};
 
 /// Bound before the sandbox closes, served inside it.
 pub(crate) struct Operator {
-    socket: TcpListener,
+    door: Door,
     meter: Meter,
     /// Names in `Host` are taken only where a network may come; see [`answer`].
     on_network: bool,
+}
+
+enum Door {
+    Tcp(TcpListener),
+    /// The file system says who comes in: the owner.
+    #[cfg(unix)]
+    Unix(std::os::unix::net::UnixListener, SocketFile),
+}
+
+#[cfg(unix)]
+impl Operator {
+    /// Takes a path.
+    ///
+    /// # Errors
+    ///
+    /// When others get into its folder, or another server is there.
+    pub(crate) fn bind_unix(path: &Path, meter: Meter) -> Result<Self> {
+        let (socket, file) =
+            listen(path.to_owned()).map_err(|error| error.before("`--metrics`: "))?;
+        Ok(Self {
+            door: Door::Unix(socket, file),
+            meter,
+            // No page of a browser comes through it.
+            on_network: true,
+        })
+    }
+
+    /// The socket in the file system, which is removed at the end.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match &self.door {
+            Door::Unix(_, file) => Some(file.path()),
+            Door::Tcp(_) => None,
+        }
+    }
 }
 
 impl Operator {
@@ -41,7 +81,7 @@ impl Operator {
             .and_then(|socket| socket.set_nonblocking(true).map(|()| socket))
             .map_err(|e| Error::new(format!("the address `{address}` of `--metrics`: {e}")))?;
         Ok(Self {
-            socket,
+            door: Door::Tcp(socket),
             meter,
             on_network,
         })
@@ -49,39 +89,65 @@ impl Operator {
 
     /// Where it listens.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
-        self.socket.local_addr().ok()
+        match &self.door {
+            Door::Tcp(socket) => socket.local_addr().ok(),
+            #[cfg(unix)]
+            Door::Unix(..) => None,
+        }
     }
 
     /// Answers until the runtime ends: readiness is asked for during the shutdown, too.
     pub(crate) async fn serve(self) {
-        let Ok(socket) = tokio::net::TcpListener::from_std(self.socket) else {
+        let asked = (self.meter, self.on_network);
+        match self.door {
+            Door::Tcp(socket) => {
+                let Ok(socket) = tokio::net::TcpListener::from_std(socket) else {
+                    return;
+                };
+                let accept = || async { socket.accept().await.map(|(io, _)| io) };
+                serve(accept, asked).await;
+            }
+            #[cfg(unix)]
+            Door::Unix(socket, _file) => {
+                let Ok(socket) = tokio::net::UnixListener::from_std(socket) else {
+                    return;
+                };
+                let accept = || async { socket.accept().await.map(|(io, _)| io) };
+                serve(accept, asked).await;
+            }
+        }
+    }
+}
+
+async fn serve<I, F>(accept: impl Fn() -> F, (meter, on_network): (Meter, bool))
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    F: Future<Output = std::io::Result<I>>,
+{
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             return;
         };
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
-        loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-                return;
-            };
-            let Ok((io, _)) = socket.accept().await else {
-                tokio::time::sleep(PAUSE).await;
-                continue;
-            };
-            let (meter, on_network) = (self.meter.clone(), self.on_network);
-            tokio::spawn(async move {
-                let service = service_fn(move |request| {
-                    let answer = answer(&request, &meter, on_network);
-                    std::future::ready(Ok::<_, Infallible>(answer))
-                });
-                let served = http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(HEAD)
-                    .max_buf_size(16 * 1024)
-                    .keep_alive(false)
-                    .serve_connection(TokioIo::new(io), service);
-                let _ = tokio::time::timeout(WHOLE, served).await;
-                drop(place);
+        let Ok(io) = accept().await else {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
+        let meter = meter.clone();
+        tokio::spawn(async move {
+            let service = service_fn(move |request| {
+                let answer = answer(&request, &meter, on_network);
+                std::future::ready(Ok::<_, Infallible>(answer))
             });
-        }
+            let served = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD)
+                .max_buf_size(16 * 1024)
+                .keep_alive(false)
+                .serve_connection(TokioIo::new(io), service);
+            let _ = tokio::time::timeout(WHOLE, served).await;
+            drop(place);
+        });
     }
 }
 

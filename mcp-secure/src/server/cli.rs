@@ -41,11 +41,19 @@ pub(crate) struct ServeOptions {
 
 /// Where the operator reads numbers.
 #[cfg(feature = "metrics")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MetricsOption {
-    pub(crate) address: SocketAddr,
+    pub(crate) place: MetricsPlace,
     /// The operator says that others may read them.
     pub(crate) on_network: bool,
+}
+
+/// An address, or a socket in the file system.
+#[cfg(feature = "metrics")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum MetricsPlace {
+    Address(SocketAddr),
+    Unix(PathBuf),
 }
 
 /// One of the declared transports, and where.
@@ -185,10 +193,10 @@ struct ServeArgs {
     /// How much to say on standard error; never what callers send or get
     #[arg(long, value_enum, value_name = "LEVEL")]
     log: Option<LogLevel>,
-    /// Serve `/metrics`, `/livez` and `/readyz` on an address or a port of loopback
+    /// Serve `/metrics`, `/livez` and `/readyz` on an address or a port of loopback, or on a socket
     #[cfg(feature = "metrics")]
-    #[arg(long, value_name = "ADDR", value_parser = address)]
-    metrics: Option<SocketAddr>,
+    #[arg(long, value_name = "ADDR|unix:PATH", value_parser = metrics)]
+    metrics: Option<MetricsPlace>,
     /// The address of `--metrics` may be reached from the network, by anybody
     #[cfg(feature = "metrics")]
     #[arg(long, requires = "metrics")]
@@ -280,8 +288,8 @@ impl ServeArgs {
             lock: self.lock,
             log: self.log,
             #[cfg(feature = "metrics")]
-            metrics: self.metrics.map(|address| MetricsOption {
-                address,
+            metrics: self.metrics.map(|place| MetricsOption {
+                place,
                 on_network: self.metrics_on_network,
             }),
         }
@@ -312,10 +320,21 @@ fn address(text: &str) -> Result<SocketAddr, crate::Error> {
     config::address(text)
 }
 
+#[cfg(feature = "metrics")]
+fn metrics(text: &str) -> Result<MetricsPlace, crate::Error> {
+    match text.strip_prefix("unix:") {
+        Some("") => Err(crate::Error::new("the path is empty")),
+        Some(path) => Ok(MetricsPlace::Unix(path.into())),
+        None => address(text).map(MetricsPlace::Address),
+    }
+}
+
 fn audit(text: &str) -> Result<AuditTarget, crate::Error> {
     match text {
         "" => Err(crate::Error::new("the path is empty")),
         "stderr" => Ok(AuditTarget::Stderr),
+        #[cfg(feature = "__bench")]
+        "nowhere" => Ok(AuditTarget::Nowhere),
         path => Ok(AuditTarget::File(path.into())),
     }
 }

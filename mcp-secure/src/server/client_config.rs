@@ -156,6 +156,8 @@ fn arguments(options: &ServeOptions, resolved: &Resolved, cwd: &Path) -> Result<
     match &options.audit {
         Some(AuditTarget::File(path)) => option("--audit", Some(path))?,
         Some(AuditTarget::Stderr) => out.extend(["--audit".to_owned(), "stderr".to_owned()]),
+        #[cfg(feature = "__bench")]
+        Some(AuditTarget::Nowhere) => {}
         None => {}
     }
     Ok(out)

@@ -31,6 +31,18 @@
 //! queue = "8 MiB"                # records that wait for the disk
 //! when_full = "refuse"           # or "gap": go on, and say how many records are missing
 //! anchor = "/mnt/elsewhere/notes.checkpoints"
+//! anchor_url = "https://witness.example/notes"   # or posted there; needs the feature `net`
+//! anchor_headers_file = "witness.headers"
+//! anchor_ca_file = "witness.pem"
+//! anchor_private = true          # it is in a private network
+//! anchor_within = "10min"        # no request is taken when none was kept there for so long
+//!
+//! [otel]                        # needs the feature `otel`
+//! endpoint = "https://collector.example:4318"
+//! headers_file = "collector.headers"
+//! ca_file = "collector.pem"
+//! private = true                 # it is in a private network
+//! every = "5s"
 //!
 //! [text]                        # each may only be made stricter
 //! redact = ["email"]            # more than the code says
@@ -88,6 +100,8 @@ pub struct Config {
     pub(super) unix_path: Option<Placed<PathBuf>>,
     pub(super) audit: Option<Placed<AuditTarget>>,
     pub(super) audit_settings: crate::audit::Settings,
+    #[cfg(feature = "otel")]
+    pub(super) otel: Option<crate::otel::Otlp>,
     pub(super) redact: Vec<Placed<Secret>>,
     pub(super) hidden: Option<Placed<Hidden>>,
     pub(super) notes: Option<Placed<()>>,
@@ -108,6 +122,10 @@ pub enum AuditTarget {
     File(PathBuf),
     /// Standard error.
     Stderr,
+    /// No record is made.
+    #[cfg(feature = "__bench")]
+    #[doc(hidden)]
+    Nowhere,
 }
 
 impl Config {

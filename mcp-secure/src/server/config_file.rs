@@ -119,6 +119,39 @@ pub(super) fn parse(file: &str, folder: &Path, text: &str) -> Result<Config> {
                     }
                 }
             }
+            #[cfg(feature = "otel")]
+            "otel" => {
+                let mut otel = crate::otel::Otlp::to("");
+                for entry in section(&["endpoint", "headers_file", "ca_file", "private", "every"])?
+                {
+                    match entry.name {
+                        "endpoint" => otel.endpoint = reader.text(&entry)?.value.to_owned(),
+                        "headers_file" => otel.headers_file = Some(reader.path(&entry)?.value),
+                        "ca_file" => otel.ca_file = Some(reader.path(&entry)?.value),
+                        "private" => {
+                            reader.only_true(&entry, "public addresses are what is usual")?;
+                            otel.allow_private = true;
+                        }
+                        _ => {
+                            let every = reader.amount(&entry, Unit::Time)?.value;
+                            otel.every = Some(Duration::from_millis(every));
+                        }
+                    }
+                }
+                if otel.endpoint.is_empty() {
+                    return Err(reader
+                        .error(&key.span(), "`otel` does not say where".into())
+                        .help("write `endpoint = \"https://…\"`, without `/v1/traces`"));
+                }
+                config.otel = Some(otel);
+            }
+            // Not to hear it would be to send less than the operator asks for.
+            #[cfg(not(feature = "otel"))]
+            "otel" => {
+                return Err(reader
+                    .error(&key.span(), "this server is built without telemetry".into())
+                    .help("build it with the feature `otel`, or leave the section out"));
+            }
             "text" => {
                 for entry in section(&["redact", "hidden", "notes"])? {
                     match entry.name {
@@ -183,20 +216,21 @@ pub(super) fn parse(file: &str, folder: &Path, text: &str) -> Result<Config> {
     Ok(config)
 }
 
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     "grants",
     "limits",
     "transport",
     "http",
     "unix",
     "audit",
+    "otel",
     "text",
     "sandbox",
     "policies",
     "tools",
 ];
 
-const AUDIT: [&str; 11] = [
+const AUDIT: [&str; 16] = [
     "path",
     "stderr",
     "checkpoint_records",
@@ -208,6 +242,11 @@ const AUDIT: [&str; 11] = [
     "queue",
     "when_full",
     "anchor",
+    "anchor_url",
+    "anchor_headers_file",
+    "anchor_ca_file",
+    "anchor_private",
+    "anchor_within",
 ];
 
 const WHEN_FULL: [(&str, OnFull); 2] = [("refuse", OnFull::Refuse), ("gap", OnFull::Gap)];
@@ -360,9 +399,38 @@ impl Reader<'_> {
                 settings.on_full = self.one_of(entry, name, &WHEN_FULL)?.value;
             }
             "anchor" => settings.anchor = Some(self.path(entry)?.value),
+            name if name.starts_with("anchor_") => self.anchor(entry, settings)?,
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    /// Where checkpoints are posted.
+    #[cfg(feature = "net")]
+    fn anchor(&self, entry: &Entry<'_>, settings: &mut Settings) -> Result<()> {
+        let post = settings.post_anchor.get_or_insert_default();
+        match entry.name {
+            "anchor_url" => post.url = self.text(entry)?.value.to_owned(),
+            "anchor_headers_file" => post.headers_file = Some(self.path(entry)?.value),
+            "anchor_ca_file" => post.ca_file = Some(self.path(entry)?.value),
+            "anchor_private" => {
+                self.only_true(entry, "public addresses are what is usual")?;
+                post.allow_private = true;
+            }
+            _ => {
+                let within = self.amount(entry, Unit::Time)?.value;
+                post.within = Some(Duration::from_millis(within));
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(not(feature = "net"))]
+    fn anchor(&self, entry: &Entry<'_>, _: &mut Settings) -> Result<()> {
+        let what = format!("`{}`: this server is built without a network", entry.path);
+        Err(self
+            .error(&entry.key, what)
+            .help("build it with the feature `net`, or keep checkpoints in a file (`anchor`)"))
     }
 
     fn only_true(&self, entry: &Entry<'_>, why: &str) -> Result<Placed<()>> {

@@ -137,6 +137,8 @@ pub struct SecureServer<S, T = NoTransport> {
     pub(crate) shared_limits: Option<Arc<crate::state::RedisLimits>>,
     #[cfg(feature = "vault")]
     pub(crate) vault: Option<crate::vault::Vault>,
+    #[cfg(feature = "otel")]
+    pub(crate) otel: Option<crate::otel::Otlp>,
     #[cfg(feature = "sandbox")]
     pub(crate) sandbox: Sandbox,
     state: PhantomData<fn() -> T>,
@@ -201,6 +203,8 @@ impl<S: SecureService> SecureServer<S, NoTransport> {
             shared_limits: None,
             #[cfg(feature = "vault")]
             vault: None,
+            #[cfg(feature = "otel")]
+            otel: None,
             #[cfg(feature = "sandbox")]
             sandbox: Sandbox::new(),
             state: PhantomData,
@@ -319,6 +323,15 @@ impl<S: SecureService, T> SecureServer<S, T> {
         self
     }
 
+    /// Sends spans, numbers and audit records to a collector while it happens, unless the operator
+    /// names another one.
+    #[cfg(feature = "otel")]
+    #[must_use]
+    pub fn otel(mut self, collector: crate::otel::Otlp) -> Self {
+        self.otel = Some(collector);
+        self
+    }
+
     /// Says what the server asks of the operating system beside its grants, and how much of a
     /// sandbox it wants at least. Without, it closes everything else that it can.
     #[cfg(feature = "sandbox")]
@@ -388,6 +401,8 @@ impl<S: SecureService, T> SecureServer<S, T> {
             shared_limits: self.shared_limits,
             #[cfg(feature = "vault")]
             vault: self.vault,
+            #[cfg(feature = "otel")]
+            otel: self.otel,
             #[cfg(feature = "sandbox")]
             sandbox: self.sandbox,
             state: PhantomData,

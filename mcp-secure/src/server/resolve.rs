@@ -101,6 +101,9 @@ pub(crate) struct Resolved {
     /// Where the operator reads numbers.
     #[cfg(feature = "metrics")]
     pub(crate) metrics: Option<super::cli::MetricsOption>,
+    /// Where the operator collects telemetry.
+    #[cfg(feature = "otel")]
+    pub(crate) otel: Option<crate::otel::Otlp>,
     pub(crate) denied_tools: Vec<String>,
     /// The operator's own policies.
     #[cfg(feature = "cedar")]
@@ -203,7 +206,7 @@ impl Declared<'_> {
             (Some(AuditTarget::File(path)), _) => Some(AuditTarget::File(
                 absolute(cwd, path).map_err(|e| e.before("--audit: "))?,
             )),
-            (Some(AuditTarget::Stderr), _) => Some(AuditTarget::Stderr),
+            (Some(other), _) => Some(other.clone()),
             (None, target) => target.cloned(),
         };
         #[cfg(feature = "cedar")]
@@ -236,7 +239,9 @@ impl Declared<'_> {
                 .unwrap_or_default(),
             token_file,
             #[cfg(feature = "metrics")]
-            metrics: options.metrics,
+            metrics: options.metrics.clone(),
+            #[cfg(feature = "otel")]
+            otel: config.as_ref().and_then(|config| config.otel.clone()),
             denied_tools,
             #[cfg(feature = "cedar")]
             policies: policies.map(|(path, _)| path),

@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 #[cfg(feature = "http")]
 use super::serve::Page;
+#[cfg(feature = "metrics")]
+use super::cli::MetricsPlace;
 use super::{
     Ready, SecureServer,
     assemble::{self, Plan, check_grants},
@@ -191,6 +193,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 },
             )?,
             AuditTarget::Stderr => AuditSink::stderr(),
+            #[cfg(feature = "__bench")]
+            AuditTarget::Nowhere => crate::audit::bench::nowhere(),
         };
         if let Some(anchor) = self.audit_anchor.take() {
             if resolved.audit_settings.anchor.is_some() {
@@ -201,10 +205,20 @@ impl<S: SecureService> SecureServer<S, Ready> {
             }
             sink.anchor(anchor)?;
         }
+        let mut opening = Opening::default();
+        #[cfg(feature = "net")]
+        let posting = match &resolved.audit_settings.post_anchor {
+            Some(post) => {
+                let (anchor, posting) = post.open(&mut opening)?;
+                sink.anchor(anchor)?;
+                Some(posting)
+            }
+            None => None,
+        };
         let digest_key = match &target {
             AuditTarget::File(path) => DigestKey::beside(path)?,
             // Nothing lies beside a stream.
-            AuditTarget::Stderr => DigestKey::random()?,
+            _ => DigestKey::random()?,
         };
         #[cfg(feature = "http")]
         let (name, scopes) = (definition.name, definition.scopes());
@@ -220,18 +234,40 @@ impl<S: SecureService> SecureServer<S, Ready> {
         };
         #[cfg(feature = "http")]
         let max_message = resolved.limits.max_message;
+        let meter = Meter::default();
+        #[cfg(feature = "otel")]
+        let (meter, telemetry) = match resolved.otel.clone().or(self.otel.take()) {
+            Some(collector) => {
+                let server = crate::otel::Server {
+                    name: definition.name,
+                    version: definition.version,
+                    manifest: manifest_digest.clone(),
+                };
+                let (telemetry, pending) =
+                    crate::otel::Telemetry::open(collector, server, &mut opening)?;
+                (Meter::exported(telemetry), Some(pending))
+            }
+            None => (meter, None),
+        };
         #[cfg(feature = "metrics")]
-        let (meter, operator) = match resolved.metrics {
+        let (meter, operator) = match &resolved.metrics {
             Some(at) => {
-                let meter = Meter::new();
-                let operator = Operator::bind(at.address, at.on_network, meter.clone())?;
+                let meter = meter.counting();
+                let operator = match &at.place {
+                    MetricsPlace::Address(address) => {
+                        Operator::bind(*address, at.on_network, meter.clone())?
+                    }
+                    #[cfg(unix)]
+                    MetricsPlace::Unix(path) => Operator::bind_unix(path, meter.clone())?,
+                    #[cfg(not(unix))]
+                    MetricsPlace::Unix(_) => {
+                        return Err(Error::new("sockets in the file system need a Unix system"));
+                    }
+                };
                 (meter, Some(operator))
             }
-            None => (Meter::default(), None),
+            None => (meter, None),
         };
-        #[cfg(not(feature = "metrics"))]
-        let meter = Meter::default();
-        let mut opening = Opening::default();
         #[cfg(feature = "vault")]
         if let Some(vault) = &self.vault {
             vault.prepare()?;
@@ -385,11 +421,12 @@ impl<S: SecureService> SecureServer<S, Ready> {
         if let Bound::Http(bound) = &bound {
             opening.needs.files.extend(bound.needs());
         }
-        if let Some(path) = sink.folder() {
+        #[cfg(all(unix, feature = "metrics"))]
+        if let Some(folder) = operator.as_ref().and_then(|one| one.path()?.parent()) {
             opening.needs.files.push(FileNeed {
-                path,
-                access: FileAccess::Write,
-                because: "the audit log".to_owned(),
+                path: folder.to_owned(),
+                access: FileAccess::Remove,
+                because: "the socket of the numbers".to_owned(),
             });
         }
         #[cfg(feature = "http")]
@@ -412,6 +449,9 @@ impl<S: SecureService> SecureServer<S, Ready> {
             },
             Bound::Stdio(_) => Page::loopback()?,
         };
+        if let Some(path) = sink.folder() {
+            opening.needs.files.push(audit_need(path));
+        }
         let ready = std::mem::take(&mut opening.ready);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         // Whatever ends this function: what was recorded gets to the disk.
@@ -425,6 +465,10 @@ impl<S: SecureService> SecureServer<S, Ready> {
         }
         #[cfg(not(feature = "sandbox"))]
         sink.start()?;
+        #[cfg(feature = "otel")]
+        let exported = sink.clone();
+        #[cfg(feature = "net")]
+        let posting = posting.map(|posting| posting.run(sink.clone(), meter.clone()));
         let plan = Plan {
             source: self.source,
             definition,
@@ -459,8 +503,21 @@ impl<S: SecureService> SecureServer<S, Ready> {
             if let Some(address) = operator.address() {
                 announce(&format!("metrics on http://{address}/metrics"));
             }
+            #[cfg(unix)]
+            if let Some(path) = operator.path() {
+                announce(&format!("metrics on unix:{}", path.display()));
+            }
             runtime.spawn(operator.serve());
         }
+        #[cfg(feature = "net")]
+        if let Some(posting) = posting {
+            runtime.spawn(posting);
+        }
+        #[cfg(feature = "otel")]
+        let telemetry = telemetry.map(|pending| {
+            let _inside = runtime.enter();
+            pending.start(exported, transport)
+        });
         let done = match bound {
             Bound::Stdio(out) => runtime.block_on(serve::stdio(
                 plan,
@@ -471,6 +528,10 @@ impl<S: SecureService> SecureServer<S, Ready> {
             #[cfg(feature = "http")]
             Bound::Http(bound) => runtime.block_on(serve::http(plan, *bound, page)),
         };
+        #[cfg(feature = "otel")]
+        if let Some(telemetry) = telemetry {
+            runtime.block_on(telemetry.stop());
+        }
         // A read of standard input or a stuck tool must not keep the process.
         super::end(runtime);
         done
@@ -517,6 +578,30 @@ impl<S: SecureService> SecureServer<S, Ready> {
         }
         let kept = std::mem::take(&mut opening.own);
         opening.needs.files.extend(kept);
+        #[cfg(feature = "otel")]
+        if let Some(collector) = resolved.otel.as_ref().or(self.otel.as_ref()) {
+            let server = crate::otel::Server {
+                name: definition.name,
+                version: definition.version,
+                manifest: String::new(),
+            };
+            crate::otel::Telemetry::open(collector.clone(), server, &mut opening)?;
+        }
+        #[cfg(feature = "net")]
+        if let Some(post) = &resolved.audit_settings.post_anchor {
+            post.open(&mut opening)?;
+        }
+        let target = audit_target(
+            resolved.audit.clone(),
+            self.audit.as_deref(),
+            definition.name,
+        )?;
+        if let AuditTarget::File(path) = &target {
+            opening
+                .needs
+                .files
+                .push(audit_need(crate::audit::segments_folder(path)?));
+        }
         let report = ring.close(opening)?;
         verbs::say(&mut std::io::stdout(), &report.shown(json)?)?;
         ring.suffices(&report)
@@ -529,6 +614,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
         if let Some(limits) = &self.shared_limits {
             terms.extend(limits.terms());
         }
+        #[cfg(feature = "otel")]
+        terms.extend(self.otel.as_ref().map(crate::otel::Otlp::term));
         if self.sealing_key.is_some() {
             terms.push("replicas open what one of them sealed".to_owned());
         }
@@ -640,6 +727,15 @@ fn probe<S: SecureService>(
         opening,
     )?;
     Ok(())
+}
+
+/// What stays open for the audit log: the folder that older segments go to.
+fn audit_need(path: std::path::PathBuf) -> FileNeed {
+    FileNeed {
+        path,
+        access: FileAccess::Write,
+        because: "the audit log".to_owned(),
+    }
 }
 
 fn bindings(resolved: &Resolved) -> Vec<Binding> {

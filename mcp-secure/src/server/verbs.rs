@@ -148,6 +148,8 @@ fn check(
         match &resolved.audit {
             Some(AuditTarget::File(path)) => path.display().to_string(),
             Some(AuditTarget::Stderr) => "stderr".to_owned(),
+            #[cfg(feature = "__bench")]
+            Some(AuditTarget::Nowhere) => "nowhere".to_owned(),
             None => "the server's own place".to_owned(),
         }
     ));

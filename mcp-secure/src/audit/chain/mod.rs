@@ -13,12 +13,12 @@ mod tree;
 use serde::Serialize;
 
 use line::content;
-pub(super) use line::{decode32, encode, split};
+pub(super) use line::{Content, decode32, encode, split};
 use note::Signer;
 pub(super) use note::{Checkpoint, PublicKey};
 pub(super) use ratchet::{Key, Ratchet, commitment};
-pub(super) use state::{SLOT, State};
-pub(super) use tree::{Frontier, Hash, inclusion, leaf, root_from};
+pub(super) use state::{SLOT, State, Torn};
+pub(super) use tree::{Frontier, Hash, consistency, inclusion, is_consistent, leaf, root_from};
 
 /// The writing end: takes records, gives lines.
 pub(super) struct Chain {
@@ -87,6 +87,8 @@ impl Chain {
             segment: self.segment,
             unsealed: self.unsealed,
             offset,
+            torn: Vec::new(),
+            torn_ends: 0,
         }
     }
 

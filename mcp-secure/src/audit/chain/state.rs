@@ -25,6 +25,21 @@ pub(in crate::audit) struct State {
     pub(in crate::audit) unsealed: u64,
     /// How long the active segment was.
     pub(in crate::audit) offset: u64,
+    /// Ends that were set aside. A record says so; whether it is written, the lines after this
+    /// state say.
+    pub(in crate::audit) torn: Vec<Torn>,
+    /// Counts them, so that of two states for the same line the later one is known.
+    pub(in crate::audit) torn_ends: u64,
+}
+
+/// What a crash tore, and where it is now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::audit) struct Torn {
+    pub(in crate::audit) bytes: u64,
+    pub(in crate::audit) sha256: String,
+    pub(in crate::audit) file: String,
+    /// Others before, of which only the number is remembered.
+    pub(in crate::audit) more: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -39,9 +54,27 @@ struct Stored {
     segment: u64,
     unsealed: u64,
     offset: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    torn: Vec<Torn>,
+    #[serde(default)]
+    torn_ends: u64,
 }
 
+/// Ends that are remembered one by one: there is room for more than that in a slot.
+const MOST_TORN: usize = 4;
+
 impl State {
+    /// One more end that no record names yet.
+    pub(in crate::audit) fn remember_torn(&mut self, mut torn: Torn) {
+        if self.torn.len() >= MOST_TORN
+            && let Some(last) = self.torn.pop()
+        {
+            torn.more = last.more + 1;
+        }
+        self.torn.push(torn);
+        self.torn_ends += 1;
+    }
+
     /// A log that has no line yet, and its first key: who has that can verify all of it.
     pub(in crate::audit) fn new() -> crate::Result<Self> {
         let random = || {
@@ -62,6 +95,8 @@ impl State {
             segment: 1,
             unsealed: 0,
             offset: 0,
+            torn: Vec::new(),
+            torn_ends: 0,
         })
     }
 
@@ -78,6 +113,8 @@ impl State {
             segment: self.segment,
             unsealed: self.unsealed,
             offset: self.offset,
+            torn: self.torn.clone(),
+            torn_ends: self.torn_ends,
         };
         let text = Zeroizing::new(serde_json::to_vec(&stored).unwrap_or_default());
         stored.seed.zeroize();
@@ -110,6 +147,8 @@ impl State {
             segment: stored.segment,
             unsealed: stored.unsealed,
             offset: stored.offset,
+            torn: std::mem::take(&mut stored.torn),
+            torn_ends: stored.torn_ends,
         };
         stored.seed.zeroize();
         stored.key.zeroize();
@@ -118,7 +157,14 @@ impl State {
 
     /// Which of two was written later.
     pub(in crate::audit) fn is_after(&self, other: &Self) -> bool {
-        (self.tree.size(), self.segment, self.epoch)
-            > (other.tree.size(), other.segment, other.epoch)
+        let place = |state: &Self| {
+            (
+                state.tree.size(),
+                state.segment,
+                state.epoch,
+                state.torn_ends,
+            )
+        };
+        place(self) > place(other)
     }
 }

@@ -80,6 +80,34 @@ fn every_leaf_has_a_path_even_when_the_leaves_before_are_gone() {
 }
 
 #[test]
+fn a_tree_that_only_grew_is_proven_and_any_other_is_not() {
+    let all = leaves(40);
+    let root = |count: u64| by_the_book(&all[..count as usize]);
+    let whole = Frontier::default();
+    for new in 1..=40_u64 {
+        for old in 1..=new {
+            let path = consistency(old, new, &whole, &all).unwrap();
+            let was = (old, &root(old));
+            let is = (new, &root(new));
+            assert!(is_consistent(was, is, &path), "{old} {new}");
+            let other = leaf(b"another");
+            assert!(!is_consistent((old, &other), is, &path), "{old} {new}");
+            assert!(!is_consistent(was, (new, &other), &path), "{old} {new}");
+            assert!(!is_consistent((old + 1, was.1), is, &path), "{old} {new}");
+            let mut longer = path.clone();
+            longer.push([7; 32]);
+            assert!(!is_consistent(was, is, &longer), "{old} {new}");
+            if !path.is_empty() {
+                assert!(!is_consistent(was, is, &path[1..]), "{old} {new}");
+            }
+        }
+        assert!(consistency(0, new, &whole, &all).is_none());
+        assert!(consistency(new + 1, new, &whole, &all).is_none());
+        assert!(!is_consistent((0, &root(1)), (new, &root(new)), &[]));
+    }
+}
+
+#[test]
 fn a_line_is_taken_apart_from_its_end() {
     let state = State::new().unwrap();
     let mut chain = Chain::resume(&state, 100);

@@ -170,6 +170,87 @@ pub(in crate::audit) fn root_from(
     (last == 0).then_some(hash)
 }
 
+/// That the tree of `old` leaves is the beginning of the one of `new` (RFC 6962, 2.1.2).
+pub(in crate::audit) fn consistency(
+    old: u64,
+    new: u64,
+    base: &Frontier,
+    leaves: &[Hash],
+) -> Option<Vec<Hash>> {
+    if old == 0 || old > new {
+        return None;
+    }
+    let spans = base.spans();
+    let (mut from, mut to) = (0, new);
+    let mut path = Vec::new();
+    // Whether what is left of the old tree is a tree that its root was made of as a whole.
+    let mut is_whole = true;
+    while to != old {
+        let middle = from + split_at(to - from);
+        let other = if old <= middle {
+            let other = (middle, to);
+            to = middle;
+            other
+        } else {
+            let other = (from, middle);
+            from = middle;
+            is_whole = false;
+            other
+        };
+        path.push(under(other, base.size(), &spans, leaves)?);
+    }
+    if !is_whole {
+        path.push(under((from, to), base.size(), &spans, leaves)?);
+    }
+    path.reverse();
+    Some(path)
+}
+
+/// Whether a path proves that (RFC 9162, 2.1.4.2).
+pub(in crate::audit) fn is_consistent(
+    (old, old_root): (u64, &Hash),
+    (new, new_root): (u64, &Hash),
+    path: &[Hash],
+) -> bool {
+    if old == 0 || old > new {
+        return false;
+    }
+    if old == new {
+        return path.is_empty() && old_root == new_root;
+    }
+    let (mut at, mut last) = (old - 1, new - 1);
+    while at & 1 == 1 {
+        at >>= 1;
+        last >>= 1;
+    }
+    let mut rest = path.iter();
+    // A tree that is whole is its own first node.
+    let first = match old.is_power_of_two() {
+        true => Some(old_root),
+        false => rest.next(),
+    };
+    let Some(first) = first else { return false };
+    let (mut was, mut is) = (*first, *first);
+    for sibling in rest {
+        if last == 0 {
+            return false;
+        }
+        if at & 1 == 1 || at == last {
+            was = node(sibling, &was);
+            is = node(sibling, &is);
+            while at & 1 == 0 && at != 0 {
+                at >>= 1;
+                last >>= 1;
+            }
+        } else {
+            is = node(&is, sibling);
+        }
+        at >>= 1;
+        last >>= 1;
+    }
+    last == 0 && was == *old_root && is == *new_root
+}
+
 /// The largest power of two below a size of at least two.
 fn split_at(size: u64) -> u64 {
     1 << (u64::BITS - 1 - (size - 1).leading_zeros())

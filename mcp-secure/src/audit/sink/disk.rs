@@ -28,9 +28,11 @@ pub(super) trait Disk: Send + 'static {
     /// The active segment from here on.
     fn read(&mut self, from: u64) -> io::Result<Vec<u8>>;
 
-    /// Takes the end of the active segment away, durably, and keeps it in a file whose name is
-    /// returned.
+    /// Copies the end of the active segment into a file, durably, and returns its name.
     fn set_aside(&mut self, from: u64, name: &str) -> io::Result<String>;
+
+    /// Takes the end of the active segment away, durably.
+    fn cut(&mut self, from: u64) -> io::Result<()>;
 
     /// Empties the active segment, durably.
     fn clear(&mut self) -> io::Result<()>;
@@ -156,6 +158,11 @@ impl Disk for Files {
     }
 
     fn sync(&mut self) -> io::Result<()> {
+        #[cfg(feature = "__bench")]
+        match SLOWER.load(std::sync::atomic::Ordering::Relaxed) {
+            0 => {}
+            micros => std::thread::sleep(std::time::Duration::from_micros(micros)),
+        }
         self.log.sync_data()
     }
 
@@ -191,15 +198,25 @@ impl Disk for Files {
     fn set_aside(&mut self, from: u64, name: &str) -> io::Result<String> {
         let bytes = self.read(from)?;
         let named = beside(&self.path, name);
-        Self::write_new(&named, &bytes, 0o600)?;
+        match Self::write_new(&named, &bytes, 0o600) {
+            // A start before this one came so far; its name has the digest of what is in it.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                std::fs::remove_file(&named)?;
+                Self::write_new(&named, &bytes, 0o600)?;
+            }
+            done => done?,
+        }
         self.sync_folder_of_log()?;
-        self.log.set_len(from)?;
-        self.log.sync_all()?;
         Ok(named
             .file_name()
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned())
+    }
+
+    fn cut(&mut self, from: u64) -> io::Result<()> {
+        self.log.set_len(from)?;
+        self.log.sync_all()
     }
 
     fn clear(&mut self) -> io::Result<()> {
@@ -281,12 +298,30 @@ impl Disk for Files {
     }
 }
 
+/// A disk that takes longer, in microseconds.
+#[cfg(feature = "__bench")]
+pub(in crate::audit) static SLOWER: std::sync::atomic::AtomicU64 =
+    std::sync::atomic::AtomicU64::new(0);
+
 /// `audit.jsonl` → `audit.jsonl.state`
 pub(crate) fn beside(path: &Path, what: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
     name.push(what);
     name.into()
+}
+
+/// Where the older segments of a log are; made if it is not there, as a start makes it.
+///
+/// # Errors
+///
+/// When it is not a folder that only its owner can write.
+#[cfg(feature = "sandbox")]
+pub(crate) fn segments_folder(path: &Path) -> crate::Result<PathBuf> {
+    let folder = beside(path, "segments");
+    private_folder(&folder)
+        .map_err(|error| crate::Error::new(format!("`{}`: {error}", folder.display())))?;
+    Ok(folder)
 }
 
 fn segment_name(segment: u64) -> String {

@@ -3,6 +3,8 @@
 mod anchor;
 mod disk;
 mod open;
+#[cfg(feature = "net")]
+mod post;
 mod queue;
 #[cfg(test)]
 mod simulated;
@@ -23,7 +25,11 @@ pub(crate) use disk::beside;
 #[cfg(unix)]
 pub(super) use disk::is_private;
 pub(super) use disk::segment_number;
+#[cfg(feature = "sandbox")]
+pub(crate) use disk::segments_folder;
 pub(crate) use open::About;
+#[cfg(feature = "net")]
+use post::PostAnchor;
 
 use self::{disk::Files, queue::Queue, writer::Writer};
 use super::chain::{State, encode};
@@ -39,7 +45,12 @@ enum Target {
     #[cfg(feature = "testing")]
     Memory(MemoryLog),
     Stderr,
+    #[cfg(feature = "__bench")]
+    Nowhere,
 }
+
+#[cfg(feature = "__bench")]
+pub(in crate::audit) use disk::SLOWER;
 
 struct Log {
     path: PathBuf,
@@ -69,6 +80,9 @@ pub(crate) struct Settings {
     pub(crate) on_full: OnFull,
     /// Where checkpoints are kept as well.
     pub(crate) anchor: Option<PathBuf>,
+    /// Where they are posted.
+    #[cfg(feature = "net")]
+    pub(crate) post_anchor: Option<PostAnchor>,
 }
 
 /// What happens to a request when so many records wait that its own may find no room.
@@ -92,6 +106,8 @@ impl Default for Settings {
             queue_bytes: 8 << 20,
             on_full: OnFull::Refuse,
             anchor: None,
+            #[cfg(feature = "net")]
+            post_anchor: None,
         }
     }
 }
@@ -125,9 +141,9 @@ impl AuditSink {
                 ),
             }
         })?;
-        let mut writer = open::open(files, settings, about, || first_state(path)).map_err(wrong)?;
+        let mut writer = open::open(files, settings, about, &Keys(path)).map_err(wrong)?;
         if let Some(anchor) = &settings.anchor {
-            writer.anchor = Some(Box::new(FileAnchor::open(anchor)?));
+            writer.anchors.push(Box::new(FileAnchor::open(anchor)?));
         }
         Ok(Self(Target::File(Arc::new(Log {
             path: path.to_owned(),
@@ -162,7 +178,7 @@ impl AuditSink {
         };
         let mut writer = log.writer.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(writer) = writer.as_mut() {
-            writer.anchor = Some(anchor);
+            writer.anchors.push(anchor);
         }
         Ok(())
     }
@@ -197,6 +213,16 @@ impl AuditSink {
     /// to each other, and nothing is signed.
     pub fn stderr() -> Self {
         Self(Target::Stderr)
+    }
+
+    #[cfg(feature = "__bench")]
+    pub(in crate::audit) fn nowhere() -> Self {
+        Self(Target::Nowhere)
+    }
+
+    #[cfg(feature = "__bench")]
+    pub(in crate::audit) fn is_nowhere(&self) -> bool {
+        matches!(self.0, Target::Nowhere)
     }
 
     /// Keeps the records in memory, for tests.
@@ -260,6 +286,14 @@ impl AuditSink {
         match &self.0 {
             Target::File(log) => log.queue.admits(),
             _ => true,
+        }
+    }
+
+    /// No checkpoint was anchored for longer than the operator allows, or one was again.
+    #[cfg(feature = "net")]
+    pub(crate) fn late(&self, is: bool) {
+        if let Target::File(log) = &self.0 {
+            log.queue.late(is);
         }
     }
 
@@ -331,21 +365,35 @@ impl Target {
                     .extend_from_slice(&line);
                 Ok(())
             }
+            #[cfg(feature = "__bench")]
+            Self::Nowhere => Ok(()),
             _ => io::stderr().write_all(&line),
         }
     }
 }
 
-/// The keys of a log that is new. The key that verifies it is left beside it, for the operator to
-/// move away.
-fn first_state(path: &Path) -> Result<State> {
-    let state = State::new()?;
-    keep_keys(path, &beside(path, "key"), &state)?;
-    Ok(state)
+/// Where the keys of a log are kept that has no line yet.
+struct Keys<'a>(&'a Path);
+
+impl open::FirstKeys for Keys<'_> {
+    fn make(&self) -> Result<State> {
+        no_keys_yet(self.0, &beside(self.0, "key"))?;
+        State::new()
+    }
+
+    /// The key that verifies it is left beside it, for the operator to move away, unless [`init`]
+    /// wrote it elsewhere.
+    fn keep(&self, state: &State) -> Result<()> {
+        // It is written last.
+        if beside(self.0, "pub").exists() {
+            return Ok(());
+        }
+        keep_keys(self.0, &beside(self.0, "key"), state)
+    }
 }
 
 /// Makes the keys of a log before its server first starts, so that the key that verifies it never
-/// lies beside it. Returns the text of that key.
+/// lies beside it. What ended halfway can be done again.
 ///
 /// # Errors
 ///
@@ -360,24 +408,46 @@ pub fn init(path: &Path, key: &Path) -> Result<()> {
     let mut files = Files::open(path).map_err(wrong)?;
     use disk::Disk as _;
     let slots = files.read_slots().map_err(wrong)?;
-    if files.len().map_err(wrong)? > 0 || slots.iter().any(|slot| !slot.is_empty()) {
-        return Err(
-            Error::new(format!("there is an audit log at `{}`", path.display()))
-                .help("name another path, or move that log and what lies beside it away"),
-        );
+    let begun = slots.iter().find_map(|slot| State::of_slot(slot));
+    let is_blank = slots.iter().flatten().all(|byte| matches!(byte, b' ' | 0));
+    let has_lines = files.len().map_err(wrong)? > 0;
+    let state = match begun {
+        Some(state) if !has_lines && !beside(path, "pub").exists() => state,
+        None if !has_lines && is_blank => {
+            no_keys_yet(path, key)?;
+            State::new()?
+        }
+        _ => {
+            return Err(
+                Error::new(format!("there is an audit log at `{}`", path.display()))
+                    .help("name another path, or move that log and what lies beside it away"),
+            );
+        }
+    };
+    files.write_slot(0, &state.to_slot()).map_err(wrong)?;
+    keep_keys(path, key, &state)
+}
+
+/// The keys of a new log do not replace those of another.
+fn no_keys_yet(path: &Path, key: &Path) -> Result<()> {
+    for file in [key, &beside(path, "pub")] {
+        if file.symlink_metadata().is_ok() {
+            return Err(Error::new(format!("`{}` is there already", file.display())).help(OTHER));
+        }
     }
-    let state = State::new()?;
-    keep_keys(path, key, &state)?;
-    files.write_slot(0, &state.to_slot()).map_err(wrong)
+    Ok(())
 }
 
 fn keep_keys(path: &Path, key: &Path, state: &State) -> Result<()> {
     let write = |path: &Path, text: &str, mode| {
+        // All of it, or half, where a start was killed while it wrote.
+        if let Ok(there) = std::fs::read(path)
+            && text.as_bytes().starts_with(&there)
+        {
+            let _ = std::fs::remove_file(path);
+        }
         Files::write_new(path, text.as_bytes(), mode).map_err(|error| {
-            Error::new(format!("`{}` cannot be written: {error}", path.display())).help(
-                "the keys of a new log do not replace those of another: move that log and what \
-                 lies beside it to another folder",
-            )
+            Error::new(format!("`{}` cannot be written: {error}", path.display())).help(OTHER)
         })
     };
     let text = zeroize::Zeroizing::new(format!("{VERIFY_KEY}{}\n", encode(&*state.key)));
@@ -386,6 +456,9 @@ fn keep_keys(path: &Path, key: &Path, state: &State) -> Result<()> {
     let public = super::chain::Chain::resume(state, 1).public().text();
     write(&beside(path, "pub"), &format!("{public}\n"), 0o644)
 }
+
+const OTHER: &str = "the keys of a new log do not replace those of another: move that log and what \
+                     lies beside it to another folder";
 
 /// What the text of a verification key begins with.
 pub(super) const VERIFY_KEY: &str = "mcp-secure-audit-key-1 ";

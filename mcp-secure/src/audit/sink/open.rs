@@ -7,7 +7,7 @@ use super::{Settings, disk::Disk, writer::Writer};
 use crate::{
     Error, Result,
     audit::{
-        chain::{Chain, State, commitment, encode, split},
+        chain::{Chain, State, Torn, commitment, encode, split},
         now,
     },
     hex::hex,
@@ -61,14 +61,31 @@ struct Repair<'a> {
     sha256: String,
     /// Where they are.
     file: &'a str,
+    /// Others before, that could not be said when they were taken away.
+    #[serde(skip_serializing_if = "is_zero")]
+    more: u64,
 }
 
-/// Goes on with the log on a disk. `fresh` is asked for the state of a log that is new.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// The keys of a log that is new.
+pub(super) trait FirstKeys {
+    /// Makes them.
+    fn make(&self) -> Result<State>;
+
+    /// Writes them where others find them, when they are in the state, or goes on with that.
+    fn keep(&self, state: &State) -> Result<()>;
+}
+
+/// Goes on with the log on a disk.
 pub(super) fn open<D: Disk>(
     mut disk: D,
     settings: &Settings,
     about: &About,
-    fresh: impl FnOnce() -> Result<State>,
+    keys: &impl FirstKeys,
 ) -> Result<Writer<D>> {
     let broken = |what: &str, error: std::io::Error| Error::new(format!("{what}: {error}"));
     let slots = disk
@@ -84,7 +101,7 @@ pub(super) fn open<D: Disk>(
         }
     }
     let has_state = slots.iter().flatten().any(|byte| !matches!(byte, b' ' | 0));
-    let (slot, state) = match newest {
+    let (mut slot, mut state) = match newest {
         Some((slot, state)) => (slot, state),
         None if has_state && len > 0 => {
             return Err(Error::new("its state is damaged").help(MOVE));
@@ -93,14 +110,39 @@ pub(super) fn open<D: Disk>(
             return Err(Error::new("it has lines, and there is no state beside it").help(MOVE));
         }
         None => {
-            let state = fresh()?;
+            let state = keys.make()?;
             disk.write_slot(0, &state.to_slot())
                 .map_err(|e| broken("its state cannot be written", e))?;
             (0, state)
         }
     };
+    // Before there is a line that only they verify. The state first: a key that is nowhere but in a
+    // file would belong to no log, and a start that was killed here would be in the way of the next.
+    if state.tree.size() == 0 {
+        keys.keep(&state)?;
+    }
     let mut chain = Chain::resume(&state, settings.checkpoint_records);
-    let repaired = follow(&mut disk, &mut chain, &state)?;
+    let followed = follow(&mut disk, &mut chain, &state)?;
+    // What an earlier start set aside and could not say, because it ended before.
+    state
+        .torn
+        .retain(|torn| !followed.said.contains(&torn.file));
+    if let Some(torn) = followed.torn {
+        // First of all it is remembered: a start that ends at any moment from here on leaves
+        // the record to the next one.
+        let at = state.offset + followed.good;
+        let name = torn.file.clone();
+        let aside = |e| broken("its torn end cannot be set aside", e);
+        let file = disk.set_aside(at, &name).map_err(aside)?;
+        if state.torn.iter().all(|known| known.file != file) {
+            state.remember_torn(Torn { file, ..torn });
+            let next = 1 - slot;
+            disk.write_slot(next, &state.to_slot()).map_err(aside)?;
+            let _ = disk.wipe_slot(slot);
+            slot = next;
+        }
+        disk.cut(at).map_err(aside)?;
+    }
     let offset = disk.len().map_err(|e| broken("it cannot be read", e))?;
     let mut writer = Writer::new(disk, chain, slot, offset, settings);
     let every = settings.checkpoint_records;
@@ -126,7 +168,7 @@ pub(super) fn open<D: Disk>(
     } else if offset == 0 {
         writer.chain.begin_segment(&mut writer.pending);
     }
-    if let Some(torn) = &repaired {
+    for torn in &state.torn {
         let repair = Repair {
             v: 1,
             event: "repair",
@@ -134,11 +176,12 @@ pub(super) fn open<D: Disk>(
             bytes: torn.bytes,
             sha256: torn.sha256.clone(),
             file: &torn.file,
+            more: torn.more,
         };
         writer.own(&repair);
         tracing::warn!(
             bytes = torn.bytes,
-            file = torn.file,
+            file = torn.file.as_str(),
             "the audit log ended in the middle of a line; what it ended with is set aside"
         );
     }
@@ -160,15 +203,20 @@ pub(super) fn open<D: Disk>(
     Ok(writer)
 }
 
-struct Torn {
-    bytes: u64,
-    sha256: String,
-    file: String,
+/// What stands behind the state.
+#[derive(Default)]
+struct Followed {
+    /// Bytes of whole lines.
+    good: u64,
+    /// What comes after them: half a line. It is still there.
+    torn: Option<Torn>,
+    /// The files of ends of which a record says that they were set aside.
+    said: Vec<String>,
 }
 
 /// Takes over the lines that were written after the state was. What a crash tore is set aside;
 /// what somebody changed stops the start.
-fn follow(disk: &mut impl Disk, chain: &mut Chain, state: &State) -> Result<Option<Torn>> {
+fn follow(disk: &mut impl Disk, chain: &mut Chain, state: &State) -> Result<Followed> {
     let broken = |error: std::io::Error| Error::new(format!("it cannot be read: {error}"));
     let len = disk.len().map_err(broken)?;
     if len < state.offset {
@@ -189,7 +237,7 @@ fn follow(disk: &mut impl Disk, chain: &mut Chain, state: &State) -> Result<Opti
                 .any(|kept| kept.segment == old && kept.len == len)
         {
             disk.clear().map_err(broken)?;
-            return Ok(None);
+            return Ok(Followed::default());
         }
     }
     // A copy that was made for a rotation that never was.
@@ -198,15 +246,28 @@ fn follow(disk: &mut impl Disk, chain: &mut Chain, state: &State) -> Result<Opti
     }
     let tail = disk.read(state.offset).map_err(broken)?;
     let mut good = 0;
+    let mut said = Vec::new();
     for line in tail.split_inclusive(|byte| *byte == b'\n') {
         match line.strip_suffix(b"\n") {
-            Some(whole) if chain.follow(whole) => good += line.len(),
+            Some(whole) if chain.follow(whole) => {
+                good += line.len();
+                if whole.starts_with(REPAIR)
+                    && let Ok(Said { file }) = serde_json::from_slice(whole)
+                {
+                    said.push(file);
+                }
+            }
             _ => break,
         }
     }
     let rest = tail.get(good..).unwrap_or_default();
+    let good = good as u64;
     if rest.is_empty() {
-        return Ok(None);
+        return Ok(Followed {
+            good,
+            torn: None,
+            said,
+        });
     }
     // A disk that loses what was not synced leaves half a line, or zeros: never a whole line that
     // says something else.
@@ -222,16 +283,28 @@ fn follow(disk: &mut impl Disk, chain: &mut Chain, state: &State) -> Result<Opti
     let sha256 = hex(&Sha256::digest(rest));
     let bytes = rest.len() as u64;
     let short = sha256.get(..8).unwrap_or_default();
-    let name = format!("torn-{}-{short}", chain.tree.size());
-    let file = disk
-        .set_aside(state.offset + good as u64, &name)
-        .map_err(|error| Error::new(format!("its torn end cannot be set aside: {error}")))?;
-    Ok(Some(Torn {
+    let file = format!("torn-{}-{short}", chain.tree.size());
+    let torn = Torn {
         bytes,
         sha256,
         file,
-    }))
+        more: 0,
+    };
+    Ok(Followed {
+        good,
+        torn: Some(torn),
+        said,
+    })
 }
+
+/// Of a `repair` record.
+#[derive(serde::Deserialize)]
+struct Said {
+    file: String,
+}
+
+/// Only lines of the log's own begin so.
+const REPAIR: &[u8] = b"{\"v\":1,\"event\":\"repair\",";
 
 fn first_seq(disk: &mut impl Disk) -> std::io::Result<Option<u64>> {
     let all = disk.read(0)?;

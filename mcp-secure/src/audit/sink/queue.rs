@@ -31,6 +31,8 @@ pub(super) struct Queue {
     troubled: AtomicBool,
     /// What is written does not get to where the log is read.
     gone: AtomicBool,
+    /// Nobody has taken a checkpoint for longer than the operator allows.
+    late: AtomicBool,
     most: usize,
     on_full: OnFull,
 }
@@ -60,6 +62,7 @@ impl Queue {
             filled: AtomicUsize::new(0),
             troubled: AtomicBool::new(false),
             gone: AtomicBool::new(false),
+            late: AtomicBool::new(false),
             most,
             on_full,
         }
@@ -68,12 +71,22 @@ impl Queue {
     /// Whether there is room for the records of one more request. Half of the room is kept for
     /// those that are running.
     pub(super) fn admits(&self) -> bool {
+        // The operator asked for it by name, so that no gap is made of it.
+        if self.late.load(Ordering::Relaxed) {
+            self.lock().refused += 1;
+            return false;
+        }
         let has_room = self.filled.load(Ordering::Relaxed) < self.most / 2;
         if (has_room && !self.gone.load(Ordering::Relaxed)) || self.on_full == OnFull::Gap {
             return true;
         }
         self.lock().refused += 1;
         false
+    }
+
+    #[cfg(feature = "net")]
+    pub(super) fn late(&self, is: bool) {
+        self.late.store(is, Ordering::Relaxed);
     }
 
     /// Whether what is written gets to the disk.

@@ -28,7 +28,7 @@ pub(super) struct Writer<D> {
     /// Not again before.
     rotate_after: Option<Instant>,
     settings: Settings,
-    pub(super) anchor: Option<Box<dyn AuditAnchor>>,
+    pub(super) anchors: Vec<Box<dyn AuditAnchor>>,
     /// A sync failed: what it was to make durable may be lost, and a second sync would not say so.
     poisoned: Option<String>,
     /// The state says that the next segment has begun, and the active file still has the last one:
@@ -84,7 +84,7 @@ impl<D: Disk> Writer<D> {
             begun: Instant::now(),
             rotate_after: None,
             settings: settings.clone(),
-            anchor: None,
+            anchors: Vec::new(),
             poisoned: None,
             must_clear: false,
             stopped: false,
@@ -158,10 +158,10 @@ impl<D: Disk> Writer<D> {
         if let Some(sealed) = self.sealed.take() {
             let state = self.chain.state(self.offset);
             self.remember(&state)?;
-            if let Some(anchor) = &mut self.anchor
-                && let Err(error) = anchor.anchor(sealed.note())
-            {
-                tracing::error!(%error, "a checkpoint could not be anchored");
+            for anchor in &mut self.anchors {
+                if let Err(error) = anchor.anchor(sealed.note()) {
+                    tracing::error!(%error, "a checkpoint could not be anchored");
+                }
             }
         }
         Ok(())

@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 pub use files::segments;
-pub use proof::{prove, verify_proof};
+pub use proof::{prove, prove_consistency, verify_consistency, verify_proof};
 #[cfg(test)]
 pub(super) use tests::Walker;
 

@@ -53,7 +53,7 @@ mod straight;
 mod tests;
 #[cfg(feature = "tls")]
 mod tls;
-mod unix;
+pub(crate) mod unix;
 mod unrecorded;
 
 pub(crate) use builder::Served;

@@ -81,6 +81,8 @@ impl Unix {
 
 #[cfg(unix)]
 pub(crate) use socket::Socket;
+#[cfg(all(unix, feature = "metrics"))]
+pub(crate) use socket::{SocketFile, listen};
 
 #[cfg(unix)]
 mod socket {
@@ -119,7 +121,7 @@ mod socket {
     }
 
     /// The name in the file system, while it is ours.
-    struct SocketFile {
+    pub(crate) struct SocketFile {
         path: PathBuf,
         inode: (u64, u64),
     }
@@ -148,24 +150,7 @@ mod socket {
                 legacy_sessions,
             } = self;
             limits.check()?;
-            let fail = |what: String| {
-                Error::new(format!(
-                    "cannot listen on the socket `{}`: {what}",
-                    path.display()
-                ))
-            };
-            own_folder(&path)?;
-            remove_stale(&path)?;
-            let listener = UnixListener::bind(&path).map_err(|e| fail(e.to_string()))?;
-            // Nobody else reaches into the folder, so nobody came between these two lines.
-            let prepared = set_permissions(&path, Permissions::from_mode(0o600))
-                .and_then(|()| listener.set_nonblocking(true))
-                .and_then(|()| symlink_metadata(&path));
-            let meta = prepared.map_err(|e| fail(e.to_string()))?;
-            let file = SocketFile {
-                path,
-                inode: (meta.dev(), meta.ino()),
-            };
+            let (listener, file) = listen(path)?;
             Ok(Bound {
                 listener: Listener::Unix(Socket {
                     listener,
@@ -180,6 +165,40 @@ mod socket {
                 issued: Issued::default(),
                 page: None,
             })
+        }
+    }
+
+    /// Takes a path: a socket in a folder that is nobody else's, removed with its value.
+    ///
+    /// # Errors
+    ///
+    /// When folder or file are not what they have to be, or another server is there.
+    pub(crate) fn listen(path: PathBuf) -> Result<(UnixListener, SocketFile)> {
+        let fail = |what: String| {
+            Error::new(format!(
+                "cannot listen on the socket `{}`: {what}",
+                path.display()
+            ))
+        };
+        own_folder(&path)?;
+        remove_stale(&path)?;
+        let listener = UnixListener::bind(&path).map_err(|e| fail(e.to_string()))?;
+        // Nobody else reaches into the folder, so nobody came between these two lines.
+        let prepared = set_permissions(&path, Permissions::from_mode(0o600))
+            .and_then(|()| listener.set_nonblocking(true))
+            .and_then(|()| symlink_metadata(&path));
+        let meta = prepared.map_err(|e| fail(e.to_string()))?;
+        let file = SocketFile {
+            path,
+            inode: (meta.dev(), meta.ino()),
+        };
+        Ok((listener, file))
+    }
+
+    #[cfg(feature = "metrics")]
+    impl SocketFile {
+        pub(crate) fn path(&self) -> &Path {
+            &self.path
         }
     }
 

@@ -17,7 +17,7 @@ fn with_metrics(way: Way) -> Setup {
 }
 
 /// Where a server says that its numbers are.
-fn port(server: &Server) -> u16 {
+pub(super) fn port(server: &Server) -> u16 {
     server.wait_for_stderr("/metrics");
     let said = server.stderr();
     let (_, rest) = said.split_once("metrics on http://127.0.0.1:").unwrap();
@@ -37,7 +37,7 @@ fn ask(port: u16, request: &str) -> (u16, String) {
     (status, body.to_owned())
 }
 
-fn get(port: u16, path: &str) -> (u16, String) {
+pub(super) fn get(port: u16, path: &str) -> (u16, String) {
     ask(
         port,
         &format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"),
@@ -247,4 +247,37 @@ fn numbers_are_not_for_the_network_unless_the_operator_says_so() {
         .argument("0.0.0.0:0");
     let said = setup.start_fails();
     assert!(said.contains("--metrics-on-network"), "{said}");
+}
+
+#[test]
+fn numbers_on_a_socket_are_its_owners() {
+    use std::os::unix::{fs::PermissionsExt as _, net::UnixStream};
+
+    let setup = HTTP_2026.setup();
+    let socket = setup.folder().join("numbers/m.sock");
+    let place = format!("unix:{}", socket.display());
+    let server = setup.argument("--metrics").argument(&place).start();
+    server.wait_for_stderr("metrics on unix:");
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode();
+    assert_eq!(mode(&socket) & 0o777, 0o600);
+    assert_eq!(mode(socket.parent().unwrap()) & 0o777, 0o700);
+    let mut stream = UnixStream::connect(&socket).unwrap();
+    stream
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: numbers\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("mcp_secure_in_flight 0\n"), "{answer}");
+    server.terminate();
+    server.wait_for_end();
+    assert!(!socket.exists(), "it is removed with its server");
+    // A folder that others get into.
+    let setup = HTTP_2026.setup();
+    let open = setup.folder().join("open");
+    std::fs::create_dir(&open).unwrap();
+    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let place = format!("unix:{}/m.sock", open.display());
+    let said = setup.argument("--metrics").argument(&place).start_fails();
+    assert!(said.contains("is open to other users"), "{said}");
 }

@@ -1,5 +1,6 @@
 //! One room for each control, from the outside in.
 
+mod anchor;
 mod approve;
 mod audit;
 mod authorize;
@@ -21,6 +22,7 @@ mod limits;
 mod log;
 mod masking;
 mod metrics;
+mod otel;
 mod overload;
 mod paging;
 mod policy;

@@ -412,9 +412,7 @@ impl Server {
 
     /// All records, oldest first, without the log's own.
     pub(crate) fn audit(&self) -> Vec<Value> {
-        // What was recorded before an answer was sent is in the file some milliseconds after it.
-        std::thread::sleep(Duration::from_millis(30));
-        self.audit_text()
+        self.settled()
             .lines()
             // The last line may be on its way.
             .filter_map(|line| serde_json::from_str(line).ok())
@@ -423,6 +421,24 @@ impl Server {
                 !own.iter().any(|event| record["event"] == *event)
             })
             .collect()
+    }
+
+    /// The log once it grows no more, or does not stop growing for two seconds: what was recorded
+    /// before an answer was sent is in the file some milliseconds after it.
+    fn settled(&self) -> String {
+        let begun = Instant::now();
+        let mut before = self.audit_text();
+        let mut same = 0;
+        while same < 3 && begun.elapsed() < Duration::from_secs(2) {
+            std::thread::sleep(Duration::from_millis(10));
+            let now = self.audit_text();
+            same = match now == before && (now.is_empty() || now.ends_with('\n')) {
+                true => same + 1,
+                false => 0,
+            };
+            before = now;
+        }
+        before
     }
 
     pub(crate) fn audit_text(&self) -> String {
@@ -482,7 +498,7 @@ impl Server {
     }
 
     #[track_caller]
-    fn wait_for<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    pub(crate) fn wait_for<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         let deadline = Instant::now() + Duration::from_secs(5);
         loop {
             if let Some(found) = look() {

@@ -1,0 +1,117 @@
+//! A whole call that only reads, over stdio, by a server that is a child process: with the audit log,
+//! with plain lines (`--audit stderr`, into a file), and with no record at all.
+
+use std::{
+    fs::File,
+    io::{BufRead as _, BufReader, Write as _},
+    path::Path,
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+};
+
+use mcp_secure::{prelude::*, serde_json};
+
+/// Set in a child: serve.
+pub(crate) const SERVER: &str = "MCP_SECURE_AUDIT_BENCH";
+
+struct Bench;
+
+#[secure_server(name = "audit-bench")]
+impl Bench {
+    /// Returns its input text
+    #[tool(public)]
+    async fn echo(&self, #[arg(max_len = 1000)] text: String) -> String {
+        text
+    }
+}
+
+pub(crate) fn serve() {
+    let limits = Limits {
+        principal_per_minute: 1 << 30,
+        principal_burst: 1 << 30,
+        principal_concurrency: 1 << 16,
+        client_per_minute: 1 << 30,
+        client_burst: 1 << 30,
+        repeats_per_minute: 1 << 30,
+        ..Limits::default()
+    };
+    let server = SecureServer::new(Bench).limits(limits);
+    server.stdio(Principal::local_user()).run().unwrap();
+}
+
+/// Microseconds of processor time for a call: audited, with a plain line, without a record.
+pub(crate) fn cpu(folder: &Path, round: usize) -> [f64; 3] {
+    let log = folder.join(format!("calls{round}"));
+    let lines = folder.join(format!("lines{round}"));
+    // Each in turn, in another order in each round.
+    let mut cost = [0.0; 3];
+    for at in 0..3 {
+        let which = (at + round) % 3;
+        cost[which] = match which {
+            0 => one(log.to_str().unwrap(), Stdio::null()),
+            1 => one("stderr", File::create(&lines).unwrap().into()),
+            _ => one("nowhere", Stdio::null()),
+        };
+    }
+    cost
+}
+
+fn one(audit: &str, stderr: Stdio) -> f64 {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["serve", "--stdio", "--audit", audit, "--log", "off"])
+        .env(SERVER, "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(stderr)
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    calls(&mut stdin, &mut stdout, 2_000);
+    let before = spent(&child);
+    calls(&mut stdin, &mut stdout, CALLS);
+    let spent = spent(&child) - before;
+    drop(stdin);
+    assert!(child.wait().unwrap().success());
+    spent / f64::from(CALLS)
+}
+
+/// 16 under way.
+fn calls(stdin: &mut ChildStdin, stdout: &mut BufReader<ChildStdout>, count: u32) {
+    let text = "x".repeat(100);
+    let send = |stdin: &mut ChildStdin, id: u32| {
+        let call = serde_json::json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {
+            "name": "echo", "arguments": { "text": text },
+            "_meta": { "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                "io.modelcontextprotocol/clientInfo": { "name": "bench", "version": "1" },
+                "io.modelcontextprotocol/clientCapabilities": {} } } });
+        writeln!(stdin, "{call}").unwrap();
+    };
+    let mut sent = 0;
+    while sent < 16 {
+        sent += 1;
+        send(stdin, sent);
+    }
+    let mut line = String::new();
+    for _ in 0..count {
+        line.clear();
+        assert!(stdout.read_line(&mut line).unwrap() > 0);
+        assert!(line.contains("\"result\""), "{line}");
+        if sent < count {
+            sent += 1;
+            send(stdin, sent);
+        }
+    }
+}
+
+/// Microseconds that all threads have had.
+fn spent(child: &Child) -> f64 {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", child.id())).unwrap();
+    tasks
+        .map(|task| {
+            let stat = std::fs::read_to_string(task.unwrap().path().join("schedstat")).unwrap();
+            stat.split(' ').next().unwrap().parse::<f64>().unwrap() / 1000.0
+        })
+        .sum()
+}
+
+const CALLS: u32 = 30_000;
