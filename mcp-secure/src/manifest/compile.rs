@@ -232,12 +232,15 @@ impl ServerLimits {
     pub(super) fn of(limits: &Limits) -> Self {
         let Limits {
             concurrency,
+            queue,
+            queue_wait,
             tool_concurrency,
             principal_concurrency,
             principal_per_minute,
             principal_burst,
             client_per_minute,
             client_burst,
+            address_per_minute,
             repeats_per_minute,
             limit_keys,
             pending_approvals,
@@ -251,12 +254,15 @@ impl ServerLimits {
         } = *limits;
         Self {
             concurrency: number(concurrency),
+            queue: number(queue),
+            queue_wait_ms: millis(queue_wait),
             tool_concurrency: number(tool_concurrency),
             principal_concurrency: number(principal_concurrency),
             principal_per_minute: number(principal_per_minute),
             principal_burst: number(principal_burst),
             client_per_minute: number(client_per_minute),
             client_burst: number(client_burst),
+            address_per_minute: address_per_minute.map(number),
             repeats_per_minute: number(repeats_per_minute),
             limit_keys: number(limit_keys),
             pending_approvals: number(pending_approvals),

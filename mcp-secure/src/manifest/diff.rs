@@ -150,12 +150,15 @@ impl Changes {
         // Without `..`: a new limit does not compile until it is compared here.
         let ServerLimits {
             concurrency,
+            queue,
+            queue_wait_ms,
             tool_concurrency,
             principal_concurrency,
             principal_per_minute,
             principal_burst,
             client_per_minute,
             client_burst,
+            address_per_minute,
             repeats_per_minute,
             limit_keys,
             pending_approvals,
@@ -169,6 +172,8 @@ impl Changes {
         } = *is;
         for (name, was, is) in [
             ("concurrency", was.concurrency, concurrency),
+            ("queue", was.queue, queue),
+            ("queue_wait_ms", was.queue_wait_ms, queue_wait_ms),
             ("tool_concurrency", was.tool_concurrency, tool_concurrency),
             (
                 "principal_concurrency",
@@ -187,6 +192,11 @@ impl Changes {
                 client_per_minute,
             ),
             ("client_burst", was.client_burst, client_burst),
+            (
+                "address_per_minute",
+                was.address_per_minute.unwrap_or(u64::MAX),
+                address_per_minute.unwrap_or(u64::MAX),
+            ),
             (
                 "repeats_per_minute",
                 was.repeats_per_minute,

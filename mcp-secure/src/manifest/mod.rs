@@ -117,12 +117,16 @@ pub struct Text {
 #[allow(missing_docs, reason = "each is the field of `Limits` with its name")]
 pub struct ServerLimits {
     pub concurrency: u64,
+    pub queue: u64,
+    pub queue_wait_ms: u64,
     pub tool_concurrency: u64,
     pub principal_concurrency: u64,
     pub principal_per_minute: u64,
     pub principal_burst: u64,
     pub client_per_minute: u64,
     pub client_burst: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address_per_minute: Option<u64>,
     pub repeats_per_minute: u64,
     pub limit_keys: u64,
     pub pending_approvals: u64,

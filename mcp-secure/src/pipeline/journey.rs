@@ -47,6 +47,8 @@ pub(crate) struct Journey {
     pub(crate) policies: OnceLock<Vec<String>>,
     pub(crate) committed: AtomicBool,
     pub(crate) bytes_out: AtomicU64,
+    /// How long it waited for a place, in microseconds.
+    pub(crate) queued: AtomicU64,
     /// What replicas share has counted it.
     pub(crate) is_counted: AtomicBool,
     /// The shared limits did not answer, and this replica's part of them held.
@@ -166,6 +168,7 @@ impl Journey {
             policies: OnceLock::new(),
             committed: AtomicBool::new(false),
             bytes_out: AtomicU64::new(0),
+            queued: AtomicU64::new(0),
             is_counted: AtomicBool::new(false),
             limited_locally: AtomicBool::new(false),
             taint,

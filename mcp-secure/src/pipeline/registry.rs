@@ -8,7 +8,6 @@ use rmcp::model::{
     Implementation, JsonObject, Prompt, PromptArgument, Resource, ResourceTemplate,
     ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
 };
-use tokio::sync::Semaphore;
 
 use crate::{
     Error, Result,
@@ -38,7 +37,8 @@ pub(crate) struct ToolEntry {
     pub(crate) model: Tool,
     pub(crate) input: Validator,
     pub(crate) output: Option<Validator>,
-    pub(crate) permits: Arc<Semaphore>,
+    /// How many calls of it run at once.
+    pub(crate) permits: usize,
     pub(crate) timeout: Duration,
     pub(crate) max_output: usize,
     pub(crate) needs_approval: bool,
@@ -228,12 +228,10 @@ impl Registry {
                 .as_ref()
                 .map(|schema| compile(about.name, schema))
                 .transpose()?,
-            permits: Arc::new(Semaphore::new(
-                policy
-                    .concurrency
-                    .unwrap_or(limits.tool_concurrency)
-                    .min(limits.concurrency),
-            )),
+            permits: policy
+                .concurrency
+                .unwrap_or(limits.tool_concurrency)
+                .min(limits.concurrency),
             timeout: policy
                 .timeout
                 .unwrap_or(limits.timeout)

@@ -11,7 +11,10 @@ use crate::{
     call::Call,
     capability::{Binding, Facts, Grant, Grants, LeaseGuard, Opening, Rights},
     definition::{Definition, SecureService},
-    layer::identity::IdentitySource,
+    layer::{
+        identity::IdentitySource,
+        load_shed::{self, Room},
+    },
     limit::SharedBuckets,
     manifest::Manifest,
     metrics::Meter,
@@ -33,6 +36,7 @@ pub(crate) struct Assembled {
     )]
     pub(crate) sealer: Sealer,
     pub(crate) tally: Arc<Tally>,
+    pub(crate) room: Room,
 }
 
 /// What is put together.
@@ -93,6 +97,16 @@ impl<S: SecureService> Plan<S> {
                 init(call).await?
             }
         };
+        let limits = &self.limits;
+        let room = Room::new(load_shed::Sizes {
+            places: limits.concurrency,
+            // One caller may have all of it.
+            principal: (self.identity.has_several())
+                .then(|| limits.principal_concurrency.min(limits.concurrency)),
+            tools: registry.tools.iter().map(|tool| tool.permits).collect(),
+            queue: limits.queue,
+            wait: limits.queue_wait,
+        });
         let layers = self.layers;
         let stack = stack::build(stack::Parts {
             service: Arc::new(service),
@@ -103,6 +117,7 @@ impl<S: SecureService> Plan<S> {
             text: self.text,
             audit,
             identity: self.identity,
+            room: room.clone(),
             sealer: sealer.clone(),
             store: self.store,
             shared_limits: self.shared_limits,
@@ -120,6 +135,7 @@ impl<S: SecureService> Plan<S> {
             hardened: Hardened::new(stack, registry),
             sealer,
             tally,
+            room,
         })
     }
 }

@@ -318,6 +318,8 @@ pub(super) struct LimitKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unit {
     Count,
+    /// A number that may be none.
+    Room,
     Time,
     Size,
 }
@@ -325,7 +327,7 @@ pub(super) enum Unit {
 impl Unit {
     fn show(self, value: u64) -> String {
         match self {
-            Self::Count => value.to_string(),
+            Self::Count | Self::Room => value.to_string(),
             Self::Time => time(value),
             Self::Size => size(value),
         }
@@ -351,12 +353,15 @@ macro_rules! limit_keys {
 
 limit_keys! {
     concurrency: Count,
+    queue: Room,
+    queue_wait: Time,
     tool_concurrency: Count,
     principal_concurrency: Count,
     principal_per_minute: Count,
     principal_burst: Count,
     client_per_minute: Count,
     client_burst: Count,
+    address_per_minute: Count,
     repeats_per_minute: Count,
     limit_keys: Count,
     pending_approvals: Count,
@@ -380,6 +385,18 @@ impl Bound for usize {
     }
     fn set(&mut self, value: u64) {
         *self = Self::try_from(value).unwrap_or(Self::MAX);
+    }
+}
+
+/// Without one there is no limit: whichever the operator sets is lower.
+impl Bound for Option<usize> {
+    fn get(&self) -> u64 {
+        self.as_ref().map_or(u64::MAX, Bound::get)
+    }
+    fn set(&mut self, value: u64) {
+        let mut most = 0;
+        Bound::set(&mut most, value);
+        *self = Some(most);
     }
 }
 

@@ -375,15 +375,15 @@ impl Reader<'_> {
         }
     }
 
-    /// A number of things, of milliseconds or of bytes; never zero.
+    /// A number of things, of milliseconds or of bytes; zero only where something is served with it.
     fn amount(&self, entry: &Entry<'_>, unit: Unit) -> Result<Placed<u64>> {
         let wanted = match unit {
-            Unit::Count => "a whole number",
+            Unit::Count | Unit::Room => "a whole number",
             Unit::Time => "a time in quotes, such as `\"500ms\"`, `\"10s\"` or `\"5min\"`",
             Unit::Size => "a size in quotes, such as `\"256 KiB\"`, or a number of bytes",
         };
         let amount = match (entry.value.get_ref(), unit) {
-            (DeValue::Integer(number), Unit::Count | Unit::Size) => {
+            (DeValue::Integer(number), Unit::Count | Unit::Room | Unit::Size) => {
                 u64::from_str_radix(number.as_str(), number.radix()).ok()
             }
             (DeValue::String(text), Unit::Time) => quantity(text, TIMES),
@@ -391,7 +391,7 @@ impl Reader<'_> {
             _ => return Err(self.mistyped(entry, wanted)),
         };
         match amount {
-            Some(0) => Err(self
+            Some(0) if unit != Unit::Room => Err(self
                 .error(&entry.key, format!("`{}` is zero", entry.path))
                 .help("nothing would be served: write at least one")),
             Some(amount) => Ok(self.placed(&entry.key, amount)),

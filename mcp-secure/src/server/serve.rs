@@ -22,7 +22,10 @@ pub(crate) async fn stdio<S: SecureService>(plan: Plan<S>, out: std::fs::File) -
     let log = plan.sink.clone();
     let meter = plan.meter.clone();
     let Assembled {
-        hardened, tally, ..
+        hardened,
+        tally,
+        room,
+        ..
     } = plan.assemble().await?;
     let flushing = tokio::spawn(Arc::clone(&tally).run());
     super::stdio::leave_with_client(DRAIN + 2 * LAST_MOMENT, log);
@@ -46,7 +49,13 @@ pub(crate) async fn stdio<S: SecureService>(plan: Plan<S>, out: std::fs::File) -
             // What is running may still answer, but a stuck tool does not keep the process.
             let _ = tokio::time::timeout(DRAIN, &mut serving).await;
         }
-        () = stop => {}
+        () = stop => {
+            meter.stops();
+            // Who waits hears that it is over.
+            if room.close() > 0 {
+                let _ = tokio::time::timeout(LAST_MOMENT, &mut serving).await;
+            }
+        }
     }
     flushing.abort();
     tally.flush();
@@ -61,6 +70,7 @@ pub(crate) async fn http<S: SecureService>(plan: Plan<S>, bound: super::http::Bo
         hardened,
         sealer,
         tally,
+        room,
     } = plan.assemble().await?;
     bound.hear();
     meter.serves();
@@ -86,6 +96,7 @@ pub(crate) async fn http<S: SecureService>(plan: Plan<S>, bound: super::http::Bo
             move || hardened.for_new_connection(),
             sealer,
             Arc::new(Sink(Arc::clone(&tally))),
+            room,
             shutdown,
         )
         .await;

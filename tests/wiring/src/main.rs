@@ -215,6 +215,9 @@ fn limits() -> mcp_secure::Result<(Limits, HttpLimits)> {
         let millis = Duration::from_millis(value as u64);
         match name.as_str() {
             "concurrency" => limits.concurrency = value,
+            "queue" => limits.queue = value,
+            "queue_wait" => limits.queue_wait = millis,
+            "address_per_minute" => limits.address_per_minute = Some(value),
             "tool_concurrency" => limits.tool_concurrency = value,
             "principal_concurrency" => limits.principal_concurrency = value,
             "principal_per_minute" => limits.principal_per_minute = value,

@@ -21,6 +21,15 @@ pub(crate) enum IdentitySource {
 }
 
 impl IdentitySource {
+    /// Whether there may be more than one.
+    pub(crate) fn has_several(&self) -> bool {
+        match self {
+            Self::Declared(_) => false,
+            #[cfg(feature = "http")]
+            Self::HttpParts => true,
+        }
+    }
+
     #[cfg_attr(not(feature = "http"), allow(unused_variables))]
     fn of(&self, request: &McpRequest) -> Option<Principal> {
         match self {

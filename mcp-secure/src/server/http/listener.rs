@@ -33,7 +33,7 @@ use super::{
     rmcp_leaf::Leaf,
     session_cap::BoundedSessions,
 };
-use crate::{Error, Result, state::Sealer};
+use crate::{Error, Result, layer::load_shed::Room, state::Sealer};
 
 /// A server that has its address and is not serving yet.
 pub(crate) struct Bound {
@@ -184,6 +184,7 @@ impl Bound {
         make: impl Fn() -> S + Send + Sync + 'static,
         sealer: Sealer,
         sink: Arc<dyn PreAuthSink>,
+        room: Room,
         shutdown: CancellationToken,
     ) -> Result<()> {
         let Self {
@@ -214,6 +215,7 @@ impl Bound {
             leaf: Leaf::new(make, &sessions, &limits, legacy_sessions, stop.clone()),
             sealer,
             sessions,
+            room,
             limiter,
             limits,
         });
@@ -253,6 +255,8 @@ impl Bound {
                 accept(&listener, &shared, &sink, &shutdown, &mut tasks).await;
             }
         }
+        // What has not begun does not begin any more, and hears it now.
+        shared.room.close();
         let drained = timeout(shared.limits.drain, all(&mut tasks)).await;
         stop.cancel();
         if drained.is_err() {

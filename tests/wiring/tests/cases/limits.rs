@@ -210,6 +210,40 @@ fn one_caller_does_not_take_the_whole_server() {
 }
 
 #[test]
+fn one_callers_flood_neither_fills_the_queue_nor_goes_first() {
+    let limits = "concurrency=4 principal_concurrency=2 queue=4 queue_wait=20000";
+    let server = with_users(limits);
+    let client = server.client(HTTP_2026);
+    let slow = || client.begin_call("slow", json!({ "ms": 60_000 }));
+    server.sign_in("alice-token");
+    let mut alice: Vec<Begun> = (0..2).map(|_| slow()).collect();
+    server.wait_for_traces("slow:started", 2);
+    // Half of the places, and so half of the queue. The others hear no at once.
+    let _flood: Vec<Begun> = (0..20).map(|_| slow()).collect();
+    server.denied_by("concurrency/principal");
+    server.sign_in("bob-token");
+    assert_eq!(text(&echo(&client, "echo")), "x", "two places are not hers");
+    let bob: Vec<Begun> = (0..2).map(|_| slow()).collect();
+    server.wait_for_traces("slow:started", 4);
+    server.sign_in("carol");
+    // Behind two of hers, in the queue.
+    let waiting = client.begin_call("echo", json!({ "text": "carol" }));
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    // A place that she leaves is for who runs least.
+    client.cancel(alice.remove(0));
+    assert_eq!(text(&client.end(waiting)), "carol");
+    server.wait_for_traces("slow:started", 5);
+    let records = server.outcomes("tools/call", "slow");
+    let refused = records
+        .iter()
+        .filter(|r| r["control"] == "concurrency/principal");
+    assert_eq!(refused.count(), 18);
+    drop((alice, bob));
+    // Her own name is her token, and stands in the log.
+    server.sign_in("bob-token");
+}
+
+#[test]
 fn a_flood_of_callers_makes_nobody_forgotten() {
     // Eight buckets, and more callers than that.
     let server = with_users("principal_per_minute=1 principal_burst=3 limit_keys=8");
