@@ -350,6 +350,35 @@ fn approval(about: &About) -> Approval {
     }
 }
 
+impl From<crate::Rate> for RateRow {
+    fn from(rate: crate::Rate) -> Self {
+        Self {
+            count: rate.count().into(),
+            period_ms: millis(rate.period()),
+            burst: rate.most_at_once().into(),
+        }
+    }
+}
+
+impl RateRow {
+    /// As it is counted.
+    pub(crate) fn rate(&self) -> crate::Rate {
+        let small = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        let period = std::time::Duration::from_millis(self.period_ms);
+        crate::Rate::new(small(self.count), period).burst(small(self.burst))
+    }
+}
+
+impl definition::Rates {
+    /// What the operator lowered, as the effective form has it.
+    pub(crate) fn lower_to(&mut self, limits: &CallLimits) {
+        self.rate = limits.rate.as_ref().map(RateRow::rate);
+        self.total_rate = limits.total_rate.as_ref().map(RateRow::rate);
+        self.quota = limits.quota;
+        self.output_quota = limits.output_quota;
+    }
+}
+
 impl CallLimits {
     /// As `pipeline/registry.rs` applies them to tools.
     fn of_tool(policy: &Policy, server: &ServerLimits) -> Self {
@@ -362,11 +391,8 @@ impl CallLimits {
             timeout_ms: policy.timeout.map_or(server.timeout_ms, millis),
             concurrency: Some(policy.concurrency.map_or(server.tool_concurrency, number)),
             max_output: policy.max_output.map_or(server.max_output, number),
-            rate: policy.rates.rate.map(|rate| RateRow {
-                count: rate.count().into(),
-                period_ms: millis(rate.period()),
-                burst: rate.most_at_once().into(),
-            }),
+            rate: policy.rates.rate.map(Into::into),
+            total_rate: policy.rates.total_rate.map(Into::into),
             cost: policy.rates.cost.map(u64::from),
             quota: policy.rates.quota,
             output_quota: policy.rates.output_quota,
@@ -388,6 +414,7 @@ impl CallLimits {
             concurrency: None,
             max_output: server.max_output,
             rate: None,
+            total_rate: None,
             cost: None,
             quota: None,
             output_quota: None,

@@ -264,6 +264,9 @@ pub struct CallLimits {
     /// How often one caller may call it, beyond the server's rate: `10/min, 5 at once`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<RateRow>,
+    /// How often all callers together may call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_rate: Option<RateRow>,
     /// How much of a caller's rate one call takes, where it is more than one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<u64>,

@@ -367,6 +367,9 @@ fn call_limits(limits: &CallLimits) -> String {
     if let Some(rate) = &limits.rate {
         let _ = write!(out, "; a caller {rate}");
     }
+    if let Some(rate) = &limits.total_rate {
+        let _ = write!(out, "; all callers together {rate}");
+    }
     if let Some(cost) = limits.cost {
         let _ = write!(out, "; a call takes {cost} of the server's rate");
     }

@@ -3,6 +3,7 @@
 
 use std::{
     fmt::Write as _,
+    net::IpAddr,
     sync::{
         Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -29,6 +30,8 @@ pub(crate) struct Journey {
     pub(crate) method: &'static str,
     pub(crate) principal: OnceLock<Principal>,
     pub(crate) subject: OnceLock<Subject>,
+    /// Where the caller is, or the declared proxy says that they are.
+    pub(crate) peer: OnceLock<IpAddr>,
     /// What the audit layer sees when the request comes.
     pub(crate) noted: OnceLock<Noted>,
     /// The shape of the arguments.
@@ -157,6 +160,7 @@ impl Journey {
             method,
             principal: OnceLock::new(),
             subject: OnceLock::new(),
+            peer: OnceLock::new(),
             noted: OnceLock::new(),
             arguments: OnceLock::new(),
             arguments_digest: OnceLock::new(),
@@ -176,6 +180,10 @@ impl Journey {
             text: Mutex::default(),
             clock: Clock::default(),
         }
+    }
+
+    pub(crate) fn peer(&self) -> Option<IpAddr> {
+        self.peer.get().copied()
     }
 
     /// Notes the shape and the digest of the arguments as they came.

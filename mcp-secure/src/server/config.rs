@@ -46,6 +46,12 @@
 //!
 //! [tools]
 //! deny = ["delete_note"]        # gone as if they did not exist
+//!
+//! [tools.publish]               # each may only be lowered, or said where the code says nothing
+//! rate = "5/min"                # of one caller
+//! total_rate = "50/min"         # of all together
+//! quota = "100/day"
+//! output_quota = "10 MiB/day"
 //! ```
 //!
 //! # Where it is looked for
@@ -54,6 +60,8 @@
 //! `~/.config`). **Never in the current directory**: clients start servers inside of the
 //! project that is open, and a repository that brings its own file would grant itself the
 //! user's folders.
+
+pub(super) mod tools;
 
 use std::{
     fs::File,
@@ -92,6 +100,8 @@ pub struct Config {
     pub(super) hidden: Option<Placed<Hidden>>,
     pub(super) notes: Option<Placed<()>>,
     pub(super) deny: Vec<Placed<String>>,
+    /// What is lowered of which tool.
+    pub(super) tools: Vec<(Placed<String>, Placed<tools::Bound>)>,
     #[cfg(feature = "cedar")]
     pub(super) policies: Option<Placed<PathBuf>>,
     #[cfg(feature = "sandbox")]

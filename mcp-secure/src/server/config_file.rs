@@ -13,7 +13,7 @@ use toml::{
 };
 
 use super::{
-    config::{AuditTarget, Config, LIMIT_KEYS, Unit, absolute, address},
+    config::{AuditTarget, Config, LIMIT_KEYS, Unit, absolute, address, tools::Bound},
     suggest,
 };
 #[cfg(feature = "sandbox")]
@@ -173,8 +173,17 @@ pub(super) fn parse(file: &str, folder: &Path, text: &str) -> Result<Config> {
                     .help("build it with the feature `cedar`, or leave the section out"));
             }
             "tools" => {
-                for entry in section(&["deny"])? {
-                    config.deny = reader.texts(&entry)?;
+                for entry in reader.any_table(name, value)? {
+                    match (entry.name, entry.value.get_ref()) {
+                        (_, DeValue::Table(_)) => config.tools.extend(reader.tool(&entry)?),
+                        ("deny", _) => config.deny = reader.texts(&entry)?,
+                        _ => {
+                            let known = ["deny"];
+                            return Err(reader
+                                .unknown(&entry.key, &entry.path, entry.name, &known)
+                                .help("what is said of one tool stands under `[tools.NAME]`"));
+                        }
+                    }
                 }
             }
             _ => return Err(reader.unknown(&key.span(), name, name, &SECTIONS)),
@@ -333,6 +342,26 @@ impl Reader<'_> {
                 .help(suggest::help(&name.value, "words here", words)))
             }
         }
+    }
+
+    /// What is said of one tool.
+    fn tool(&self, tool: &Entry<'_>) -> Result<Vec<(Placed<String>, Placed<Bound>)>> {
+        let entries = self.table(&tool.path, tool.value, &Bound::KEYS)?;
+        let bounds = entries.iter().map(|entry| {
+            let text = self.text(entry)?;
+            let bytes = |text: &str| quantity(text, SIZES);
+            match Bound::read(entry.name, text.value, bytes) {
+                Ok(bound) => Ok((
+                    self.placed(&tool.key, tool.name.to_owned()),
+                    text.map(|_| bound),
+                )),
+                Err(wanted) => Err(self.error(
+                    &entry.key,
+                    format!("`{}` is `{}`, not {wanted}", entry.path, text.value),
+                )),
+            }
+        });
+        bounds.collect()
     }
 
     /// How the audit log is written. `false`: the key says where.

@@ -155,11 +155,17 @@ fn limited() -> mcp_secure::Result<()> {
         .sandbox(with_settings())
         .limits(limits)
         .http(
-            Http::on("127.0.0.1:0")
-                .limits(http)
+            behind_proxies(Http::on("127.0.0.1:0").limits(http))
                 .test_users(users.into_iter().chain(more)),
         )
         .run()
+}
+
+fn behind_proxies(http: Http) -> Http {
+    match setting("PROXIES") {
+        Some(address) => http.behind_proxy([address]).allow_host("127.0.0.1"),
+        None => http,
+    }
 }
 
 fn policed() -> mcp_secure::Result<()> {

@@ -46,6 +46,11 @@ impl IdentitySource {
     }
 }
 
+/// Where a caller is; the HTTP ring puts it beside the principal.
+#[cfg(feature = "http")]
+#[derive(Clone, Copy)]
+pub(crate) struct Peer(pub(crate) std::net::IpAddr);
+
 #[derive(Clone)]
 pub(crate) struct IdentityLayer(IdentitySource);
 
@@ -82,6 +87,12 @@ impl<S: Enclosed<McpRequest>> tower::Service<McpRequest> for IdentityService<S> 
                 "no principal reached the stack",
             ));
         };
+        #[cfg(feature = "http")]
+        if let Some(parts) = request.context().extensions.get::<http::request::Parts>()
+            && let Some(Peer(peer)) = parts.extensions.get()
+        {
+            let _ = request.journey().peer.set(*peer);
+        }
         let owned = request.connection().is_owned_by(&principal.key());
         let _ = request.journey().principal.set(principal);
         if !owned {
