@@ -537,6 +537,30 @@ fn a_rate_that_admits_more_or_is_gone_is_wider() {
     ] {
         assert_eq!(lines(was, is), [line.replace("{tool}", tool)]);
     }
+    // Of all callers together it is no other.
+    let total = |count| Rates {
+        total_rate: Some(crate::Rate::new(count, Duration::from_secs(60))),
+        ..Rates::default()
+    };
+    for (was, is, line) in [
+        (
+            total(10),
+            total(11),
+            "wider     {tool} total_rate is 11/min, was 10/min",
+        ),
+        (
+            total(10),
+            Rates::default(),
+            "wider     {tool} total_rate is none, was 10/min",
+        ),
+        (
+            Rates::default(),
+            total(9),
+            "narrower  {tool} total_rate is 9/min, was none",
+        ),
+    ] {
+        assert_eq!(lines(was, is), [line.replace("{tool}", tool)]);
+    }
     let quota = |quota, repeat, cost| Rates {
         quota: Some(quota),
         repeat,
