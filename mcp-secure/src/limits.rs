@@ -13,8 +13,15 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Requests that run at once; more are refused at once. Default 64.
+    /// Requests that run at once; more wait in the queue, or are refused at once. Default 64.
     pub concurrency: usize,
+    /// Requests that wait for a place to run, where more come than may. One principal, and one
+    /// tool, has the part of it that it has of the places. Default 0: whoever is admitted is
+    /// answered as fast as ever, and whoever is not hears at once when to come back. A queue
+    /// takes up short bursts, and makes everybody wait in a long one.
+    pub queue: usize,
+    /// How long one waits there; it counts against the call's deadline. Default 1 s.
+    pub queue_wait: Duration,
     /// Calls of one tool that run at once, unless the tool says otherwise. Default 16.
     pub tool_concurrency: usize,
     /// Requests of one principal that run at once, where there are several. Default 16, a
@@ -28,6 +35,10 @@ pub struct Limits {
     pub client_per_minute: usize,
     /// Requests of one OAuth client at once after a pause. Default 5,000.
     pub client_burst: usize,
+    /// Requests of all principals of one network in a minute, whoever they are: an IPv4 /24 or an
+    /// IPv6 /56. Default none: an office or a provider is one network. Worth it where anybody may
+    /// have accounts, since who has a hundred has a hundred times what one has.
+    pub address_per_minute: Option<usize>,
     /// How often one principal may call one tool with the same arguments in a minute, unless
     /// the tool says otherwise: what comes more often is an agent in a loop. Default 120.
     pub repeats_per_minute: usize,
@@ -56,12 +67,15 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             concurrency: 64,
+            queue: 0,
+            queue_wait: Duration::from_secs(1),
             tool_concurrency: 16,
             principal_concurrency: 16,
             principal_per_minute: 6000,
             principal_burst: 500,
             client_per_minute: 60_000,
             client_burst: 5000,
+            address_per_minute: None,
             repeats_per_minute: 120,
             limit_keys: 65_536,
             pending_approvals: 16,

@@ -1,4 +1,7 @@
-//! The limiter beside `governor`'s keyed one, at a million live keys and under a flood.
+//! The limiter beside `governor`'s keyed one and `tower_governor`, at a million live keys and under
+//! a flood; one question to Redis; and a server that is asked ten times what it can do.
+//!
+//! `live`, `flood`, `redis` or `overload` on the command line chooses one of them.
 //!
 //! The machine is noisy, so each round times both one after the other, in turning order, and the
 //! printed ratio is the median of the rounds' own ratios. Keys are hit at random: in order, the
@@ -7,8 +10,12 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout,
+    clippy::panic,
     clippy::indexing_slicing
 )]
+
+mod overload;
+mod shared;
 
 use std::{
     hint::black_box,
@@ -17,17 +24,36 @@ use std::{
 };
 
 use governor::{Quota, RateLimiter};
+use http::Request;
 use mcp_secure::{BenchTable, Rate};
+use tower_governor::{GovernorError, governor::GovernorConfigBuilder, key_extractor::KeyExtractor};
 
 const ROUNDS: usize = 15;
 const HITS: usize = 200_000;
 const FLOOD: u64 = 10_000_000;
 
 fn main() {
-    for keys in [1_000, 100_000, 1_000_000] {
-        live(keys);
+    if let Ok(folder) = std::env::var("BENCH_OVERLOAD") {
+        let queue = std::env::var("BENCH_QUEUE").unwrap().parse().unwrap();
+        overload::serve(&folder, queue).unwrap();
+        return;
     }
-    flood();
+    let chosen = std::env::args().nth(1);
+    let is = |name: &str| chosen.as_deref().is_none_or(|chosen| chosen == name);
+    if is("live") {
+        for keys in [1_000, 100_000, 1_000_000] {
+            live(keys);
+        }
+    }
+    if is("flood") {
+        flood();
+    }
+    if is("redis") {
+        shared::measure();
+    }
+    if is("overload") {
+        overload::measure();
+    }
 }
 
 /// Every key has something used up all the time, and is asked for again at random.
@@ -43,17 +69,34 @@ fn live(keys: usize) {
     let names: Vec<String> = (0..keys)
         .map(|n| format!("https://issuer.example|user-{n}"))
         .collect();
+    // What its layer does: the key of the request, and the limiter that it was built with. The layer
+    // itself wants a web framework's body around it.
+    let mut config = GovernorConfigBuilder::default().key_extractor(ByName);
+    let config = config
+        .period(Duration::from_micros(86_400))
+        .burst_size(burst)
+        .finish()
+        .unwrap();
+    let through = |name: &String| {
+        let mut request = Request::new(());
+        request.extensions_mut().insert(name.clone());
+        let key = ByName.extract(&request).unwrap();
+        config.limiter().check_key(&key).is_ok()
+    };
     let mut refused = 0;
     for name in &names {
         refused += usize::from(!ours.take(name));
         theirs.check_key(name).unwrap();
+        assert!(through(name));
     }
     let mut random = Random(7);
     let mut ratios = Vec::new();
     let mut times = (Vec::new(), Vec::new());
+    let mut layers = Vec::new();
     for round in 0..ROUNDS {
         let hits: Vec<&String> = (0..HITS).map(|_| &names[random.below(keys)]).collect();
         let mine = || time(&hits, |name| black_box(ours.take(name)));
+        layers.push(time(&hits, |name| black_box(through(name))));
         let other = || time(&hits, |name| black_box(theirs.check_key(name).is_ok()));
         let (a, b) = if round % 2 == 0 {
             let a = mine();
@@ -67,10 +110,11 @@ fn live(keys: usize) {
         ratios.push(a / b);
     }
     println!(
-        "{keys:>9} live keys: ours {:.0} ns, governor {:.0} ns, ratio {:.2}; {} MiB; {refused} without room",
+        "{keys:>9} live keys: ours {:.0} ns, governor {:.0} ns, ratio {:.2}; tower_governor {:.0} ns; {} MiB; {refused} without room",
         median(&mut times.0),
         median(&mut times.1),
         median(&mut ratios),
+        median(&mut layers),
         ours.bytes() >> 20,
     );
 }
@@ -104,7 +148,20 @@ fn flood() {
     );
 }
 
-fn time(hits: &[&String], take: impl Fn(&String) -> bool) -> f64 {
+/// Keys that are names, as a caller's subject is.
+#[derive(Clone)]
+struct ByName;
+
+impl KeyExtractor for ByName {
+    type Key = String;
+
+    fn extract<T>(&self, request: &Request<T>) -> Result<String, GovernorError> {
+        let name = request.extensions().get::<String>();
+        name.cloned().ok_or(GovernorError::UnableToExtractKey)
+    }
+}
+
+fn time(hits: &[&String], mut take: impl FnMut(&String) -> bool) -> f64 {
     let begun = Instant::now();
     for name in hits {
         take(name);

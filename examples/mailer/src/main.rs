@@ -22,7 +22,7 @@ struct Delivery {
 #[secure_server]
 impl Mailer {
     /// Send a mail. A person must agree each time.
-    #[tool(scope = "mail:send")]
+    #[tool(scope = "mail:send", rate = "30/min", burst = 3, quota = "100/day")]
     async fn send_mail(
         &self,
         /// One address, such as `ada@shop.example`.

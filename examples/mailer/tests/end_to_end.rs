@@ -282,6 +282,34 @@ fn nothing_is_sent_when_the_person_does_not_agree() {
 }
 
 #[test]
+fn an_agent_in_a_loop_is_told_when_to_come_back_and_nobody_is_asked() {
+    let service = Service::honest();
+    let mut mailer = Mailer::beside(&service).agrees();
+    for n in 0..3 {
+        let to = format!("ada{n}@shop.example");
+        assert_eq!(text(&mailer.mail(&to)), format!("sent to {to}"));
+    }
+    mailer.question.clear();
+    let refused = mailer.mail("ada3@shop.example");
+    assert_eq!(refused["error"]["code"], -31006, "{refused}");
+    let data = &refused["error"]["data"];
+    assert_eq!(data["limit"], "30/min, 3 at once", "{refused}");
+    assert_eq!(mailer.record("send_mail")["control"], "rate/tool");
+    assert!(mailer.question.is_empty() && service.asked().len() == 3);
+    // Reading is another tool.
+    let read = mailer.call("delivery", json!({ "id": "7" }));
+    assert_eq!(read["result"]["structuredContent"]["status"], "sent");
+    // One that waits as it was told gets through.
+    let wait = data["retryAfterMs"].as_u64().unwrap();
+    assert!((1..=2000).contains(&wait), "{refused}");
+    std::thread::sleep(std::time::Duration::from_millis(wait));
+    assert_eq!(
+        text(&mailer.mail("ada3@shop.example")),
+        "sent to ada3@shop.example"
+    );
+}
+
+#[test]
 fn a_second_recipient_is_no_address() {
     let service = Service::honest();
     let mut mailer = Mailer::beside(&service).agrees();

@@ -6,8 +6,8 @@ use syn::spanned::Spanned;
 
 use super::{call, facts, here, optional, optional_text};
 use crate::model::{
-    Access, Argument, Exception, Exceptions, Function, Hint, Hints, Kind, Param, Policy, Rates,
-    Target, Text,
+    Access, Argument, Exception, Exceptions, Function, Hint, Hints, Kind, Param, Policy, Rate,
+    Rates, Target, Text,
 };
 
 /// `Tool { … }`, `Prompt { … }` and so on.
@@ -133,15 +133,19 @@ fn policy(p: &TokenStream, policy: &Policy) -> TokenStream {
 }
 
 fn rates(p: &TokenStream, rates: &Rates) -> TokenStream {
-    let rate = optional(rates.rate.as_ref().map(|rate| {
-        let millis = u64::try_from(rate.period.as_millis()).unwrap_or(u64::MAX);
-        let (count, burst) = (rate.count, rate.burst);
-        quote!(#p::Rate::new(#count, #p::Duration::from_millis(#millis)).burst(#burst))
-    }));
+    let shown = |rate: &Option<Rate>| {
+        optional(rate.as_ref().map(|rate| {
+            let millis = u64::try_from(rate.period.as_millis()).unwrap_or(u64::MAX);
+            let (count, burst) = (rate.count, rate.burst);
+            quote!(#p::Rate::new(#count, #p::Duration::from_millis(#millis)).burst(#burst))
+        }))
+    };
+    let (rate, total_rate) = (shown(&rates.rate), shown(&rates.total_rate));
     let (cost, repeat) = (optional(rates.cost), optional(rates.repeat));
     let (quota, output_quota) = (optional(rates.quota), optional(rates.output_quota));
     quote!(#p::Rates {
         rate: #rate,
+        total_rate: #total_rate,
         cost: #cost,
         quota: #quota,
         output_quota: #output_quota,

@@ -110,6 +110,8 @@ pub(crate) struct Policy {
 #[derive(Default)]
 pub(crate) struct Rates {
     pub(crate) rate: Option<Rate>,
+    /// Of all callers together.
+    pub(crate) total_rate: Option<Rate>,
     pub(crate) cost: Option<u32>,
     /// Calls in a day.
     pub(crate) quota: Option<u64>,

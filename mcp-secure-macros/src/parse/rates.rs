@@ -1,4 +1,5 @@
-//! How often a tool may be called: `rate`, `burst`, `cost`, `quota`, `output_quota`, `repeat`.
+//! How often a tool may be called: `rate`, `burst`, `total_rate`, `cost`, `quota`, `output_quota`,
+//! `repeat`.
 
 use syn::{Expr, ExprLit, Lit};
 
@@ -12,7 +13,15 @@ use crate::{
 };
 
 /// The options of this file, which only tools have.
-pub(super) const RATES: [&str; 6] = ["rate", "burst", "cost", "quota", "output_quota", "repeat"];
+pub(super) const RATES: [&str; 7] = [
+    "rate",
+    "burst",
+    "total_rate",
+    "cost",
+    "quota",
+    "output_quota",
+    "repeat",
+];
 
 pub(super) fn rates(options: &mut Options, errors: &mut Errors) -> Rates {
     let rate = text(
@@ -34,8 +43,22 @@ pub(super) fn rates(options: &mut Options, errors: &mut Errors) -> Rates {
             "`burst` says how many of a rate may come at once: add `rate = \"10/min\"`",
         );
     }
+    let total_rate = text(
+        options,
+        "total_rate",
+        "100/min",
+        "`total_rate` is a number above zero in a time, `s`, `min`, `h` or `day`, of all callers \
+         together: `total_rate = \"100/min\"`",
+        literal::rate,
+        errors,
+    );
     let cost = options.integer("cost", errors);
     Rates {
+        total_rate: total_rate.map(|(count, period)| Rate {
+            count,
+            period,
+            burst: count,
+        }),
         rate: rate.map(|(count, period)| Rate {
             count,
             period,

@@ -214,6 +214,8 @@ pub struct Policy {
 pub struct Rates {
     /// How often.
     pub rate: Option<crate::Rate>,
+    /// How often all callers together may use it.
+    pub total_rate: Option<crate::Rate>,
     /// Of what the caller may ask of the server, how much one call takes: one, unless it says
     /// more.
     pub cost: Option<u32>,
@@ -247,6 +249,7 @@ impl Policy {
             allow_flow: None,
             rates: Rates {
                 rate: None,
+                total_rate: None,
                 cost: None,
                 quota: None,
                 output_quota: None,

@@ -7,7 +7,6 @@ pub(crate) mod authorize;
 pub(crate) mod cancel;
 pub(crate) mod catch_panic;
 pub(crate) mod commit;
-pub(crate) mod concurrency;
 pub(crate) mod flow;
 pub(crate) mod genuine;
 pub(crate) mod guard;

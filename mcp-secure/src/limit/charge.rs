@@ -25,7 +25,9 @@ pub(crate) struct Charge<'a> {
 pub(crate) enum Whose {
     Principal,
     Client,
+    Address,
     Tool,
+    Total,
     Repeat,
     Quota,
     Bytes,
@@ -36,7 +38,9 @@ impl Whose {
         match self {
             Self::Principal => "principal",
             Self::Client => "client",
+            Self::Address => "address",
             Self::Tool => "tool",
+            Self::Total => "total",
             Self::Repeat => "repeat",
             Self::Quota => "quota",
             Self::Bytes => "bytes",

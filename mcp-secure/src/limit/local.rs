@@ -19,8 +19,12 @@ use super::{
 pub(crate) struct Sizes {
     /// Of each table that is kept.
     pub(crate) keys: usize,
+    /// Networks are counted.
+    pub(crate) networks: bool,
     /// Tools have rates of their own.
     pub(crate) tools: bool,
+    /// So many tools have a rate for all callers together.
+    pub(crate) totals: usize,
     /// Repetitions are counted.
     pub(crate) repeats: bool,
     /// Something has a quota for the day.
@@ -34,7 +38,11 @@ pub(crate) struct Local {
     /// The latest day that was seen: a wall clock that is set back gives no day again.
     day: AtomicU64,
     callers: Table,
+    /// Apart, so that a flood from many networks shuts out no principal who is known.
+    networks: Table,
     tools: Table,
+    /// One for each, and room enough that none finds its set full: nobody makes up tools.
+    totals: Table,
     /// Keys with a digest of arguments, which callers make up: apart, so that a flood of them
     /// leaves room for what principals and tools have used.
     repeats: Table,
@@ -50,7 +58,9 @@ impl Local {
             start: Instant::now(),
             day: AtomicU64::new(0),
             callers: table(true),
+            networks: table(sizes.networks),
             tools: table(sizes.tools),
+            totals: Table::new(sizes.totals * 16),
             repeats: table(sizes.repeats),
             days: table(sizes.days),
         }
@@ -134,7 +144,9 @@ impl Local {
     fn table(&self, whose: Whose) -> &Table {
         match whose {
             Whose::Principal | Whose::Client => &self.callers,
+            Whose::Address => &self.networks,
             Whose::Tool => &self.tools,
+            Whose::Total => &self.totals,
             Whose::Repeat => &self.repeats,
             Whose::Quota | Whose::Bytes => &self.days,
         }
@@ -198,7 +210,9 @@ pub(super) mod bench {
         pub fn new(keys: usize, rate: Rate) -> Self {
             let sizes = Sizes {
                 keys,
+                networks: false,
                 tools: false,
+                totals: 0,
                 repeats: false,
                 days: false,
             };

@@ -4,10 +4,12 @@
 //! ```text
 //! rate      10 a minute, 5 at once          table     buckets in memory of a fixed size
 //! charge    what is to be taken from where  local     takes it, all or nothing
+//! network   where a caller can roam
 //! ```
 
 mod charge;
 mod local;
+mod network;
 mod rate;
 mod table;
 
@@ -17,4 +19,5 @@ pub(crate) use charge::{Charge, Denied, Measure, SharedBuckets, Whose};
 #[cfg(feature = "__bench")]
 pub use local::bench::BenchTable;
 pub(crate) use local::{Local, Sizes};
+pub(crate) use network::network;
 pub use rate::Rate;

@@ -54,6 +54,22 @@ impl Rate {
         self.burst
     }
 
+    /// `10/min`, `5/s`, `100/h` or `1000/day`, as for a tool.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let (count, unit) = text.split_once('/')?;
+        let seconds = match unit {
+            "s" => 1,
+            "min" => 60,
+            "h" => 3600,
+            "day" => 24 * 3600,
+            _ => return None,
+        };
+        let digits = !count.is_empty() && count.bytes().all(|b| b.is_ascii_digit());
+        let count = digits.then(|| count.parse().ok()).flatten();
+        let count = count.filter(|count| *count > 0)?;
+        Some(Self::new(count, Duration::from_secs(seconds)))
+    }
+
     /// The part of one replica among so many.
     pub(crate) fn divided_by(self, replicas: u32) -> Self {
         let replicas = replicas.max(1);
@@ -126,6 +142,26 @@ mod tests {
         assert_eq!(shown(7200, 3), "10/2h, 3 at once");
         assert_eq!(shown(86_400, 10), "10/day");
         assert_eq!(shown(90, 10), "10/90s");
+    }
+
+    #[test]
+    fn it_is_read_as_it_is_shown() {
+        for text in ["10/min", "1/s", "7/h", "1000/day"] {
+            let read = Rate::read(text).map(|rate| rate.to_string());
+            assert_eq!(read.as_deref(), Some(text));
+        }
+        for bad in [
+            "",
+            "10",
+            "/min",
+            "0/min",
+            "+1/s",
+            "10/week",
+            "10 / min",
+            "4294967296/s",
+        ] {
+            assert_eq!(Rate::read(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -240,12 +240,15 @@ impl ServerLimits {
     pub(super) fn of(limits: &Limits) -> Self {
         let Limits {
             concurrency,
+            queue,
+            queue_wait,
             tool_concurrency,
             principal_concurrency,
             principal_per_minute,
             principal_burst,
             client_per_minute,
             client_burst,
+            address_per_minute,
             repeats_per_minute,
             limit_keys,
             pending_approvals,
@@ -259,12 +262,15 @@ impl ServerLimits {
         } = *limits;
         Self {
             concurrency: number(concurrency),
+            queue: number(queue),
+            queue_wait_ms: millis(queue_wait),
             tool_concurrency: number(tool_concurrency),
             principal_concurrency: number(principal_concurrency),
             principal_per_minute: number(principal_per_minute),
             principal_burst: number(principal_burst),
             client_per_minute: number(client_per_minute),
             client_burst: number(client_burst),
+            address_per_minute: address_per_minute.map(number),
             repeats_per_minute: number(repeats_per_minute),
             limit_keys: number(limit_keys),
             pending_approvals: number(pending_approvals),
@@ -352,6 +358,35 @@ fn approval(about: &About) -> Approval {
     }
 }
 
+impl From<crate::Rate> for RateRow {
+    fn from(rate: crate::Rate) -> Self {
+        Self {
+            count: rate.count().into(),
+            period_ms: millis(rate.period()),
+            burst: rate.most_at_once().into(),
+        }
+    }
+}
+
+impl RateRow {
+    /// As it is counted.
+    pub(crate) fn rate(&self) -> crate::Rate {
+        let small = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        let period = std::time::Duration::from_millis(self.period_ms);
+        crate::Rate::new(small(self.count), period).burst(small(self.burst))
+    }
+}
+
+impl definition::Rates {
+    /// What the operator lowered, as the effective form has it.
+    pub(crate) fn lower_to(&mut self, limits: &CallLimits) {
+        self.rate = limits.rate.as_ref().map(RateRow::rate);
+        self.total_rate = limits.total_rate.as_ref().map(RateRow::rate);
+        self.quota = limits.quota;
+        self.output_quota = limits.output_quota;
+    }
+}
+
 impl CallLimits {
     /// As `pipeline/registry.rs` applies them to tools.
     fn of_tool(policy: &Policy, server: &ServerLimits) -> Self {
@@ -364,11 +399,8 @@ impl CallLimits {
             timeout_ms: policy.timeout.map_or(server.timeout_ms, millis),
             concurrency: Some(policy.concurrency.map_or(server.tool_concurrency, number)),
             max_output: policy.max_output.map_or(server.max_output, number),
-            rate: policy.rates.rate.map(|rate| RateRow {
-                count: rate.count().into(),
-                period_ms: millis(rate.period()),
-                burst: rate.most_at_once().into(),
-            }),
+            rate: policy.rates.rate.map(Into::into),
+            total_rate: policy.rates.total_rate.map(Into::into),
             cost: policy.rates.cost.map(u64::from),
             quota: policy.rates.quota,
             output_quota: policy.rates.output_quota,
@@ -390,6 +422,7 @@ impl CallLimits {
             concurrency: None,
             max_output: server.max_output,
             rate: None,
+            total_rate: None,
             cost: None,
             quota: None,
             output_quota: None,

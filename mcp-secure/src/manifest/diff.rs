@@ -151,12 +151,15 @@ impl Changes {
         // Without `..`: a new limit does not compile until it is compared here.
         let ServerLimits {
             concurrency,
+            queue,
+            queue_wait_ms,
             tool_concurrency,
             principal_concurrency,
             principal_per_minute,
             principal_burst,
             client_per_minute,
             client_burst,
+            address_per_minute,
             repeats_per_minute,
             limit_keys,
             pending_approvals,
@@ -170,6 +173,8 @@ impl Changes {
         } = *is;
         for (name, was, is) in [
             ("concurrency", was.concurrency, concurrency),
+            ("queue", was.queue, queue),
+            ("queue_wait_ms", was.queue_wait_ms, queue_wait_ms),
             ("tool_concurrency", was.tool_concurrency, tool_concurrency),
             (
                 "principal_concurrency",
@@ -188,6 +193,11 @@ impl Changes {
                 client_per_minute,
             ),
             ("client_burst", was.client_burst, client_burst),
+            (
+                "address_per_minute",
+                was.address_per_minute.unwrap_or(u64::MAX),
+                address_per_minute.unwrap_or(u64::MAX),
+            ),
             (
                 "repeats_per_minute",
                 was.repeats_per_minute,
@@ -379,26 +389,23 @@ impl Changes {
 
     /// What is gone admits any number.
     fn rates(&mut self, row: &str, was: &CallLimits, is: &CallLimits) {
-        if was.rate != is.rate {
-            let per_ms = |rate: &RateRow| (u128::from(rate.count), u128::from(rate.period_ms));
-            let is_narrower = match (&was.rate, &is.rate) {
-                (None, Some(_)) => true,
-                (_, None) => false,
-                (Some(was), Some(is)) => {
-                    let ((a, b), (c, d)) = (per_ms(was), per_ms(is));
-                    c * b <= a * d && is.burst <= was.burst
-                }
+        for (name, was, is) in [
+            ("rate", &was.rate, &is.rate),
+            ("total_rate", &was.total_rate, &is.total_rate),
+        ] {
+            if was == is {
+                continue;
+            }
+            let direction = match (was, is) {
+                (None, Some(_)) => Direction::Narrower,
+                (Some(was), Some(is)) if is.is_within(was) => Direction::Narrower,
+                _ => Direction::Wider,
             };
-            let name = |rate: &Option<RateRow>| match rate {
+            let shown = |rate: &Option<RateRow>| match rate {
                 Some(rate) => rate.to_string(),
                 None => "none".to_owned(),
             };
-            let direction = if is_narrower {
-                Direction::Narrower
-            } else {
-                Direction::Wider
-            };
-            let what = format!("rate is {}, was {}", name(&is.rate), name(&was.rate));
+            let what = format!("{name} is {}, was {}", shown(is), shown(was));
             self.push(direction, row, what);
         }
         // A call that takes more is the narrower one.
@@ -663,12 +670,18 @@ impl Changes {
     }
 }
 
+impl RateRow {
+    /// Whether it admits nothing that the other one does not.
+    pub(crate) fn is_within(&self, other: &Self) -> bool {
+        let product = |a: u64, b: u64| u128::from(a) * u128::from(b);
+        product(self.count, other.period_ms) <= product(other.count, self.period_ms)
+            && self.burst <= other.burst
+    }
+}
+
 impl fmt::Display for RateRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let small = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-        let period = std::time::Duration::from_millis(self.period_ms);
-        let rate = crate::Rate::new(small(self.count), period).burst(small(self.burst));
-        rate.fmt(f)
+        self.rate().fmt(f)
     }
 }
 

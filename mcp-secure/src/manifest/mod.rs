@@ -120,12 +120,16 @@ pub struct Text {
 #[allow(missing_docs, reason = "each is the field of `Limits` with its name")]
 pub struct ServerLimits {
     pub concurrency: u64,
+    pub queue: u64,
+    pub queue_wait_ms: u64,
     pub tool_concurrency: u64,
     pub principal_concurrency: u64,
     pub principal_per_minute: u64,
     pub principal_burst: u64,
     pub client_per_minute: u64,
     pub client_burst: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address_per_minute: Option<u64>,
     pub repeats_per_minute: u64,
     pub limit_keys: u64,
     pub pending_approvals: u64,
@@ -263,6 +267,9 @@ pub struct CallLimits {
     /// How often one caller may call it, beyond the server's rate: `10/min, 5 at once`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<RateRow>,
+    /// How often all callers together may call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_rate: Option<RateRow>,
     /// How much of a caller's rate one call takes, where it is more than one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<u64>,

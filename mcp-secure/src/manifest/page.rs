@@ -61,10 +61,14 @@ impl Manifest {
         page.field(
             "limits",
             &format!(
-                "{} requests at once, {} a tool; {} a request, {} at most; {} a message, {} an \
+                "{} requests at once, {} a tool{}; {} a request, {} at most; {} a message, {} an \
                  answer; depth {}; {} entries a page",
                 limits.concurrency,
                 limits.tool_concurrency,
+                match limits.queue {
+                    0 => String::new(),
+                    queue => format!(", {queue} wait for up to {}", time(limits.queue_wait_ms)),
+                },
                 time(limits.timeout_ms),
                 time(limits.max_timeout_ms),
                 size(limits.max_message),
@@ -76,13 +80,17 @@ impl Manifest {
         page.field(
             "rates",
             &format!(
-                "a caller {} a minute, {} at once, {} running; a client {} a minute, {} at once; \
+                "a caller {} a minute, {} at once, {} running; a client {} a minute, {} at once{}; \
                  the same call {} times a minute; {} keys",
                 limits.principal_per_minute,
                 limits.principal_burst,
                 limits.principal_concurrency,
                 limits.client_per_minute,
                 limits.client_burst,
+                match limits.address_per_minute {
+                    None => String::new(),
+                    Some(rate) => format!("; all of one network {rate} a minute"),
+                },
                 limits.repeats_per_minute,
                 limits.limit_keys,
             ),
@@ -358,6 +366,9 @@ fn call_limits(limits: &CallLimits) -> String {
     );
     if let Some(rate) = &limits.rate {
         let _ = write!(out, "; a caller {rate}");
+    }
+    if let Some(rate) = &limits.total_rate {
+        let _ = write!(out, "; all callers together {rate}");
     }
     if let Some(cost) = limits.cost {
         let _ = write!(out, "; a call takes {cost} of the server's rate");

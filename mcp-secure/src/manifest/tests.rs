@@ -276,10 +276,7 @@ fn the_lowered_limits_are_those_that_the_pipeline_applies() {
             served.timeout.as_millis()
         );
         assert_eq!(row.limits.max_output, served.max_output as u64);
-        assert_eq!(
-            row.limits.concurrency,
-            Some(served.permits.available_permits() as u64)
-        );
+        assert_eq!(row.limits.concurrency, Some(served.permits as u64));
     }
 }
 
@@ -536,6 +533,30 @@ fn a_rate_that_admits_more_or_is_gone_is_wider() {
             rate(60, 60, 1),
             rate(1, 3600, 2),
             "wider     {tool} rate is 1/h, 2 at once, was 60/min, 1 at once",
+        ),
+    ] {
+        assert_eq!(lines(was, is), [line.replace("{tool}", tool)]);
+    }
+    // Of all callers together it is no other.
+    let total = |count| Rates {
+        total_rate: Some(crate::Rate::new(count, Duration::from_secs(60))),
+        ..Rates::default()
+    };
+    for (was, is, line) in [
+        (
+            total(10),
+            total(11),
+            "wider     {tool} total_rate is 11/min, was 10/min",
+        ),
+        (
+            total(10),
+            Rates::default(),
+            "wider     {tool} total_rate is none, was 10/min",
+        ),
+        (
+            Rates::default(),
+            total(9),
+            "narrower  {tool} total_rate is 9/min, was none",
         ),
     ] {
         assert_eq!(lines(was, is), [line.replace("{tool}", tool)]);

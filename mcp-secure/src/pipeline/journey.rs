@@ -4,6 +4,7 @@
 use std::{
     borrow::Cow,
     fmt::Write as _,
+    net::IpAddr,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -31,6 +32,8 @@ pub(crate) struct Journey {
     pub(crate) method: &'static str,
     pub(crate) principal: OnceLock<Principal>,
     pub(crate) subject: OnceLock<Subject>,
+    /// Where the caller is, or the declared proxy says that they are.
+    pub(crate) peer: OnceLock<IpAddr>,
     /// What the audit layer sees when the request comes.
     pub(crate) noted: OnceLock<Noted>,
     /// The shape of the arguments.
@@ -49,6 +52,8 @@ pub(crate) struct Journey {
     pub(crate) policies: OnceLock<Vec<String>>,
     pub(crate) committed: AtomicBool,
     pub(crate) bytes_out: AtomicU64,
+    /// How long it waited for a place, in microseconds.
+    pub(crate) queued: AtomicU64,
     /// What replicas share has counted it.
     pub(crate) is_counted: AtomicBool,
     /// The shared limits did not answer, and this replica's part of them held.
@@ -161,6 +166,7 @@ impl Journey {
             method,
             principal: OnceLock::new(),
             subject: OnceLock::new(),
+            peer: OnceLock::new(),
             noted: OnceLock::new(),
             arguments: OnceLock::new(),
             arguments_digest: OnceLock::new(),
@@ -172,6 +178,7 @@ impl Journey {
             policies: OnceLock::new(),
             committed: AtomicBool::new(false),
             bytes_out: AtomicU64::new(0),
+            queued: AtomicU64::new(0),
             is_counted: AtomicBool::new(false),
             limited_locally: AtomicBool::new(false),
             taint,
@@ -181,6 +188,10 @@ impl Journey {
             text: Mutex::default(),
             clock: Clock::default(),
         }
+    }
+
+    pub(crate) fn peer(&self) -> Option<IpAddr> {
+        self.peer.get().copied()
     }
 
     /// Notes the shape and the digest of the arguments as they came.

@@ -149,6 +149,12 @@ impl Refusal {
         }
     }
 
+    /// Another reason, for the log.
+    pub(crate) fn because(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
+        self.reason = reason.into();
+        self
+    }
+
     pub(crate) fn verdict(mut self, verdict: Verdict) -> Self {
         self.verdict = verdict;
         self

@@ -8,7 +8,6 @@ use rmcp::model::{
     Implementation, JsonObject, Prompt, PromptArgument, Resource, ResourceTemplate,
     ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
 };
-use tokio::sync::Semaphore;
 
 use crate::{
     Error, Result,
@@ -40,7 +39,8 @@ pub(crate) struct ToolEntry {
     pub(crate) output: Option<Validator>,
     /// Somebody else wrote some of what it answers.
     pub(crate) has_untrusted_parts: bool,
-    pub(crate) permits: Arc<Semaphore>,
+    /// How many calls of it run at once.
+    pub(crate) permits: usize,
     pub(crate) timeout: Duration,
     pub(crate) max_output: usize,
     pub(crate) needs_approval: bool,
@@ -234,12 +234,10 @@ impl Registry {
                 .output
                 .as_ref()
                 .is_some_and(|schema| schema.values().any(crate::output::has_untrusted_parts)),
-            permits: Arc::new(Semaphore::new(
-                policy
-                    .concurrency
-                    .unwrap_or(limits.tool_concurrency)
-                    .min(limits.concurrency),
-            )),
+            permits: policy
+                .concurrency
+                .unwrap_or(limits.tool_concurrency)
+                .min(limits.concurrency),
             timeout: policy
                 .timeout
                 .unwrap_or(limits.timeout)

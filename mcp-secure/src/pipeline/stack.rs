@@ -16,12 +16,11 @@ use crate::{
         cancel::CancelLayer,
         catch_panic::CatchPanicLayer,
         commit::CommitLayer,
-        concurrency::ConcurrencyLayer,
         flow::{FlowLayer, TaintBook},
         genuine::GenuineLayer,
         guard::{GuardLayer, TextPolicy, last_look::LastLookLayer},
         identity::{IdentityLayer, IdentitySource},
-        load_shed::LoadShedLayer,
+        load_shed::{LoadShedLayer, Room},
         policy::PolicyLayer,
         rate::{CallerRateLayer, Limiter, ToolRateLayer},
         timeout::TimeoutLayer,
@@ -48,6 +47,7 @@ pub(crate) struct Parts<S> {
     pub(crate) text: TextPolicy,
     pub(crate) audit: Arc<Audit>,
     pub(crate) identity: IdentitySource,
+    pub(crate) room: Room,
     pub(crate) sealer: Sealer,
     /// Who is asked, and where.
     pub(crate) asking: Asking,
@@ -69,6 +69,7 @@ pub(crate) fn build<S: SecureService>(parts: Parts<S>) -> Inner {
         text,
         audit,
         identity,
+        room,
         sealer,
         asking,
         store,
@@ -96,12 +97,6 @@ pub(crate) fn build<S: SecureService>(parts: Parts<S>) -> Inner {
 
     // Policies ask before the flow layer does, and of lists as well.
     let book = Arc::new(TaintBook::default());
-    let a_principal = match &identity {
-        // One caller may have all of it.
-        IdentitySource::Declared(_) => None,
-        #[cfg(feature = "http")]
-        IdentitySource::HttpParts => Some(limits.principal_concurrency.min(limits.concurrency)),
-    };
     let limiter = Arc::new(Limiter::new(&limits, &registry, shared_limits));
     let checked = ServiceBuilder::new()
         // Before it is known whether what is asked for exists: guessing costs as asking does.
@@ -132,8 +127,12 @@ pub(crate) fn build<S: SecureService>(parts: Parts<S>) -> Inner {
             sealer,
             asking,
         ))
-        .layer(LoadShedLayer::new(limits.concurrency))
-        .layer(ConcurrencyLayer::new(Arc::clone(&registry), a_principal))
+        // Behind approval: whoever waits for a person takes no place.
+        .layer(LoadShedLayer::new(
+            room,
+            Arc::clone(&registry),
+            limits.timeout,
+        ))
         .layer(CommitLayer::new(
             Arc::clone(&registry),
             Arc::clone(&audit),

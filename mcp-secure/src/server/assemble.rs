@@ -12,7 +12,11 @@ use crate::{
     call::Call,
     capability::{Binding, Facts, Grant, Grants, LeaseGuard, Opening, Rights},
     definition::{Definition, SecureService},
-    layer::{approve::Asking, identity::IdentitySource},
+    layer::{
+        approve::Asking,
+        identity::IdentitySource,
+        load_shed::{self, Room},
+    },
     limit::SharedBuckets,
     manifest::Manifest,
     metrics::Meter,
@@ -37,6 +41,7 @@ pub(crate) struct Assembled {
     /// What persons are asked and say.
     #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "there is no page"))]
     pub(crate) desk: Arc<Desk>,
+    pub(crate) room: Room,
 }
 
 /// What is put together.
@@ -101,6 +106,16 @@ impl<S: SecureService> Plan<S> {
                 init(call).await?
             }
         };
+        let limits = &self.limits;
+        let room = Room::new(load_shed::Sizes {
+            places: limits.concurrency,
+            // One caller may have all of it.
+            principal: (self.identity.has_several())
+                .then(|| limits.principal_concurrency.min(limits.concurrency)),
+            tools: registry.tools.iter().map(|tool| tool.permits).collect(),
+            queue: limits.queue,
+            wait: limits.queue_wait,
+        });
         let layers = self.layers;
         let time = self
             .limits
@@ -133,6 +148,7 @@ impl<S: SecureService> Plan<S> {
             text: self.text,
             audit,
             identity: self.identity,
+            room: room.clone(),
             sealer: sealer.clone(),
             store: self.store,
             shared_limits: self.shared_limits,
@@ -151,6 +167,7 @@ impl<S: SecureService> Plan<S> {
             sealer,
             tally,
             desk,
+            room,
         })
     }
 }

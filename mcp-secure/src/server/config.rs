@@ -58,6 +58,12 @@
 //!
 //! [tools]
 //! deny = ["delete_note"]        # gone as if they did not exist
+//!
+//! [tools.publish]               # each may only be lowered, or said where the code says nothing
+//! rate = "5/min"                # of one caller
+//! total_rate = "50/min"         # of all together
+//! quota = "100/day"
+//! output_quota = "10 MiB/day"
 //! ```
 //!
 //! # Where it is looked for
@@ -66,6 +72,8 @@
 //! `~/.config`). **Never in the current directory**: clients start servers inside of the
 //! project that is open, and a repository that brings its own file would grant itself the
 //! user's folders.
+
+pub(super) mod tools;
 
 use std::{
     fs::File,
@@ -106,6 +114,8 @@ pub struct Config {
     pub(super) hidden: Option<Placed<Hidden>>,
     pub(super) notes: Option<Placed<()>>,
     pub(super) deny: Vec<Placed<String>>,
+    /// What is lowered of which tool.
+    pub(super) tools: Vec<(Placed<String>, Placed<tools::Bound>)>,
     #[cfg(feature = "cedar")]
     pub(super) policies: Option<Placed<PathBuf>>,
     #[cfg(feature = "sandbox")]
@@ -336,6 +346,8 @@ pub(super) struct LimitKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unit {
     Count,
+    /// A number that may be none.
+    Room,
     Time,
     Size,
 }
@@ -343,7 +355,7 @@ pub(super) enum Unit {
 impl Unit {
     fn show(self, value: u64) -> String {
         match self {
-            Self::Count => value.to_string(),
+            Self::Count | Self::Room => value.to_string(),
             Self::Time => time(value),
             Self::Size => size(value),
         }
@@ -369,12 +381,15 @@ macro_rules! limit_keys {
 
 limit_keys! {
     concurrency: Count,
+    queue: Room,
+    queue_wait: Time,
     tool_concurrency: Count,
     principal_concurrency: Count,
     principal_per_minute: Count,
     principal_burst: Count,
     client_per_minute: Count,
     client_burst: Count,
+    address_per_minute: Count,
     repeats_per_minute: Count,
     limit_keys: Count,
     pending_approvals: Count,
@@ -398,6 +413,18 @@ impl Bound for usize {
     }
     fn set(&mut self, value: u64) {
         *self = Self::try_from(value).unwrap_or(Self::MAX);
+    }
+}
+
+/// Without one there is no limit: whichever the operator sets is lower.
+impl Bound for Option<usize> {
+    fn get(&self) -> u64 {
+        self.as_ref().map_or(u64::MAX, Bound::get)
+    }
+    fn set(&mut self, value: u64) {
+        let mut most = 0;
+        Bound::set(&mut most, value);
+        *self = Some(most);
     }
 }
 

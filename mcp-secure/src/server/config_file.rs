@@ -13,7 +13,7 @@ use toml::{
 };
 
 use super::{
-    config::{AuditTarget, Config, LIMIT_KEYS, Unit, absolute, address},
+    config::{AuditTarget, Config, LIMIT_KEYS, Unit, absolute, address, tools::Bound},
     suggest,
 };
 #[cfg(feature = "sandbox")]
@@ -206,8 +206,17 @@ pub(super) fn parse(file: &str, folder: &Path, text: &str) -> Result<Config> {
                     .help("build it with the feature `cedar`, or leave the section out"));
             }
             "tools" => {
-                for entry in section(&["deny"])? {
-                    config.deny = reader.texts(&entry)?;
+                for entry in reader.any_table(name, value)? {
+                    match (entry.name, entry.value.get_ref()) {
+                        (_, DeValue::Table(_)) => config.tools.extend(reader.tool(&entry)?),
+                        ("deny", _) => config.deny = reader.texts(&entry)?,
+                        _ => {
+                            let known = ["deny"];
+                            return Err(reader
+                                .unknown(&entry.key, &entry.path, entry.name, &known)
+                                .help("what is said of one tool stands under `[tools.NAME]`"));
+                        }
+                    }
                 }
             }
             _ => return Err(reader.unknown(&key.span(), name, name, &SECTIONS)),
@@ -374,6 +383,26 @@ impl Reader<'_> {
         }
     }
 
+    /// What is said of one tool.
+    fn tool(&self, tool: &Entry<'_>) -> Result<Vec<(Placed<String>, Placed<Bound>)>> {
+        let entries = self.table(&tool.path, tool.value, &Bound::KEYS)?;
+        let bounds = entries.iter().map(|entry| {
+            let text = self.text(entry)?;
+            let bytes = |text: &str| quantity(text, SIZES);
+            match Bound::read(entry.name, text.value, bytes) {
+                Ok(bound) => Ok((
+                    self.placed(&tool.key, tool.name.to_owned()),
+                    text.map(|_| bound),
+                )),
+                Err(wanted) => Err(self.error(
+                    &entry.key,
+                    format!("`{}` is `{}`, not {wanted}", entry.path, text.value),
+                )),
+            }
+        });
+        bounds.collect()
+    }
+
     /// How the audit log is written. `false`: the key says where.
     fn audit(&self, entry: &Entry<'_>, settings: &mut Settings) -> Result<bool> {
         let count = |unit| Ok::<_, Error>(self.amount(entry, unit)?.value);
@@ -443,15 +472,15 @@ impl Reader<'_> {
         }
     }
 
-    /// A number of things, of milliseconds or of bytes; never zero.
+    /// A number of things, of milliseconds or of bytes; zero only where something is served with it.
     fn amount(&self, entry: &Entry<'_>, unit: Unit) -> Result<Placed<u64>> {
         let wanted = match unit {
-            Unit::Count => "a whole number",
+            Unit::Count | Unit::Room => "a whole number",
             Unit::Time => "a time in quotes, such as `\"500ms\"`, `\"10s\"` or `\"5min\"`",
             Unit::Size => "a size in quotes, such as `\"256 KiB\"`, or a number of bytes",
         };
         let amount = match (entry.value.get_ref(), unit) {
-            (DeValue::Integer(number), Unit::Count | Unit::Size) => {
+            (DeValue::Integer(number), Unit::Count | Unit::Room | Unit::Size) => {
                 u64::from_str_radix(number.as_str(), number.radix()).ok()
             }
             (DeValue::String(text), Unit::Time) => quantity(text, TIMES),
@@ -459,7 +488,7 @@ impl Reader<'_> {
             _ => return Err(self.mistyped(entry, wanted)),
         };
         match amount {
-            Some(0) => Err(self
+            Some(0) if unit != Unit::Room => Err(self
                 .error(&entry.key, format!("`{}` is zero", entry.path))
                 .help("nothing would be served: write at least one")),
             Some(amount) => Ok(self.placed(&entry.key, amount)),

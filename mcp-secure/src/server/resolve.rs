@@ -214,11 +214,11 @@ impl Declared<'_> {
             Some(config) => config.policies()?,
             None => None,
         };
-        let manifest = self
-            .manifest
-            .effective(&grants, &limits)
-            .denying(&denied_tools)
-            .serving(serving);
+        let mut manifest = self.manifest.effective(&grants, &limits);
+        if let Some(config) = &config {
+            config.narrow_tools(&mut manifest.tools)?;
+        }
+        let manifest = manifest.denying(&denied_tools).serving(serving);
         #[cfg(feature = "cedar")]
         let manifest = match &policies {
             Some((_, digest)) => {

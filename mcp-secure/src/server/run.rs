@@ -176,6 +176,12 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 .iter()
                 .any(|denied| denied == tool.about.name)
         });
+        for tool in &mut definition.tools {
+            let rows = resolved.manifest.tools.iter();
+            for row in rows.filter(|row| row.name == tool.about.name) {
+                tool.about.policy.rates.lower_to(&row.limits);
+            }
+        }
         let target = audit_target(
             resolved.audit.clone(),
             self.audit.as_deref(),

@@ -40,6 +40,7 @@ pub(crate) async fn stdio<S: SecureService>(
         tally,
         #[cfg(feature = "http")]
         desk,
+        room,
         ..
     } = plan.assemble().await?;
     #[cfg(feature = "http")]
@@ -66,7 +67,13 @@ pub(crate) async fn stdio<S: SecureService>(
             // What is running may still answer, but a stuck tool does not keep the process.
             let _ = tokio::time::timeout(DRAIN, &mut serving).await;
         }
-        () = stop => {}
+        () = stop => {
+            meter.stops();
+            // Who waits hears that it is over.
+            if room.close() > 0 {
+                let _ = tokio::time::timeout(LAST_MOMENT, &mut serving).await;
+            }
+        }
     }
     flushing.abort();
     tally.flush();
@@ -86,6 +93,7 @@ pub(crate) async fn http<S: SecureService>(
         sealer,
         tally,
         desk,
+        room,
     } = plan.assemble().await?;
     let pages = page.open(&desk, &tally);
     bound.hear();
@@ -113,6 +121,7 @@ pub(crate) async fn http<S: SecureService>(
             sealer,
             pages,
             Arc::new(Sink(Arc::clone(&tally))),
+            room,
             shutdown,
         )
         .await;

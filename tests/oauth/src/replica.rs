@@ -38,6 +38,10 @@ struct Asked {
     replicas: Option<u32>,
     #[serde(default)]
     principal_burst: Option<usize>,
+    #[serde(default)]
+    client_burst: Option<usize>,
+    #[serde(default)]
+    concurrency: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -79,6 +83,19 @@ impl Replica {
     /// Read a note, a few times an hour.
     #[tool(scope = "notes:read", rate = "6/h", burst = 4)]
     async fn rated(&self) -> ToolResult<String> {
+        Ok("a note".to_owned())
+    }
+
+    /// Read a note, slowly.
+    #[tool(scope = "notes:read")]
+    async fn slow(&self, ms: u64) -> ToolResult<String> {
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+        Ok("a note".to_owned())
+    }
+
+    /// Read a note, a few times an hour, all together.
+    #[tool(scope = "notes:read", total_rate = "4/h")]
+    async fn shared(&self) -> ToolResult<String> {
         Ok("a note".to_owned())
     }
 
@@ -170,13 +187,15 @@ fn main() -> mcp_secure::Result<()> {
     if let Some(path) = asked.sealing_key {
         server = server.sealing_key(SealingKey::file(path));
     }
+    let mut limits = Limits::default();
     if let Some(burst) = asked.principal_burst {
-        server = server.limits(Limits {
-            principal_per_minute: 1,
-            principal_burst: burst,
-            ..Limits::default()
-        });
+        (limits.principal_per_minute, limits.principal_burst) = (1, burst);
     }
+    if let Some(burst) = asked.client_burst {
+        (limits.client_per_minute, limits.client_burst) = (1, burst);
+    }
+    limits.concurrency = asked.concurrency.unwrap_or(limits.concurrency);
+    server = server.limits(limits);
     if let Some(redis) = asked.limits {
         let mut limits = RedisLimits::on(redis.store());
         if let Some(replicas) = asked.replicas {

@@ -11,8 +11,14 @@ use crate::{http::Answer, redis::Redis, replicas::Place, world::Target};
 
 /// Counts in this Redis, and remembers there what was used once.
 fn asked(redis: &Redis, more: Value) -> Value {
-    let mut asked = redis.asked(json!({}));
+    let mut asked = alone(redis, more);
     asked["limits"] = redis.asked(json!({ "timeout_ms": 300 }))["redis"].clone();
+    asked
+}
+
+/// Counts by itself.
+fn alone(redis: &Redis, more: Value) -> Value {
+    let mut asked = redis.asked(json!({}));
     for (name, value) in more.as_object().unwrap() {
         asked[name] = value.clone();
     }
@@ -88,6 +94,75 @@ fn two_replicas_have_one_allowance_and_ask_once_a_request() {
         thread::sleep(Duration::from_millis(100));
     }
     is_limited(&at[0].call("long", &token), "4 KiB/day");
+}
+
+#[test]
+fn a_total_is_one_for_all_callers_and_replicas() {
+    let Some(redis) = Redis::start("") else {
+        return;
+    };
+    let place = Place::new();
+    let at = pair(&place, &redis, &json!({}));
+    let (alice, bob) = (place.bearer(), place.bearer_of("bob", "native"));
+    assert_eq!(admitted(&at, "shared", &alice, 3), 3);
+    assert_eq!(admitted(&at, "shared", &bob, 6), 1);
+    is_limited(&at[0].call("shared", &alice), "4/h");
+    at[0].audited(|record| record["control"] == "rate/total");
+}
+
+/// However many accounts an application has made itself, it is one application.
+#[test]
+fn all_users_of_one_client_have_what_the_client_has() {
+    let Some(redis) = Redis::start("") else {
+        return;
+    };
+    let place = Place::new();
+    for shared in [false, true] {
+        let asked = match shared {
+            true => asked(&redis, json!({ "client_burst": 6 })),
+            false => alone(&redis, json!({ "client_burst": 6 })),
+        };
+        let at = [place.replica(asked)];
+        let users = ["alice", "bob", "carol", "dave"];
+        let calls = users.map(|user| admitted(&at, "read", &place.bearer_of(user, "app"), 2));
+        assert_eq!(calls, [2, 2, 2, 0], "shared: {shared}");
+        is_limited(
+            &at[0].call("read", &place.bearer_of("erin", "app")),
+            "1/min, 6 at once",
+        );
+        at[0].audited(|record| record["control"] == "rate/client");
+        let other = place.bearer_of("erin", "another");
+        assert_eq!(at[0].call("read", &other).status, 200);
+    }
+}
+
+#[test]
+fn a_full_server_checks_no_token_and_still_says_where_one_is_had() {
+    let Some(redis) = Redis::start("") else {
+        return;
+    };
+    let place = Place::new();
+    let at = place.replica(alone(&redis, json!({ "concurrency": 1 })));
+    let (good, forged) = (place.bearer(), format!("{}A", place.bearer()));
+    assert_eq!(at.call("read", &forged).status, 401);
+    thread::scope(|scope| {
+        let slow = json!({ "name": "slow", "arguments": { "ms": 4000 } });
+        let running = scope.spawn(|| at.ask("tools/call", slow, &good));
+        until(|| at.call("read", &forged).status == 503);
+        // Neither a forged one nor a good one is looked at.
+        for token in [&forged, &good] {
+            let answer = at.call("read", token);
+            assert_eq!(answer.status, 503, "{answer:?}");
+            assert_eq!(answer.header("retry-after"), Some("1"), "{answer:?}");
+        }
+        let document = "/.well-known/oauth-protected-resource/mcp";
+        let head = format!("GET {document} HTTP/1.1\r\nHost: {}", at.address);
+        assert_eq!(at.send(&head, "").status, 200);
+        assert_eq!(running.join().unwrap().status, 200);
+    });
+    at.audited(|record| record["control"] == "load_shed/door");
+    assert_eq!(at.call("read", &forged).status, 401);
+    assert_eq!(at.call("read", &good).status, 200);
 }
 
 #[test]

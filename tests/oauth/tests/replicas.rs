@@ -72,7 +72,14 @@ impl Place {
     }
 
     pub(crate) fn bearer(&self) -> String {
-        let claims = claims(&self.issuer.url, &self.resource, "notes:read notes:write");
+        self.bearer_of("alice", "native")
+    }
+
+    /// For this subject, and given to this client.
+    pub(crate) fn bearer_of(&self, subject: &str, client: &str) -> String {
+        let mut claims = claims(&self.issuer.url, &self.resource, "notes:read notes:write");
+        claims["sub"] = subject.into();
+        claims["client_id"] = client.into();
         self.key.sign(&self.key.header(), &claims)
     }
 }

@@ -35,6 +35,13 @@ impl Limited {
         text
     }
 
+    /// Say it again, a few times an hour, whoever it is.
+    #[tool(public, total_rate = "3/h", repeat = false)]
+    async fn shared(&self, text: String) -> String {
+        self.traces.leave("shared");
+        text
+    }
+
     /// Say it again, for who may.
     #[tool(scope = "files:admin", rate = "1/h")]
     async fn forbidden(&self, text: String) -> String {

@@ -181,11 +181,17 @@ fn limited() -> mcp_secure::Result<()> {
         .approvals(in_client())
         .limits(limits)
         .http(
-            Http::on("127.0.0.1:0")
-                .limits(http)
+            behind_proxies(Http::on("127.0.0.1:0").limits(http))
                 .test_users(users.into_iter().chain(more)),
         )
         .run()
+}
+
+fn behind_proxies(http: Http) -> Http {
+    match setting("PROXIES") {
+        Some(address) => http.behind_proxy([address]).allow_host("127.0.0.1"),
+        None => http,
+    }
 }
 
 fn policed() -> mcp_secure::Result<()> {
@@ -242,6 +248,9 @@ fn limits() -> mcp_secure::Result<(Limits, HttpLimits)> {
         let millis = Duration::from_millis(value as u64);
         match name.as_str() {
             "concurrency" => limits.concurrency = value,
+            "queue" => limits.queue = value,
+            "queue_wait" => limits.queue_wait = millis,
+            "address_per_minute" => limits.address_per_minute = Some(value),
             "tool_concurrency" => limits.tool_concurrency = value,
             "principal_concurrency" => limits.principal_concurrency = value,
             "principal_per_minute" => limits.principal_per_minute = value,

@@ -21,6 +21,15 @@ pub(crate) enum IdentitySource {
 }
 
 impl IdentitySource {
+    /// Whether there may be more than one.
+    pub(crate) fn has_several(&self) -> bool {
+        match self {
+            Self::Declared(_) => false,
+            #[cfg(feature = "http")]
+            Self::HttpParts => true,
+        }
+    }
+
     #[cfg_attr(not(feature = "http"), allow(unused_variables))]
     fn of(&self, request: &McpRequest) -> Option<Principal> {
         match self {
@@ -36,6 +45,11 @@ impl IdentitySource {
         }
     }
 }
+
+/// Where a caller is; the HTTP ring puts it beside the principal.
+#[cfg(feature = "http")]
+#[derive(Clone, Copy)]
+pub(crate) struct Peer(pub(crate) std::net::IpAddr);
 
 #[derive(Clone)]
 pub(crate) struct IdentityLayer(IdentitySource);
@@ -73,6 +87,12 @@ impl<S: Enclosed<McpRequest>> tower::Service<McpRequest> for IdentityService<S> 
                 "no principal reached the stack",
             ));
         };
+        #[cfg(feature = "http")]
+        if let Some(parts) = request.context().extensions.get::<http::request::Parts>()
+            && let Some(Peer(peer)) = parts.extensions.get()
+        {
+            let _ = request.journey().peer.set(*peer);
+        }
         let owned = request.connection().is_owned_by(&principal.key());
         let _ = request.journey().principal.set(principal);
         if !owned {

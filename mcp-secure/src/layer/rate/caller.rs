@@ -48,7 +48,7 @@ impl<S: Enclosed<McpRequest>> tower::Service<McpRequest> for CallerRateService<S
             ));
         };
         // Here first, also where replicas share: a flood must not reach what they share.
-        let charges = self.limiter.of_caller(principal, 1);
+        let charges = self.limiter.of_caller(principal, journey.peer(), 1);
         if let Err(refusal) = self.limiter.take_local(&charges) {
             return refuse(refusal);
         }
@@ -64,7 +64,7 @@ impl<S: Enclosed<McpRequest>> tower::Service<McpRequest> for CallerRateService<S
             if !journey.is_counted.load(Ordering::Relaxed)
                 && let Some(principal) = journey.principal.get()
             {
-                let charges = limiter.of_caller(principal, 1);
+                let charges = limiter.of_caller(principal, journey.peer(), 1);
                 limiter
                     .take_shared(&*shared, &charges, &journey)
                     .await

@@ -13,6 +13,7 @@ mod tool;
 
 use std::{
     borrow::Cow,
+    net::IpAddr,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -22,7 +23,7 @@ pub(crate) use tool::ToolRateLayer;
 
 use crate::{
     auth::Principal,
-    limit::{Charge, Denied, Local, Measure, OnLoss, Rate, SharedBuckets, Sizes, Whose},
+    limit::{Charge, Denied, Local, Measure, OnLoss, Rate, SharedBuckets, Sizes, Whose, network},
     limits::Limits,
     pipeline::{Journey, Refusal, Registry, code},
 };
@@ -33,6 +34,8 @@ pub(crate) struct Limiter {
     shared: Option<Arc<dyn SharedBuckets>>,
     principal: Rate,
     client: Rate,
+    /// Of all principals of one network, if that is limited.
+    address: Option<Rate>,
     repeats: u32,
 }
 
@@ -47,19 +50,28 @@ impl Limiter {
         Self {
             local: Local::new(Sizes {
                 keys: limits.limit_keys,
+                networks: limits.address_per_minute.is_some(),
                 tools: rates().any(|rates| rates.rate.is_some()),
+                totals: rates().filter(|r| r.total_rate.is_some()).count(),
                 repeats: rates().any(|rates| rates.repeat != Some(0)),
                 days: rates().any(|r| r.quota.is_some() || r.output_quota.is_some()),
             }),
             shared,
             principal: rate(limits.principal_per_minute, limits.principal_burst),
             client: rate(limits.client_per_minute, limits.client_burst),
+            address: (limits.address_per_minute)
+                .map(|per_minute| Rate::new(small(per_minute), MINUTE)),
             repeats: small(limits.repeats_per_minute),
         }
     }
 
     /// What is taken of the caller's own buckets.
-    fn of_caller<'a>(&self, principal: &'a Principal, cost: u32) -> Vec<Charge<'a>> {
+    fn of_caller<'a>(
+        &self,
+        principal: &'a Principal,
+        peer: Option<IpAddr>,
+        cost: u32,
+    ) -> Vec<Charge<'a>> {
         // Issuer and subject alone: whoever registers a second client is still one person.
         let mut charges = vec![Charge {
             control: "rate/principal",
@@ -79,6 +91,16 @@ impl Limiter {
                 parts: [principal.issuer().into(), client.into(), "".into()],
                 measure: Measure::Rate(self.client),
                 cost: cost.min(self.client.most_at_once()).into(),
+            });
+        }
+        if let (Some(rate), Some(peer)) = (self.address, peer) {
+            let (kind, bits) = network(peer);
+            charges.push(Charge {
+                control: "rate/address",
+                whose: Whose::Address,
+                parts: [format!("{kind}:{bits:x}").into(), "".into(), "".into()],
+                measure: Measure::Rate(rate),
+                cost: cost.min(rate.most_at_once()).into(),
             });
         }
         charges
@@ -119,7 +141,10 @@ fn part_of<'a>(charge: &Charge<'a>, replicas: u32) -> Charge<'a> {
     if let Measure::Rate(rate) = part.measure {
         part.cost = charge.cost.min(rate.most_at_once().into());
     }
-    if matches!(charge.whose, Whose::Principal | Whose::Client) {
+    if matches!(
+        charge.whose,
+        Whose::Principal | Whose::Client | Whose::Address
+    ) {
         // The whole bucket is in this table as well.
         let [_, _, last] = &mut part.parts;
         *last = Cow::Borrowed("part");
@@ -135,6 +160,8 @@ fn refusal(denied: Denied, charges: &[Charge<'_>]) -> Refusal {
             };
             let (message, limit) = match charge.whose {
                 Whose::Principal | Whose::Client => ("too many requests", None),
+                Whose::Address => ("too many requests from your network", None),
+                Whose::Total => ("the tool was called too often, by all together", None),
                 Whose::Tool => ("the tool was called too often", None),
                 Whose::Repeat => ("the same call came too often", None),
                 Whose::Quota => ("the quota of the tool is used up for today", None),

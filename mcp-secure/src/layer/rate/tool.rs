@@ -140,7 +140,8 @@ impl Shared {
     fn charges_of_all<'a>(&self, request: &'a Checked) -> (Vec<Charge<'a>>, Option<Bytes>) {
         let (mut charges, bytes) = self.charges_with(request, 0);
         if charges.iter().all(|one| one.whose != Whose::Principal) {
-            charges.extend(self.limiter.of_caller(request.principal(), 1));
+            let peer = request.journey().peer();
+            charges.extend(self.limiter.of_caller(request.principal(), peer, 1));
         }
         (charges, bytes)
     }
@@ -163,7 +164,7 @@ impl Shared {
         };
         let (tool, rates) = (entry.about.name, &entry.about.policy.rates);
         let run = self.run(request);
-        let mut charges = Vec::with_capacity(6);
+        let mut charges = Vec::with_capacity(8);
         let principal = request.principal();
         let (issuer, subject) = (principal.issuer(), principal.subject());
         let about = |control, whose, measure, cost| Charge {
@@ -199,6 +200,15 @@ impl Shared {
             let measure = Measure::Rate(rate);
             charges.push(about("rate/tool", Whose::Tool, measure, 1));
         }
+        if let (Run::First | Run::Again, Some(rate)) = (run, rates.total_rate) {
+            charges.push(Charge {
+                control: "rate/total",
+                whose: Whose::Total,
+                parts: [tool.into(), "".into(), "".into()],
+                measure: Measure::Rate(rate),
+                cost: 1,
+            });
+        }
         if let (Run::First, Some(most)) = (run, rates.quota) {
             charges.push(about("rate/quota", Whose::Quota, Measure::Day(most), 1));
         }
@@ -212,7 +222,8 @@ impl Shared {
             Run::Again | Run::Answered => 1,
         };
         if cost > charged {
-            charges.extend(self.limiter.of_caller(principal, cost - charged));
+            let peer = request.journey().peer();
+            charges.extend(self.limiter.of_caller(principal, peer, cost - charged));
         }
         (charges, bytes)
     }

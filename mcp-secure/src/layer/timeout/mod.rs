@@ -1,7 +1,10 @@
 //! A deadline for every request: the server's, or the tool's own. The future is dropped
-//! when it passes.
+//! when it passes. What was spent on waiting for a place counts.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use tower::Layer;
 
@@ -50,9 +53,10 @@ impl<S: Enclosed<Checked>> tower::Service<Checked> for TimeoutService<S> {
                 .map_or(self.shared.default, |entry| entry.timeout),
             _ => self.shared.default,
         };
+        let queued = Duration::from_micros(request.journey().queued.load(Ordering::Relaxed));
         let future = self.inner.call(request);
         Box::pin(async move {
-            match tokio::time::timeout(limit, future).await {
+            match tokio::time::timeout(limit.saturating_sub(queued), future).await {
                 Ok(done) => done,
                 Err(_) => Err(Refusal::denied(
                     "timeout",

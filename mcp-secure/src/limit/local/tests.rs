@@ -8,7 +8,9 @@ const SECOND: u64 = 1_000_000_000;
 fn local(keys: usize) -> Local {
     Local::new(Sizes {
         keys,
+        networks: true,
         tools: true,
+        totals: 4,
         repeats: true,
         days: true,
     })

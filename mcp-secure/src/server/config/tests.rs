@@ -104,7 +104,11 @@ fn every_limit_can_be_lowered() {
         };
         text.push_str(&format!("{} = {value}\n", key.name));
     }
-    let limits = parse(&text).unwrap().narrow(Limits::default()).unwrap();
+    let ceiling = Limits {
+        queue: 8,
+        ..Limits::default()
+    };
+    let limits = parse(&text).unwrap().narrow(ceiling).unwrap();
     for key in LIMIT_KEYS {
         assert_eq!((key.get)(&limits), 1, "{}", key.name);
     }
@@ -115,9 +119,9 @@ fn unknown_keys_name_file_line_column_and_key() {
     assert_eq!(
         refused("[grants]\nnotes = \"n\"\n\n[limits]\n  tiemout = \"1s\"\n"),
         "notes.toml:5:3: unknown key `limits.tiemout`\n  help: did you mean `timeout`? the keys here \
-         are `concurrency`, `tool_concurrency`, `principal_concurrency`, \
+         are `concurrency`, `queue`, `queue_wait`, `tool_concurrency`, `principal_concurrency`, \
          `principal_per_minute`, `principal_burst`, `client_per_minute`, `client_burst`, \
-         `repeats_per_minute`, `limit_keys`, `pending_approvals`, `approval_timeout`, `timeout`, `max_timeout`, `max_output`, `max_message`, `max_depth`, `page_size`"
+         `address_per_minute`, `repeats_per_minute`, `limit_keys`, `pending_approvals`, `approval_timeout`, `timeout`, `max_timeout`, `max_output`, `max_message`, `max_depth`, `page_size`"
     );
     assert_eq!(
         refused("grant = {notes = \"n\"}"),

@@ -25,7 +25,7 @@ use super::{
     local_token::LocalToken,
     refusal::{INVALID_TOKEN, Refusal, Tally, UNAUTHENTICATED},
 };
-use crate::auth::Principal;
+use crate::{auth::Principal, layer::identity::Peer};
 
 /// Turns a request head into a principal, or says why not.
 ///
@@ -342,6 +342,9 @@ where
                     #[cfg(not(feature = "oauth"))]
                     drop(presented);
                     head.extensions.insert(principal);
+                    if let Some(peer) = tally.peer() {
+                        head.extensions.insert(Peer(peer));
+                    }
                     (
                         inner.call(Request::from_parts(head, body)),
                         over,

@@ -36,6 +36,7 @@ use super::{
 use crate::{
     Error, Result,
     approval::page::{Door, Pages, Place},
+    layer::load_shed::Room,
     state::Sealer,
 };
 
@@ -191,6 +192,7 @@ impl Bound {
         sealer: Sealer,
         pages: Option<Arc<Pages>>,
         sink: Arc<dyn PreAuthSink>,
+        room: Room,
         shutdown: CancellationToken,
     ) -> Result<()> {
         let Self {
@@ -223,6 +225,7 @@ impl Bound {
             leaf: Leaf::new(make, &sessions, &limits, legacy_sessions, stop.clone()),
             sealer,
             sessions,
+            room,
             limiter,
             limits,
         });
@@ -262,6 +265,8 @@ impl Bound {
                 accept(&listener, &shared, &sink, &shutdown, &mut tasks).await;
             }
         }
+        // What has not begun does not begin any more, and hears it now.
+        shared.room.close();
         let drained = timeout(shared.limits.drain, all(&mut tasks)).await;
         stop.cancel();
         if drained.is_err() {

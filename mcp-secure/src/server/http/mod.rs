@@ -16,8 +16,10 @@ mod builder;
 )]
 mod challenge;
 mod connection;
+
 mod endpoint;
 mod front;
+mod full;
 mod gate;
 mod headers;
 mod host;

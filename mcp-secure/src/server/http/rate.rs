@@ -21,6 +21,8 @@ use http::{HeaderValue, Request, Response, StatusCode, header};
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
+pub(crate) use crate::limit::network;
+
 use super::{
     body::Body,
     refusal::{RATE, Tally},
@@ -181,14 +183,6 @@ impl Limiter {
             }
             bucket
         }))
-    }
-}
-
-/// The network that a peer can roam in. The first number tells the two kinds apart.
-pub(crate) fn network(peer: IpAddr) -> (u8, u128) {
-    match peer.to_canonical() {
-        IpAddr::V4(v4) => (4, u128::from(u32::from(v4) >> 8)),
-        IpAddr::V6(v6) => (6, u128::from(v6) >> (128 - 56)),
     }
 }
 

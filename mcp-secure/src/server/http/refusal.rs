@@ -70,6 +70,15 @@ impl Tally {
         response
     }
 
+    /// Counts a refusal of somebody who has done nothing wrong, and may ask again on the same
+    /// connection: a new one, and its handshake, would cost more than was saved.
+    pub(crate) fn put_off(&self, refusal: &Refusal) -> Response<Body> {
+        self.count(refusal.control);
+        let mut response = refusal.response();
+        response.extensions_mut().insert(Counted);
+        response
+    }
+
     /// The same, for what a proxy asks in the name of this address.
     pub(crate) fn for_peer(&self, peer: IpAddr) -> Self {
         Self::new(self.sink.clone(), Some(peer))
@@ -105,16 +114,30 @@ impl Refusal {
 
 /// The text of a JSON-RPC error without an `id`.
 macro_rules! error_body {
-    ($code:literal, $message:literal) => {
+    ($code:literal, $message:literal $(, $data:literal)?) => {
         concat!(
             r#"{"jsonrpc":"2.0","error":{"code":"#,
             $code,
             r#","message":""#,
             $message,
-            r#""}}"#
+            "\"",
+            $(r#","data":"#, $data,)?
+            "}}"
         )
     };
 }
+
+/// As the pipeline says it: the same code, the same time.
+pub(crate) static FULL: Refusal = Refusal {
+    control: "load_shed/door",
+    status: StatusCode::SERVICE_UNAVAILABLE,
+    body: error_body!(
+        -31001,
+        "the server is busy; try again later",
+        r#"{"retryAfterMs":1000}"#
+    ),
+    headers: &[("retry-after", "1")],
+};
 
 /// Declares the constant answers: name, control, status, code, message, further headers.
 macro_rules! refusals {
@@ -214,7 +237,7 @@ mod tests {
 
     #[test]
     fn every_refusal_is_a_json_rpc_error_without_an_id() {
-        for refusal in ALL {
+        for refusal in ALL.iter().copied().chain([&FULL]) {
             let body: serde_json::Value = serde_json::from_str(refusal.body).unwrap();
             assert_eq!(body["jsonrpc"], "2.0");
             assert!(body["error"]["code"].as_i64().unwrap() < 0);

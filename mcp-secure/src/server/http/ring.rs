@@ -15,6 +15,7 @@ use super::{
     body::Body,
     challenge::Challenges,
     endpoint::Endpoint,
+    full::FullLayer,
     gate::GateLayer,
     headers::DecidingHeaders,
     host::Hosts,
@@ -34,7 +35,7 @@ use super::{
     step_up::StepUpLayer,
     unrecorded::UnrecordedLayer,
 };
-use crate::{approval::page::Pages, state::Sealer};
+use crate::{approval::page::Pages, layer::load_shed::Room, state::Sealer};
 
 /// What the rings of all connections share.
 pub(crate) struct Shared<S> {
@@ -51,6 +52,7 @@ pub(crate) struct Shared<S> {
     pub(crate) limits: HttpLimits,
     pub(crate) sealer: Sealer,
     pub(crate) sessions: Arc<BoundedSessions>,
+    pub(crate) room: Room,
     pub(crate) leaf: Leaf<S>,
 }
 
@@ -87,6 +89,7 @@ where
         limits,
         sealer,
         sessions,
+        room,
         leaf,
     } = shared;
     (
@@ -98,13 +101,16 @@ where
         GateLayer::new(origins, tally),
         GateLayer::new(endpoint, tally),
         GateLayer::new(query, tally),
+        // Behind what costs nothing and what is for everybody, before what costs.
+        FullLayer::new(room, sessions.table(), tally),
         AuthenticateLayer::new(authenticator, tally),
         UnrecordedLayer::new(tally),
         RetryAfterLayer,
         StepUpLayer::new(&issued.challenges),
         GateLayer::new(headers, tally),
         BodyLimitLayer::new(limits.body_bytes, limits.body_time, tally),
-        SealedSessionsLayer::new(sealer, limits.session_lifetime, tally),
+        SealedSessionsLayer::new(sealer, limits.session_lifetime, tally)
+            .remembered_in(sessions.table()),
         SessionCapLayer::new(sessions.table(), tally),
     )
         .layer(leaf.clone())

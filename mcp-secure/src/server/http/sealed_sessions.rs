@@ -27,6 +27,7 @@ use super::{
     body::Body,
     headers::PROTOCOL_VERSION,
     refusal::{INTERNAL, Refusal, SESSION, Tally},
+    session_cap::Table,
 };
 use crate::{auth::Principal, state::Sealer};
 
@@ -41,6 +42,8 @@ pub(crate) struct SealedSessionsLayer {
     sealer: Sealer,
     lifetime: Duration,
     tally: Tally,
+    /// Where the sealed ids are kept for who cannot open them.
+    table: Option<Arc<Table>>,
 }
 
 /// A service that sees its own ids only.
@@ -80,7 +83,13 @@ impl SealedSessionsLayer {
             sealer: sealer.clone(),
             lifetime,
             tally: tally.clone(),
+            table: None,
         }
+    }
+
+    pub(crate) fn remembered_in(mut self, table: &Arc<Table>) -> Self {
+        self.table = Some(Arc::clone(table));
+        self
     }
 
     /// Replaces the sealed id by the real one. `Ok(None)` if there is none.
@@ -119,6 +128,9 @@ impl SealedSessionsLayer {
             .seal(&id, principal, PURPOSE, self.lifetime)
             .ok_or(&INTERNAL)?;
         let value = HeaderValue::try_from(sealed.into_string()).map_err(|_| &INTERNAL)?;
+        if let Some(table) = &self.table {
+            table.is_shown_as(id, &value);
+        }
         headers.insert(&SESSION_ID, value);
         Ok(())
     }

@@ -9,7 +9,7 @@
 
 use std::{
     cell::Cell,
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
     future::{Ready, ready},
     pin::Pin,
@@ -19,7 +19,7 @@ use std::{
 };
 
 use futures::{Stream, future::Either};
-use http::{Method, Request, Response, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
 use pin_project_lite::pin_project;
 use rmcp::{
     model::{ClientJsonRpcMessage, ServerJsonRpcMessage},
@@ -60,10 +60,14 @@ struct Open {
     /// `taken`; an entry that falls to zero is removed, so this is bounded by the cap too.
     by_owner: HashMap<Arc<str>, usize>,
     taken: usize,
+    /// What clients call the sessions that are open.
+    shown: HashSet<HeaderValue>,
 }
 
 struct Session {
     opened: Instant,
+    /// What its client calls it.
+    shown: Option<HeaderValue>,
     _place: Place,
 }
 
@@ -127,6 +131,27 @@ impl BoundedSessions {
 }
 
 impl Table {
+    /// Whether this claims to belong to a session that is open. Only a claim: whose session it
+    /// is, is looked at behind authentication.
+    pub(crate) fn knows(&self, headers: &HeaderMap) -> bool {
+        let name = headers.get(&SESSION_ID).filter(|_| !is_stateless(headers));
+        name.is_some_and(|name| self.lock().shown.contains(name))
+    }
+
+    /// The client of this session calls it so.
+    pub(crate) fn is_shown_as(&self, id: &str, name: &HeaderValue) {
+        let mut open = self.lock();
+        let Open {
+            sessions, shown, ..
+        } = &mut *open;
+        if let Some(session) = sessions.get_mut(id)
+            && session.shown.is_none()
+        {
+            session.shown = Some(name.clone());
+            shown.insert(name.clone());
+        }
+    }
+
     /// Whether there is room for one more.
     fn has_room(&self, owner: &str) -> bool {
         let open = self.lock();
@@ -155,6 +180,7 @@ impl Table {
     fn keep(&self, id: SessionId, place: Place) {
         let session = Session {
             opened: Instant::now(),
+            shown: None,
             _place: place,
         };
         let before = self.lock().sessions.insert(id, session);
@@ -164,7 +190,14 @@ impl Table {
     /// Idempotent: rmcp closes each session twice, at the DELETE and when its worker ends.
     fn forget(&self, id: &SessionId) {
         // Dropped after the lock is free: giving the place back takes the lock again.
-        let session = self.lock().sessions.remove(id);
+        let session = {
+            let mut open = self.lock();
+            let session = open.sessions.remove(id);
+            if let Some(name) = session.as_ref().and_then(|one| one.shown.as_ref()) {
+                open.shown.remove(name);
+            }
+            session
+        };
         drop(session);
     }
 

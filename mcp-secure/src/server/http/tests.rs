@@ -36,6 +36,7 @@ use super::{
 };
 use crate::{
     auth::{Assurance, Principal},
+    layer::load_shed::Room,
     state::Sealer,
 };
 
@@ -113,8 +114,14 @@ impl Running {
         let refused = Arc::new(Refused::default());
         let shutdown = CancellationToken::new();
         let sealer = Sealer::random().unwrap();
-        let task =
-            tokio::spawn(bound.serve(|| Echo, sealer, None, refused.clone(), shutdown.clone()));
+        let task = tokio::spawn(bound.serve(
+            || Echo,
+            sealer,
+            None,
+            refused.clone(),
+            Room::without_end(),
+            shutdown.clone(),
+        ));
         Self {
             addr,
             refused,
@@ -953,7 +960,14 @@ async fn over_the_unix_socket_the_kernel_names_the_caller() {
     let refused = Arc::new(Refused::default());
     let shutdown = CancellationToken::new();
     let sealer = Sealer::random().unwrap();
-    let task = tokio::spawn(bound.serve(|| Echo, sealer, None, refused.clone(), shutdown.clone()));
+    let task = tokio::spawn(bound.serve(
+        || Echo,
+        sealer,
+        None,
+        refused.clone(),
+        Room::without_end(),
+        shutdown.clone(),
+    ));
     let body = modern_call("echo");
     let send = async |headers: &str| {
         let mut stream = tokio::net::UnixStream::connect(&path).await.unwrap();

@@ -123,6 +123,32 @@ impl RedisLimits {
     }
 }
 
+/// What the benchmarks measure.
+#[cfg(feature = "__bench")]
+impl RedisLimits {
+    /// What a call of a tool with a rate asks, by the script's digest and with the script.
+    #[doc(hidden)]
+    pub fn check_for_bench(&self, who: &str) -> [Cmd; 2] {
+        use crate::limit::{Rate, Whose};
+        let rate = Rate::new(1_000_000, Duration::from_secs(3600));
+        let charge = |whose, last: &'static str| {
+            let charge = Charge {
+                control: "rate/tool",
+                whose,
+                parts: ["https://issuer.example".into(), who.into(), last.into()],
+                measure: Measure::Rate(rate),
+                cost: 1,
+            };
+            (charge, false)
+        };
+        self.ask_for(&[
+            charge(Whose::Principal, ""),
+            charge(Whose::Tool, "publish"),
+            charge(Whose::Repeat, "digest"),
+        ])
+    }
+}
+
 impl SharedBuckets for RedisLimits {
     fn take<'a>(
         &'a self,

@@ -32,6 +32,10 @@ impl S {
     #[tool(public, cost = 0)]
     async fn for_nothing(&self) {}
 
+    /// All together, in weeks.
+    #[tool(public, total_rate = "100/week")]
+    async fn total_in_weeks(&self) {}
+
     /// A quota of the hour.
     #[tool(public, quota = "10/h")]
     async fn hourly(&self) {}

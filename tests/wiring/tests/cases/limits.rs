@@ -18,6 +18,16 @@ fn with_users(limits: &str) -> Server {
         .start()
 }
 
+/// With a config file of the operator's.
+fn with_config(setup: Setup, config: &str) -> Setup {
+    let path = setup.folder().join("mcp-secure.toml");
+    std::fs::write(&path, config).unwrap();
+    setup
+        .with("SERVER", "limited")
+        .argument("--config")
+        .argument(&path.display().to_string())
+}
+
 fn echo(client: &Client<'_>, tool: &str) -> Value {
     client.call(tool, json!({ "text": "x" }))
 }
@@ -94,6 +104,37 @@ on_every_way! {
         assert_eq!(admitted(&client, "daily", 6), 3);
         assert_limited(&echo(&client, "daily"), "3/day");
         assert_record(&server.outcome_that_is("daily", "denied"), "denied", "deny", Some("rate/quota"));
+    }
+
+    fn all_callers_of_a_tool_share_its_total(way: Way) {
+        let server = limited(way, "");
+        let client = server.client(way);
+        assert_eq!(admitted(&client, "shared", 6), 3);
+        assert_limited(&echo(&client, "shared"), "3/h");
+        let record = server.outcome_that_is("shared", "denied");
+        assert_record(&record, "denied", "deny", Some("rate/total"));
+        assert_eq!(text(&echo(&client, "echo")), "x");
+    }
+
+    fn the_operator_lowers_what_one_tool_may(way: Way) {
+        let lowered = "[tools.rated]\nrate = \"2/day\"\n\
+            [tools.echo]\nrate = \"4/h\"\n\
+            [tools.daily]\nquota = \"1/day\"\n\
+            [tools.shared]\ntotal_rate = \"1/h\"\n\
+            [tools.long]\noutput_quota = \"1 KiB/day\"\n";
+        let server = with_config(way.setup(), lowered).start();
+        let client = server.client(way);
+        assert_eq!(admitted(&client, "rated", 5), 2);
+        assert_limited(&echo(&client, "rated"), "2/day");
+        assert_eq!(admitted(&client, "echo", 8), 4);
+        assert_limited(&echo(&client, "echo"), "4/h");
+        assert_eq!(admitted(&client, "daily", 3), 1);
+        assert_limited(&echo(&client, "daily"), "1/day");
+        assert_eq!(admitted(&client, "shared", 3), 1);
+        assert_limited(&echo(&client, "shared"), "1/h");
+        let long = || client.call("long", json!({ "bytes": 2000 }));
+        assert_eq!(text(&long()).len(), 2000);
+        assert_limited(&long(), "1 KiB/day");
     }
 
     fn what_does_not_fit_or_is_not_allowed_uses_nothing_up(way: Way) {
@@ -180,6 +221,89 @@ fn an_overloaded_server_says_when_to_come_back() {
 }
 
 #[test]
+fn a_total_is_not_had_again_by_another_caller() {
+    let server = with_users("");
+    let client = server.client(HTTP_2026);
+    server.sign_in("alice-token");
+    assert_eq!(admitted(&client, "shared", 2), 2);
+    server.sign_in("bob-token");
+    assert_eq!(admitted(&client, "shared", 5), 1);
+    server.sign_in("carol");
+    assert_eq!(admitted(&client, "shared", 1), 0);
+    server.denied_by("rate/total");
+    server.sign_in("alice-token");
+}
+
+#[test]
+fn an_operator_who_raises_or_misspells_a_tools_limit_gets_no_server() {
+    let said = |config: &str| with_config(STDIO_2026.setup(), config).start_fails();
+    for (config, words) in [
+        (
+            "[tools.rated]\nrate = \"6/h\"\n",
+            "2:1: `tools.rated.rate` is 6/h, above the ceiling of 5/h, 2 at once that the code sets",
+        ),
+        (
+            "[tools.shared]\ntotal_rate = \"1/s\"\n",
+            "2:1: `tools.shared.total_rate` is 1/s, above the ceiling of 3/h that the code sets",
+        ),
+        (
+            "[tools.daily]\nquota = \"4/day\"\n",
+            "2:1: `tools.daily.quota` is 4/day, above the ceiling of 3/day that the code sets",
+        ),
+        (
+            "[tools.long]\noutput_quota = \"5 KiB/day\"\n",
+            "2:1: `tools.long.output_quota` is 5 KiB/day, above the ceiling of 4 KiB/day that",
+        ),
+        (
+            "[tools.ratd]\nrate = \"1/h\"\n",
+            "1:8: `tools.ratd` limits what is no tool\n  help: did you mean `rated`?",
+        ),
+        (
+            "[tools.rated]\nrat = \"1/h\"\n",
+            "2:1: unknown key `tools.rated.rat`\n  help: did you mean `rate`?",
+        ),
+        (
+            "[tools.rated]\nrate = \"1/week\"\n",
+            "2:1: `tools.rated.rate` is `1/week`, not a number above zero in a time",
+        ),
+    ] {
+        let said = said(config);
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+#[test]
+fn many_accounts_of_one_network_have_what_the_network_has() {
+    let setup = Setup::on(Transport::Http)
+        .with("SERVER", "limited")
+        .with("USERS", "1")
+        .with("PROXIES", "127.0.0.1")
+        .limits("address_per_minute=6");
+    let server = setup.start();
+    let client = server.client(HTTP_2026);
+    let ask = |who: &str, from: &str| {
+        server.sign_in(who);
+        let from = format!("X-Forwarded-For: {from}\r\n");
+        code_of(
+            &client
+                .with_header(&from)
+                .call("echo", json!({ "text": "x" })),
+        )
+    };
+    let people = ["carol", "dave", "erin", "frank", "grace", "heidi", "ivan"];
+    let from = |n: usize| format!("198.51.100.{n}");
+    let mut refused = people.iter().enumerate().map(|(n, who)| ask(who, &from(n)));
+    assert!(refused.by_ref().take(6).all(|code| code.is_none()));
+    assert_eq!(refused.next(), Some(Some(-31006)), "the seventh account");
+    server.denied_by("rate/address");
+    // Another network, and one account that moves about in an IPv6 network of its own.
+    assert_eq!(ask("ivan", "203.0.113.7"), None);
+    let moved = (0..8).map(|n| ask("judy", &format!("2001:db8:1:1{n:02}::1")));
+    assert_eq!(moved.filter(Option::is_some).count(), 2);
+    server.sign_in("alice-token");
+}
+
+#[test]
 fn what_one_has_used_up_is_not_anothers() {
     let server = with_users("principal_per_minute=1 principal_burst=6 repeats_per_minute=2");
     server.sign_in("alice-token");
@@ -207,6 +331,40 @@ fn one_caller_does_not_take_the_whole_server() {
     server.sign_in("bob-token");
     assert_eq!(text(&echo(&client, "echo")), "x");
     drop(running);
+}
+
+#[test]
+fn one_callers_flood_neither_fills_the_queue_nor_goes_first() {
+    let limits = "concurrency=4 principal_concurrency=2 queue=4 queue_wait=20000";
+    let server = with_users(limits);
+    let client = server.client(HTTP_2026);
+    let slow = || client.begin_call("slow", json!({ "ms": 60_000 }));
+    server.sign_in("alice-token");
+    let mut alice: Vec<Begun> = (0..2).map(|_| slow()).collect();
+    server.wait_for_traces("slow:started", 2);
+    // Half of the places, and so half of the queue. The others hear no at once.
+    let _flood: Vec<Begun> = (0..20).map(|_| slow()).collect();
+    server.denied_by("concurrency/principal");
+    server.sign_in("bob-token");
+    assert_eq!(text(&echo(&client, "echo")), "x", "two places are not hers");
+    let bob: Vec<Begun> = (0..2).map(|_| slow()).collect();
+    server.wait_for_traces("slow:started", 4);
+    server.sign_in("carol");
+    // Behind two of hers, in the queue.
+    let waiting = client.begin_call("echo", json!({ "text": "carol" }));
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    // A place that she leaves is for who runs least.
+    client.cancel(alice.remove(0));
+    assert_eq!(text(&client.end(waiting)), "carol");
+    server.wait_for_traces("slow:started", 5);
+    let records = server.outcomes("tools/call", "slow");
+    let refused = records
+        .iter()
+        .filter(|r| r["control"] == "concurrency/principal");
+    assert_eq!(refused.count(), 18);
+    drop((alice, bob));
+    // Her own name is her token, and stands in the log.
+    server.sign_in("bob-token");
 }
 
 #[test]

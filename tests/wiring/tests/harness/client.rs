@@ -10,6 +10,7 @@ pub(crate) struct Client<'a> {
     generation: Generation,
     capabilities: Value,
     session: Option<String>,
+    headers: String,
 }
 
 /// A request whose answer has not been read.
@@ -38,6 +39,7 @@ impl<'a> Client<'a> {
             generation,
             capabilities,
             session: None,
+            headers: String::new(),
         };
         if generation == Generation::Sessions {
             let mut begun = client.begin_raw(
@@ -59,6 +61,17 @@ impl<'a> Client<'a> {
             client.notify("notifications/initialized", json!({}));
         }
         client
+    }
+
+    /// The same client, with further headers in each request.
+    pub(crate) fn with_header(&self, headers: &str) -> Self {
+        Self {
+            server: self.server,
+            generation: self.generation,
+            capabilities: self.capabilities.clone(),
+            session: self.session.clone(),
+            headers: headers.to_owned(),
+        }
     }
 
     pub(crate) fn session(&self) -> Option<&str> {
@@ -216,7 +229,7 @@ impl<'a> Client<'a> {
             self.server.write_line(message.to_string().as_bytes());
             return None;
         }
-        let mut headers = String::new();
+        let mut headers = self.headers.clone();
         match self.generation {
             Generation::Sessions => {
                 if let Some(session) = &self.session {
