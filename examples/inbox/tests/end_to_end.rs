@@ -74,10 +74,7 @@ impl Server {
         let (text, last) = rest.rsplit_once('\n').unwrap();
         let number = first.split(' ').nth(2).unwrap();
         assert_eq!(last, format!("[end of untrusted content {number}]"));
-        (
-            text.to_owned(),
-            meta["io.github.mcp-secure/text"].clone(),
-        )
+        (text.to_owned(), meta["io.github.mcp-secure/text"].clone())
     }
 }
 

@@ -298,7 +298,7 @@ impl Desk {
         let sealed = self
             .sealer
             .seal(value, &self.own, &purpose, self.bounds.time);
-        sealed.map(crate::state::Sealed::into_string)
+        sealed.map(crate::state::SealedText::into_string)
     }
 
     #[cfg(feature = "http")]
@@ -323,7 +323,7 @@ impl Desk {
         let sealed = self
             .sealer
             .seal(value, &self.own, &purpose, self.bounds.time);
-        sealed.map(crate::state::Sealed::into_string)
+        sealed.map(crate::state::SealedText::into_string)
     }
 
     fn open<T: DeserializeOwned>(&self, sealed: &[u8], purpose: &str) -> Option<T> {

@@ -7,10 +7,10 @@ use std::{ffi::OsString, time::SystemTime};
 #[cfg(feature = "redis")]
 use std::sync::Arc;
 
-#[cfg(feature = "http")]
-use super::serve::Page;
 #[cfg(feature = "metrics")]
 use super::cli::MetricsPlace;
+#[cfg(feature = "http")]
+use super::serve::Page;
 use super::{
     Ready, SecureServer,
     assemble::{self, Plan, check_grants},

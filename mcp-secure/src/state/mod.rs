@@ -13,7 +13,7 @@ pub use crate::limit::OnLoss;
 pub(crate) use kept::{Shelf, Shelves};
 #[cfg(feature = "redis")]
 pub use redis::{RedisLimits, RedisStore};
-pub(crate) use sealed::{Sealed, Sealer};
+pub(crate) use sealed::{Sealed as SealedText, Sealer};
 pub use sealing_key::SealingKey;
 pub use secrecy::SecretString;
 pub use store::{MemoryStore, Starting, Store, StoreError};

@@ -98,9 +98,11 @@ where
         GateLayer::new(hosts, tally),
         MetadataLayer::new(&issued.metadata, tally),
         PagesLayer::new(pages, limits, tally),
-        GateLayer::new(origins, tally),
-        GateLayer::new(endpoint, tally),
-        GateLayer::new(query, tally),
+        (
+            GateLayer::new(origins, tally),
+            GateLayer::new(endpoint, tally),
+            GateLayer::new(query, tally),
+        ),
         // Behind what costs nothing and what is for everybody, before what costs.
         FullLayer::new(room, sessions.table(), tally),
         AuthenticateLayer::new(authenticator, tally),

@@ -245,6 +245,7 @@ impl Declared {
             ca_files: asking.ca_files.clone(),
             nameservers: asking.nameservers.clone(),
             authorization,
+            max_request: None,
             max_response: Some(64 * 1024),
             max_per_second: Some(200),
         };
