@@ -149,6 +149,10 @@ impl Vault {
     }
 
     /// What an operator should do, before it is closed: a line each.
+    #[cfg_attr(
+        not(feature = "sandbox"),
+        allow(dead_code, reason = "`doctor` alone says it, and is of the sandbox")
+    )]
     pub(crate) fn reminders(opening: &mut Opening) -> Vec<String> {
         let Some(shelf) = opening.shared::<Shelf>() else {
             return Vec::new();
@@ -192,6 +196,10 @@ struct Shelf {
     /// The names of those that are spent.
     spent: Vec<&'static str>,
     /// What the system did not do for this process.
+    #[cfg_attr(
+        not(feature = "sandbox"),
+        allow(dead_code, reason = "`doctor` alone says it, and is of the sandbox")
+    )]
     untidy: Option<String>,
 }
 
@@ -407,12 +415,20 @@ fn parts(secret: &[u8]) -> [&[u8]; 2] {
     [secret, password.unwrap_or_default()]
 }
 
+#[cfg_attr(
+    not(feature = "sandbox"),
+    allow(dead_code, reason = "`doctor` alone says it, and is of the sandbox")
+)]
 fn days_since(created: u64) -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     now.map_or(0, |now| now.as_secs().saturating_sub(created) / (24 * 3600))
 }
 
-/// When a secret should have been renewed.
+/// When a secret should have been renewed, in days.
+#[cfg_attr(
+    not(feature = "sandbox"),
+    allow(dead_code, reason = "`doctor` alone says it, and is of the sandbox")
+)]
 const OLD: u64 = 90;
 
 fn joined(scheme: &[u8], secret: &[u8]) -> Zeroizing<Vec<u8>> {
