@@ -5,7 +5,7 @@
 //! egress, so that the sandbox leaves open one destination and no variable of the environment
 //! names another. A call never waits: what finds no room is dropped, counted, and the audit log
 //! says how much. And nothing leaves that a caller sent or got: what an audit record says of
-//! arguments is left out by a list of what may go, see [`spans`].
+//! arguments is left out by a list of what may go.
 
 mod declared;
 mod numbers;

@@ -254,6 +254,9 @@ impl<D: Disk> Writer<D> {
 
     /// Deletes segments that need not be kept, once that they are is signed.
     fn forget(&mut self) -> io::Result<()> {
+        if self.settings.keep_segments.is_none() && self.settings.keep_for.is_none() {
+            return Ok(());
+        }
         let kept = self.disk.kept()?;
         let most = self.settings.keep_segments.unwrap_or(usize::MAX);
         let excess = kept.len().saturating_sub(most);

@@ -88,8 +88,22 @@ pub fn prove_consistency(path: &Path, public: &Path, old: &Path, new: &Path) -> 
             Error::new("the proof cannot be made of what is there of the log")
                 .help("segments that were deleted, or a log that is older than the checkpoint")
         })?;
-    let are = [(old.size(), old.root()), (new.size(), new.root())];
-    if !is_consistent(are[0], are[1], &path) {
+    // A path may leave the old tree out as a whole: whether the log still gives its root is looked at
+    // here.
+    let mut tree = base.clone();
+    let mut gives = |one: &Checkpoint| {
+        let have = tree.size();
+        for leaf in leaves.iter().skip(index(have - base.size())) {
+            if tree.size() >= one.size() {
+                break;
+            }
+            tree.push(*leaf);
+        }
+        tree.size() > one.size() || tree.root() == *one.root()
+    };
+    let is_there = gives(&old) && gives(&new);
+    let (was, is) = ((old.size(), old.root()), (new.size(), new.root()));
+    if !is_there || !is_consistent(was, is, &path) {
         return Err(
             Error::new("the log does not give the roots that were signed")
                 .help("look with `mcp-secure audit verify PATH --head FILE`"),
@@ -100,6 +114,10 @@ pub fn prove_consistency(path: &Path, public: &Path, old: &Path, new: &Path) -> 
         let _ = writeln!(proof, "{}", STANDARD.encode(node));
     }
     Ok(proof + "\n" + new.note())
+}
+
+fn index(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 /// Checks such a proof against a checkpoint that the reader has kept. Returns how many records the
