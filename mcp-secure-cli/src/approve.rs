@@ -80,7 +80,7 @@ fn list(answer: &Value) -> Result<ExitCode> {
     }
     for question in questions {
         let text = |name: &str| shown(question.get(name).and_then(Value::as_str).unwrap_or("-"));
-        say(&format!("{}", text("id")));
+        say(&text("id"));
         say(&format!(
             "  tool       {} of {}",
             text("tool"),

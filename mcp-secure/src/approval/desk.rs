@@ -133,12 +133,19 @@ impl From<StoreError> for DeskError {
     }
 }
 
+/// What this process asked and has heard no answer to.
+#[derive(Default)]
+struct Open {
+    /// By caller: the names, and when each runs out.
+    of: HashMap<String, Vec<(String, Instant)>>,
+    all: usize,
+}
+
 pub(crate) struct Desk {
     store: Arc<dyn Store>,
     sealer: Sealer,
     bounds: Bounds,
-    /// What this process asked and has heard no answer to, by caller: when each runs out.
-    open: Mutex<HashMap<String, Vec<(String, Instant)>>>,
+    open: Mutex<Open>,
     woken: Notify,
     /// Nobody: what is kept is sealed for the server itself.
     own: Principal,
@@ -337,31 +344,50 @@ impl Desk {
     fn take_place(&self, whose: &str, id: &str) -> Result<(), DeskError> {
         let now = Instant::now();
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.retain(|_, of_one| {
-            of_one.retain(|(_, until)| *until > now);
-            !of_one.is_empty()
-        });
-        let all: usize = open.values().map(Vec::len).sum();
-        let of_one = open.get(whose).map_or(0, Vec::len);
-        if all >= self.bounds.of_all || of_one >= self.bounds.of_one {
+        let is_full = |open: &Open| {
+            let of_one = open.of.get(whose).map_or(0, Vec::len);
+            open.all >= self.bounds.of_all || of_one >= self.bounds.of_one
+        };
+        // Only then is looked for what has run out: it costs as much as there is.
+        if is_full(&open) {
+            open.sweep(now);
+        }
+        if is_full(&open) {
             return Err(DeskError::Full);
         }
-        let until = now + self.bounds.time;
-        let place = (id.to_owned(), until);
-        open.entry(whose.to_owned()).or_default().push(place);
+        let place = (id.to_owned(), now + self.bounds.time);
+        open.of.entry(whose.to_owned()).or_default().push(place);
+        open.all += 1;
         Ok(())
     }
 
     fn leave(&self, whose: &str, id: &str) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(of_one) = open.get_mut(whose) {
-            of_one.retain(|(known, _)| known != id);
+        let Some(of_one) = open.of.get_mut(whose) else {
+            return;
+        };
+        let before = of_one.len();
+        of_one.retain(|(known, _)| known != id);
+        let left = before - of_one.len();
+        if of_one.is_empty() {
+            open.of.remove(whose);
         }
+        open.all -= left;
     }
 
     fn heard(&self, pending: &Pending, id: &str) {
         self.leave(&whose(&pending.caller), id);
         self.woken.notify_waiters();
+    }
+}
+
+impl Open {
+    fn sweep(&mut self, now: Instant) {
+        self.of.retain(|_, of_one| {
+            of_one.retain(|(_, until)| *until > now);
+            !of_one.is_empty()
+        });
+        self.all = self.of.values().map(Vec::len).sum();
     }
 }
 

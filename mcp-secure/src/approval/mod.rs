@@ -17,6 +17,8 @@ mod policy;
 mod show;
 #[cfg(unix)]
 mod terminal;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use desk::{Bounds, Decision, Desk, DeskError, How, Pending, Person, Standing};
 pub use outside::{Approver, Heard, Question, Unreached};

@@ -259,7 +259,10 @@ impl Approvals {
         match &by.way {
             Way::Outside(approver) => Asked::Outside(Arc::clone(approver)),
             Way::Strongest if has_page && reach.url => Asked::Page,
-            Way::Strongest if has_page && !by.or_in_client => Asked::Nobody { page: true },
+            // A server without its page does not take less for it.
+            Way::Strongest if cfg!(feature = "http") && !by.or_in_client => {
+                Asked::Nobody { page: true }
+            }
             // What only a page can say, nobody says where there is none.
             _ if by.people > 1 || by.others.is_some() => Asked::Nobody { page: true },
             _ if reach.form => Asked::InClient,

@@ -343,7 +343,8 @@ pub(crate) fn plan_for_tests<S: SecureService>(
         store: store_of_this_process(),
         shared_limits: None,
         sealer: Sealer::random()?,
-        approvals: server.approvals,
+        // There is no browser in memory.
+        approvals: Approvals::by(crate::approval::By::in_client()),
         #[cfg(feature = "http")]
         page: None,
     })

@@ -441,6 +441,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
             Bound::Http(ref mut bound) => match bound.page.take() {
                 Some((place, door)) => Page::Here(place, door),
                 None if bound.local_addr().is_none() => Page::loopback()?,
+                // Where a person is asked only when data flow together, the call is refused then.
+                None if !definition.tools.iter().any(|t| t.about.needs_approval()) => Page::None,
                 None => {
                     return Err(Error::new(
                         "a tool needs a person's agreement, and this server does not know by \

@@ -230,6 +230,9 @@ fn where_nobody_signs_in_the_link_is_for_the_first_browser() {
     let token = server.token();
     let asked = server.call(&token, "append", json!({ "line": "linked" }));
     let (mut first, mut second) = (Browser::default(), Browser::default());
+    // What a browser fetches before anybody clicks takes nothing away.
+    let ahead = second.get(&Url::parse(&asked.link).unwrap(), "Sec-Purpose: prefetch");
+    assert_eq!(ahead.status, 404);
     let page = first.open(&asked.link, "");
     assert_eq!(page.answer.status, 200, "{page:?}");
     assert_eq!(second.open(&asked.link, "").answer.status, 404);

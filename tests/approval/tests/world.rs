@@ -285,7 +285,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(more: Value) -> Self {
-        Self::with(more, |resource| Issuer::start(resource))
+        Self::with(more, Issuer::start)
     }
 
     pub(crate) fn with(more: Value, issuer: impl FnOnce(&str) -> Issuer) -> Self {

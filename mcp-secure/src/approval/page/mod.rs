@@ -158,6 +158,10 @@ impl Pages {
                 }
             }
             Door::Link => {
+                // A browser that fetches what somebody may click is not one that was opened.
+                if head.headers.contains_key("sec-purpose") {
+                    return nothing();
+                }
                 let (session, fresh) = match session {
                     Some(session) => (session, false),
                     None => match Session::new(None, Vec::new()) {

@@ -147,6 +147,9 @@ impl Shared {
     fn agreed(&self, request: &mut Checked, id: String, decision: &Decision) {
         request.approve(&super::Agreed(()));
         let _ = request.journey().approval.set(decision.how.as_str());
+        let Person { issuer, subject } = &decision.by;
+        let (call, how) = (request.journey().id.as_str(), decision.how.as_str());
+        tracing::info!(target: "mcp_secure::approval", call, how, issuer, subject, "agreed");
         request.rounds_mut().nonce = Some(id);
     }
 
