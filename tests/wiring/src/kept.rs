@@ -59,7 +59,9 @@ impl Carried for Voucher {
 /// Good for so short a time that it is over when it is brought.
 #[derive(Serialize, Deserialize)]
 #[serde(crate = "::mcp_secure::serde")]
-pub(crate) struct Brief(String);
+pub(crate) struct Brief {
+    order: String,
+}
 
 impl Carried for Brief {
     const PURPOSE: &'static str = "draft";
@@ -86,13 +88,15 @@ impl Kept {
     async fn put(&self, item: String, basket: Session<Basket>) -> ToolResult<String> {
         basket.with(|basket| {
             basket.0.push(item);
-            let last = basket.0.len().saturating_sub(5);
-            format!("{}: {}", basket.0.len(), basket.0[last..].join(" "))
+            let before = basket.0.len().saturating_sub(5);
+            let last: Vec<&str> = basket.0.iter().skip(before).map(String::as_str).collect();
+            format!("{}: {}", basket.0.len(), last.join(" "))
         })
     }
 
     /// Change half of the basket.
     #[tool(public)]
+    #[allow(clippy::panic, reason = "what is tested")]
     async fn tear(&self, basket: Session<Basket>) -> ToolResult<String> {
         basket.with(|basket| {
             basket.0.push("half".to_owned());
@@ -121,7 +125,7 @@ impl Kept {
     /// Begin what does not last.
     #[tool(public)]
     async fn brief(&self, order: String, seals: Seals<Brief>) -> ToolResult<Sealed<Brief>> {
-        let sealed = seals.seal(&Brief(order));
+        let sealed = seals.seal(&Brief { order });
         // The clock of seals counts whole seconds.
         tokio::time::sleep(Duration::from_millis(2100)).await;
         sealed
