@@ -36,6 +36,9 @@ struct Asked {
     time_ms: Option<u64>,
     #[serde(default)]
     pending: Option<(usize, usize)>,
+    /// How many calls may wait at once; the others are told at once how it stands.
+    #[serde(default)]
+    waiting: Option<usize>,
     /// Address and password.
     #[serde(default)]
     redis: Option<(String, String)>,
@@ -132,6 +135,9 @@ fn main() -> mcp_secure::Result<()> {
     };
     if let Some(ms) = asked.time_ms {
         limits.approval_timeout = Duration::from_millis(ms);
+    }
+    if let Some(waiting) = asked.waiting {
+        limits.pending_approvals = waiting;
     }
     let mut server = SecureServer::new(Target)
         .grant(Files::from_operator())

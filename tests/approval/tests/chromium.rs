@@ -106,6 +106,16 @@ impl Chromium {
                 assert!(said.get("error").is_none(), "{method}: {said}");
                 return said["result"].clone();
             }
+            // It holds the page up until somebody has seen it.
+            if said["method"] == "Page.javascriptDialogOpening" {
+                let seen = json!({
+                    "id": 0, "method": "Page.handleJavaScriptDialog",
+                    "params": { "accept": false }, "sessionId": said["sessionId"],
+                });
+                self.input.write_all(seen.to_string().as_bytes()).unwrap();
+                self.input.write_all(b"\0").unwrap();
+                self.input.flush().unwrap();
+            }
             self.events.push(said);
         }
     }
