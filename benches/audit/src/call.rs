@@ -10,8 +10,8 @@ use std::{
 
 use mcp_secure::{prelude::*, serde_json};
 
-/// Set in a child: serve.
-pub(crate) const SERVER: &str = "MCP_SECURE_AUDIT_BENCH";
+/// The verb of a child.
+pub(crate) const SERVER: &str = "serve";
 
 struct Bench;
 
@@ -57,8 +57,7 @@ pub(crate) fn cpu(folder: &Path, round: usize) -> [f64; 3] {
 
 fn one(audit: &str, stderr: Stdio) -> f64 {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["serve", "--stdio", "--audit", audit, "--log", "off"])
-        .env(SERVER, "1")
+        .args([SERVER, "--stdio", "--audit", audit, "--log", "off"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(stderr)

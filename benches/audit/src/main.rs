@@ -42,7 +42,8 @@ fn record() -> &'static serde_json::Value {
 }
 
 fn main() {
-    if std::env::var_os(call::SERVER).is_some() {
+    // A server starts its program anew with few variables: only the command line says what it is.
+    if std::env::args().nth(1).as_deref() == Some(call::SERVER) {
         return call::serve();
     }
     let root = std::env::args().nth(1).unwrap_or_else(|| ".".to_owned());
