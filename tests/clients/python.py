@@ -6,8 +6,10 @@
 It judges nothing: the test that starts it does. The results are those of `typescript.mjs`.
 """
 
+import html
 import json
 import os
+import re
 import sys
 import time
 
@@ -45,8 +47,30 @@ async def logged(it, level=None):
 
 
 async def answer(_context, params):
-    asked.append(params.message)
-    return person(params)
+    said = person(params)
+    if params.mode != "url":
+        asked.append(params.message)
+        return said
+    # This client shows links as well, so the server asks on a page of its own. A person who
+    # declines has looked at it and closes it.
+    answer = None
+    if said.action == "accept":
+        answer = "approve" if said.content["approve"] else "refuse"
+    asked.append(await at_the_page(params.url, answer))
+    return types.ElicitResult(action=said.action)
+
+
+async def at_the_page(link, answer):
+    """What a person does there, and all that they read."""
+    async with httpx2.AsyncClient(timeout=30, trust_env=False) as browser:
+        page = await browser.get(link)
+        if answer:
+            token = re.search(r'name="token" value="([^"]+)"', page.text)[1]
+            origin = "/".join(link.split("/")[:3])
+            await browser.post(
+                link, data={"token": token, "answer": answer}, headers={"Origin": origin}
+            )
+    return html.unescape(re.sub(r"<[^>]*>", "", page.text))
 
 
 def accept(content):

@@ -129,9 +129,20 @@ fn a_canary_that_leaves_is_an_alarm_and_is_spent_by_nothing() {
         trap,
     );
     std::fs::write(world.scene.at("files/leaked"), trap).unwrap();
-    let said = world.try_way("leak", json!({"how": "hex"}));
-    assert!(said.audit.contains("\"vault-canary\":1"), "{}", said.audit);
-    assert!(!said.all().contains(trap));
+    // In hexadecimal it would not be seen by looking for the word.
+    let hex: String = trap.bytes().map(|byte| format!("{byte:02x}")).collect();
+    for how in ["hex", "text"] {
+        let said = world.try_way("leak", json!({ "how": how }));
+        assert!(said.audit.contains("\"vault-canary\":1"), "{}", said.audit);
+        assert!(
+            said.answer.contains("[credential removed]"),
+            "{}",
+            said.answer
+        );
+        for word in [trap, &hex] {
+            assert!(!said.all().to_lowercase().contains(word), "{how}");
+        }
+    }
     world.scene.store(
         &world.scene.anchored(),
         "token",

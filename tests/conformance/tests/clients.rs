@@ -103,7 +103,7 @@ fn notes(way: &Way) {
     assert_eq!(asked.len(), 3);
     for (question, name) in asked.iter().zip(["accepted", "declined", "unticked"]) {
         let question = question.as_str().unwrap();
-        for part in ["`write_note`", &format!("{name}.md"), "written by a client"] {
+        for part in ["write_note", &format!("{name}.md"), "written by a client"] {
             assert!(question.contains(part), "{question}");
         }
     }

@@ -126,8 +126,8 @@ fn unknown_keys_name_file_line_column_and_key() {
     assert_eq!(
         refused("grant = {notes = \"n\"}"),
         "notes.toml:1:1: unknown key `grant`\n  help: did you mean `grants`? the keys here are \
-         `grants`, `limits`, `transport`, `http`, `unix`, `audit`, `text`, `sandbox`, \
-         `policies`, `tools`"
+         `grants`, `limits`, `transport`, `http`, `unix`, `audit`, `otel`, `text`, \
+         `sandbox`, `policies`, `tools`"
     );
     assert_eq!(
         refused("[http]\nhost = \"a\"\n"),
