@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::workspace::{self, Result, Workspace};
-use crate::{book, deps, msrv, test};
+use crate::{book, demo, deps, msrv, test};
 
 type Step = (&'static str, fn(&Workspace) -> Result<()>);
 
@@ -18,6 +18,8 @@ const STEPS: &[Step] = &[
     ("fuzz targets", fuzz),
     ("rustdoc", rustdoc),
     ("test", |workspace| test::run(workspace, &[])),
+    // What a reader of the README runs first.
+    ("demo", demo::run),
 ];
 
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {

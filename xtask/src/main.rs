@@ -25,7 +25,7 @@ usage: cargo xtask <verb>
 
   test [-- ARGS]   install what the tests need, then run them all; ARGS go to nextest
   demo             use the notes example with an official client, then attack it
-  ci               everything that gates a change: fmt, msrv, deps, book, clippy, rustdoc, test
+  ci               everything that gates a change: fmt, msrv, deps, book, clippy, rustdoc, test, demo
   book             check the book's links and the tests that it names, and build it
   msrv             compare the stated rust-version with what the dependencies ask for
   deps             check that every workspace dependency has its row in DEPENDENCIES.md

@@ -14,6 +14,7 @@ import http.client
 import json
 import os
 import queue
+import re
 import shutil
 import signal
 import subprocess
@@ -265,19 +266,34 @@ async def benign(client, person):
     completion = await client.complete(reference, {"name": "name", "value": "bo"})
     yield "a name is completed", completion.completion.values == ["boat.md"]
     agreed = types.ElicitResult(action="accept", content={"approve": True})
-    yield "a note is written when the person agrees", await write("shopping.md", agreed)
+    yield "a note is written when the person agrees on the page", await write("shopping.md", agreed)
     kept = text(await client.call_tool("read_note", {"name": "shopping.md"}))
     yield "what was written is there", kept == "Bought paint."
     declined = types.ElicitResult(action="decline")
     yield "nothing is written when the person declines", not await write("never.md", declined)
 
 
+async def agree_on_the_page(link):
+    """What a person does in a browser: opens the link, reads, and says yes."""
+    async with httpx2.AsyncClient(timeout=30, trust_env=False) as browser:
+        page = await browser.get(link)
+        token = re.search(r'name="token" value="([^"]+)"', page.text)[1]
+        origin = "/".join(link.split("/")[:3])
+        form = {"token": token, "answer": "approve"}
+        await browser.post(link, data=form, headers={"Origin": origin})
+
+
 async def use(transport, mode):
     """Runs the benign half over one transport: the steps with their verdicts."""
     person = {}
 
-    async def answer(_context, _params):
-        return person["answer"]
+    async def answer(_context, params):
+        answer = person["answer"]
+        # This client shows links, so the server asks on a page of its own.
+        if params.mode == "url" and answer.action == "accept":
+            await agree_on_the_page(params.url)
+            return types.ElicitResult(action="accept")
+        return answer
 
     verdicts = []
     with anyio.fail_after(60):
