@@ -218,7 +218,7 @@ impl Desk {
             let cell = answer_cell(id, place);
             // The second time, somebody was quicker; what they said is there to read.
             for _ in 0..2 {
-                let Some(said) = self.answer(&cell, id).await? else {
+                let Some(said) = self.answer(&cell).await? else {
                     let Some(sealed) = self.seal(decision, &cell) else {
                         return Ok(false);
                     };
@@ -245,7 +245,7 @@ impl Desk {
         };
         let mut last = None;
         for place in 0..pending.people {
-            match self.answer(&answer_cell(id, place), id).await? {
+            match self.answer(&answer_cell(id, place)).await? {
                 None => return Ok(Standing::Waiting),
                 Some(said) if !said.yes => return Ok(Standing::Refused),
                 Some(said) => last = Some(said),
@@ -318,8 +318,7 @@ impl Desk {
         self.sealer.open(sealed, &self.own, &purpose).ok()
     }
 
-    async fn answer(&self, cell: &str, id: &str) -> Result<Option<Decision>, StoreError> {
-        let _ = id;
+    async fn answer(&self, cell: &str) -> Result<Option<Decision>, StoreError> {
         let sealed = self.store.look(cell).await?;
         // What does not open was not written by this server: nobody's yes.
         Ok(sealed.and_then(|sealed| self.open(&sealed, cell)))

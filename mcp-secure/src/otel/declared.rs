@@ -5,10 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use http::HeaderMap;
 
 use crate::{
-    Error, Result,
+    Result,
     capability::{
         Opening,
-        net::fetch::{Client, FetchSettings, headers, is_loopback},
+        net::{destination::Destination, fetch::Client},
     },
 };
 
@@ -37,10 +37,7 @@ use crate::{
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Otlp {
-    pub(crate) endpoint: String,
-    pub(crate) headers_file: Option<PathBuf>,
-    pub(crate) ca_file: Option<PathBuf>,
-    pub(crate) allow_private: bool,
+    pub(crate) to: Destination,
     pub(crate) every: Option<Duration>,
 }
 
@@ -49,10 +46,10 @@ impl Otlp {
     /// and with [`allow_private`](Self::allow_private) for a private network.
     pub fn to(endpoint: impl Into<String>) -> Self {
         Self {
-            endpoint: endpoint.into(),
-            headers_file: None,
-            ca_file: None,
-            allow_private: false,
+            to: Destination {
+                url: endpoint.into(),
+                ..Destination::default()
+            },
             every: None,
         }
     }
@@ -61,14 +58,14 @@ impl Otlp {
     /// A file that every user can read stops the start, and no tool may reach it.
     #[must_use]
     pub fn headers_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.headers_file = Some(path.into());
+        self.to.headers_file = Some(path.into());
         self
     }
 
     /// Certificates (PEM) to trust beside the usual authorities.
     #[must_use]
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.ca_file = Some(path.into());
+        self.to.ca_file = Some(path.into());
         self
     }
 
@@ -76,7 +73,7 @@ impl Otlp {
     /// need no word.
     #[must_use]
     pub fn allow_private(mut self) -> Self {
-        self.allow_private = true;
+        self.to.allow_private = true;
         self
     }
 
@@ -93,29 +90,18 @@ impl Otlp {
 
     /// What the manifest says of it.
     pub(crate) fn term(&self) -> String {
-        format!("telemetry (OTLP) goes to {}", self.endpoint)
+        format!("telemetry (OTLP) goes to {}", self.to.url)
     }
 
     pub(super) fn open(&self, opening: &mut Opening) -> Result<(Client, HeaderMap)> {
-        let wrong = |error: Error| error.before("the collector of telemetry: ");
-        let headers = match &self.headers_file {
-            Some(path) => {
-                opening
-                    .secrets
-                    .push(("the headers for the collector", path.clone()));
-                headers(path).map_err(wrong)?
-            }
-            None => HeaderMap::new(),
-        };
-        let settings = FetchSettings {
-            allow_private: self.allow_private || is_loopback(&self.endpoint),
-            ca_files: self.ca_file.iter().cloned().collect(),
-            max_request: Some(MOST),
-            max_response: Some(64 * 1024),
-            ..FetchSettings::default()
-        };
-        let client = Client::open("sdk/otel", &self.endpoint, settings, opening).map_err(wrong)?;
-        Ok((client, headers))
+        self.to
+            .open(
+                "sdk/otel",
+                "the headers for the collector",
+                Some(MOST),
+                opening,
+            )
+            .map_err(|error| error.before("the collector of telemetry: "))
     }
 }
 

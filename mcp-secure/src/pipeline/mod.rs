@@ -30,7 +30,7 @@ pub(crate) use journey::{Journey, Noted, Phases, Subject};
 pub use op::{McpOp, McpReply};
 pub use refusal::Refusal;
 pub(crate) use refusal::{Shape, Verdict, code};
-pub(crate) use registry::{Decision, Registry, ResourceKind, annotations, decide};
+pub(crate) use registry::{Decision, Registry, ResourceKind, ToolEntry, annotations, decide};
 pub use request::McpRequest;
 pub(crate) use request::{Checked, CheckedOp, LeavingCancels, Rounds};
 #[cfg(feature = "http")]

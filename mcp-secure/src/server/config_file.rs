@@ -125,12 +125,12 @@ pub(super) fn parse(file: &str, folder: &Path, text: &str) -> Result<Config> {
                 for entry in section(&["endpoint", "headers_file", "ca_file", "private", "every"])?
                 {
                     match entry.name {
-                        "endpoint" => otel.endpoint = reader.text(&entry)?.value.to_owned(),
-                        "headers_file" => otel.headers_file = Some(reader.path(&entry)?.value),
-                        "ca_file" => otel.ca_file = Some(reader.path(&entry)?.value),
+                        "endpoint" => otel.to.url = reader.text(&entry)?.value.to_owned(),
+                        "headers_file" => otel.to.headers_file = Some(reader.path(&entry)?.value),
+                        "ca_file" => otel.to.ca_file = Some(reader.path(&entry)?.value),
                         "private" => {
                             reader.only_true(&entry, "public addresses are what is usual")?;
-                            otel.allow_private = true;
+                            otel.to.allow_private = true;
                         }
                         _ => {
                             let every = reader.amount(&entry, Unit::Time)?.value;
@@ -138,7 +138,7 @@ pub(super) fn parse(file: &str, folder: &Path, text: &str) -> Result<Config> {
                         }
                     }
                 }
-                if otel.endpoint.is_empty() {
+                if otel.to.url.is_empty() {
                     return Err(reader
                         .error(&key.span(), "`otel` does not say where".into())
                         .help("write `endpoint = \"https://…\"`, without `/v1/traces`"));
@@ -439,12 +439,12 @@ impl Reader<'_> {
     fn anchor(&self, entry: &Entry<'_>, settings: &mut Settings) -> Result<()> {
         let post = settings.post_anchor.get_or_insert_default();
         match entry.name {
-            "anchor_url" => post.url = self.text(entry)?.value.to_owned(),
-            "anchor_headers_file" => post.headers_file = Some(self.path(entry)?.value),
-            "anchor_ca_file" => post.ca_file = Some(self.path(entry)?.value),
+            "anchor_url" => post.to.url = self.text(entry)?.value.to_owned(),
+            "anchor_headers_file" => post.to.headers_file = Some(self.path(entry)?.value),
+            "anchor_ca_file" => post.to.ca_file = Some(self.path(entry)?.value),
             "anchor_private" => {
                 self.only_true(entry, "public addresses are what is usual")?;
-                post.allow_private = true;
+                post.to.allow_private = true;
             }
             _ => {
                 let within = self.amount(entry, Unit::Time)?.value;

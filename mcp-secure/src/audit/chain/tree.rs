@@ -149,25 +149,47 @@ pub(in crate::audit) fn root_from(
     if index >= size {
         return None;
     }
-    let (mut at, mut last) = (index, size - 1);
     let mut hash = leaf;
+    let at_top = climb(index, size - 1, path, |side, sibling| {
+        hash = match side {
+            Side::Left => node(sibling, &hash),
+            Side::Right => node(&hash, sibling),
+        };
+    });
+    at_top.then_some(hash)
+}
+
+/// Where a sibling stands.
+enum Side {
+    Left,
+    Right,
+}
+
+/// Goes up from the node `at` of a row that ends with `last`, sibling by sibling (the loop that
+/// both algorithms of RFC 9162 have). Whether the path ends at the root.
+fn climb<'a>(
+    mut at: u64,
+    mut last: u64,
+    path: impl IntoIterator<Item = &'a Hash>,
+    mut meet: impl FnMut(Side, &Hash),
+) -> bool {
     for sibling in path {
         if last == 0 {
-            return None;
+            return false;
         }
         if at & 1 == 1 || at == last {
-            hash = node(sibling, &hash);
+            meet(Side::Left, sibling);
             while at & 1 == 0 && at != 0 {
                 at >>= 1;
                 last >>= 1;
             }
         } else {
-            hash = node(&hash, sibling);
+            meet(Side::Right, sibling);
         }
         at >>= 1;
         last >>= 1;
     }
-    (last == 0).then_some(hash)
+    last == 0
 }
 
 /// That the tree of `old` leaves is the beginning of the one of `new` (RFC 6962, 2.1.2).
@@ -231,24 +253,14 @@ pub(in crate::audit) fn is_consistent(
     };
     let Some(first) = first else { return false };
     let (mut was, mut is) = (*first, *first);
-    for sibling in rest {
-        if last == 0 {
-            return false;
-        }
-        if at & 1 == 1 || at == last {
+    let at_top = climb(at, last, rest, |side, sibling| match side {
+        Side::Left => {
             was = node(sibling, &was);
             is = node(sibling, &is);
-            while at & 1 == 0 && at != 0 {
-                at >>= 1;
-                last >>= 1;
-            }
-        } else {
-            is = node(&is, sibling);
         }
-        at >>= 1;
-        last >>= 1;
-    }
-    last == 0 && was == *old_root && is == *new_root
+        Side::Right => is = node(&is, sibling),
+    });
+    at_top && was == *old_root && is == *new_root
 }
 
 /// The largest power of two below a size of at least two.

@@ -3,7 +3,6 @@
 
 use std::{
     io,
-    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -17,7 +16,7 @@ use crate::{
     Result,
     capability::{
         Opening,
-        net::fetch::{Client, FetchSettings, headers, is_loopback},
+        net::{destination::Destination, fetch::Client},
     },
     metrics::Meter,
 };
@@ -25,10 +24,7 @@ use crate::{
 /// Where checkpoints are posted, as the operator says it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PostAnchor {
-    pub(crate) url: String,
-    pub(crate) headers_file: Option<PathBuf>,
-    pub(crate) ca_file: Option<PathBuf>,
-    pub(crate) allow_private: bool,
+    pub(crate) to: Destination,
     /// When none was taken for so long, no request is.
     pub(crate) within: Option<Duration>,
 }
@@ -67,27 +63,14 @@ impl PostAnchor {
     ///
     /// When the address is none that could be granted, or a file cannot be read.
     pub(crate) fn open(&self, opening: &mut Opening) -> Result<(Box<dyn AuditAnchor>, Posting)> {
-        let wrong = |error: crate::Error| error.before("the anchor of the audit log: ");
-        let mut sent = match &self.headers_file {
-            Some(path) => {
-                opening
-                    .secrets
-                    .push(("the headers for the anchor", path.clone()));
-                headers(path).map_err(wrong)?
-            }
-            None => HeaderMap::new(),
-        };
+        let (client, mut sent) = self
+            .to
+            .open("sdk/anchor", "the headers for the anchor", None, opening)
+            .map_err(|error| error.before("the anchor of the audit log: "))?;
         sent.insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("text/plain; charset=utf-8"),
         );
-        let settings = FetchSettings {
-            allow_private: self.allow_private || is_loopback(&self.url),
-            ca_files: self.ca_file.iter().cloned().collect(),
-            max_response: Some(64 * 1024),
-            ..FetchSettings::default()
-        };
-        let client = Client::open("sdk/anchor", &self.url, settings, opening).map_err(wrong)?;
         let (newest, receiver) = watch::channel(None);
         let waits = Arc::new(Mutex::new(None));
         let posting = Posting {

@@ -6,15 +6,10 @@
     allow(dead_code, reason = "each of its users needs a part of it")
 )]
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 #[cfg(test)]
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -28,7 +23,6 @@ use super::{
 use crate::{
     capability::{Lease, Opening, Trail},
     error::{Error, Result},
-    secret_file::secret_file,
 };
 
 /// How the SDK fetches from one origin.
@@ -218,59 +212,6 @@ impl Client {
     }
 }
 
-/// Whether the host is written as an address of loopback. A name could be any address.
-pub(crate) fn is_loopback(endpoint: &str) -> bool {
-    let Ok(url) = url::Url::parse(endpoint) else {
-        return false;
-    };
-    let host = url.host_str().unwrap_or_default();
-    host.trim_start_matches('[')
-        .trim_end_matches(']')
-        .parse::<IpAddr>()
-        .is_ok_and(|ip| ip.is_loopback())
-}
-
-/// `name: value`, one a line.
-pub(crate) fn headers(path: &Path) -> Result<HeaderMap> {
-    let text = secret_file(path)?;
-    let mut headers = HeaderMap::new();
-    for (at, line) in text.lines().enumerate() {
-        if line.trim().is_empty() {
-            continue;
-        }
-        // Never the line itself: it is the secret.
-        let wrong = || {
-            Error::new(format!(
-                "line {} of `{}` is no header",
-                at + 1,
-                path.display()
-            ))
-            .help("write `name: value`, one a line")
-        };
-        let (name, value) = line.split_once(':').ok_or_else(wrong)?;
-        let name: HeaderName = name.trim().parse().map_err(|_| wrong())?;
-        if RESERVED.contains(&name.as_str()) || headers.len() >= MOST_HEADERS {
-            return Err(wrong());
-        }
-        let mut value = HeaderValue::from_str(value.trim()).map_err(|_| wrong())?;
-        value.set_sensitive(true);
-        headers.append(name, value);
-    }
-    Ok(headers)
-}
-
-/// What says where a request goes, and where it ends.
-const RESERVED: [&str; 6] = [
-    "host",
-    "content-length",
-    "content-type",
-    "content-encoding",
-    "transfer-encoding",
-    "connection",
-];
-
-const MOST_HEADERS: usize = 16;
-
 #[cfg(test)]
 impl Fetched {
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Option<T> {
@@ -354,50 +295,5 @@ mod tests {
             assert_eq!(client.own(url).as_deref(), path, "{url}");
         }
         assert_eq!(client.path(), "/tenant");
-    }
-
-    #[test]
-    fn only_an_address_that_is_written_as_loopback_is_loopback() {
-        for here in [
-            "http://127.0.0.1:4318",
-            "http://[::1]:4318/x",
-            "http://127.8.0.1",
-        ] {
-            assert!(is_loopback(here), "{here}");
-        }
-        for elsewhere in [
-            "http://localhost:4318",
-            "http://127.0.0.1.evil.example",
-            "http://10.0.0.1",
-            "http://127.0.0.1@evil.example",
-            "not a url",
-        ] {
-            assert!(!is_loopback(elsewhere), "{elsewhere}");
-        }
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_line_that_is_no_header_is_not_in_the_error() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("headers");
-        let read = |text: &str| {
-            std::fs::write(&path, text).unwrap();
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-            headers(&path)
-        };
-        let good = read("x-api-key: s3cret\n\nauthorization: Bearer abc\n").unwrap();
-        assert_eq!(good["x-api-key"], "s3cret");
-        assert!(good["authorization"].is_sensitive());
-        for bad in [
-            "s3cret",
-            "Host: evil.example",
-            "x: a\nContent-Length: 3",
-            "x: \u{1}s3cret",
-        ] {
-            let said = read(bad).unwrap_err().to_string();
-            assert!(!said.contains("s3cret") && said.contains("line "), "{said}");
-        }
     }
 }

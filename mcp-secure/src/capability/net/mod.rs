@@ -24,6 +24,7 @@
 mod body;
 mod client;
 mod conn;
+pub(crate) mod destination;
 mod error;
 pub(crate) mod fetch;
 mod grant;

@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use rmcp::model::{
     ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationCapability,
-    ErrorCode, ErrorData, InputRequest, InputRequiredResult,
+    ErrorCode, ErrorData, InputRequest, InputRequiredResult, JsonObject,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -25,7 +25,8 @@ use crate::{
     call::{is_modern, nonce},
     limits::Limits,
     pipeline::{
-        Checked, CheckedOp, McpReply, Refusal, Registry, ReplyFuture, Verdict, code, round_purpose,
+        Checked, CheckedOp, McpReply, Refusal, Registry, ReplyFuture, ToolEntry, Verdict, code,
+        round_purpose,
     },
     state::Sealer,
 };
@@ -341,8 +342,11 @@ impl Shared {
         agreed(&answer)
     }
 
-    /// The tool and all of its arguments, as they will run.
-    fn question(&self, request: &Checked) -> Result<ElicitRequestParams, Refusal> {
+    /// The tool, by its place and as it is, and the arguments that it will be given.
+    fn called<'r>(
+        &self,
+        request: &'r Checked,
+    ) -> Result<(usize, &ToolEntry, &'r JsonObject), Refusal> {
         let CheckedOp::Tool { index, arguments } = request.op() else {
             return Err(Refusal::failed("approve/op", "only tools are approved"));
         };
@@ -351,6 +355,12 @@ impl Shared {
             .tools
             .get(*index)
             .ok_or_else(|| Refusal::failed("approve/op", "the tool is gone"))?;
+        Ok((*index, entry, arguments))
+    }
+
+    /// The tool and all of its arguments, as they will run.
+    fn question(&self, request: &Checked) -> Result<ElicitRequestParams, Refusal> {
+        let (_, entry, arguments) = self.called(request)?;
         let message = describe(entry.about.name, &entry.rights, request.held(), arguments)?;
         let schema = json!({
             "type": "object",

@@ -172,14 +172,7 @@ impl Shared {
     }
 
     fn pending(&self, request: &Checked, purpose: &str) -> Result<Pending, Refusal> {
-        let CheckedOp::Tool { index, arguments } = request.op() else {
-            return Err(Refusal::failed("approve/op", "only tools are approved"));
-        };
-        let entry = self
-            .registry
-            .tools
-            .get(*index)
-            .ok_or_else(|| Refusal::failed("approve/op", "the tool is gone"))?;
+        let (index, entry, arguments) = self.called(request)?;
         let principal = request.principal();
         let asking = &self.asking;
         let (people, others) = asking.approvals.needs(entry.about.name);
@@ -191,7 +184,7 @@ impl Shared {
             tool: entry.about.name.to_owned(),
             title: entry.about.title.map(str::to_owned),
             description: entry.about.description.to_owned(),
-            effects: asking.effects.get(*index).cloned().unwrap_or_default(),
+            effects: asking.effects.get(index).cloned().unwrap_or_default(),
             held: request.held().map(|why| {
                 format!("it can send to an address that is chosen at run time, and {why}")
             }),
