@@ -18,3 +18,4 @@ mod scene;
 mod site;
 mod ways;
 mod wire;
+mod world;

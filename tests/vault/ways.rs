@@ -4,43 +4,31 @@ use mcp_secure::vault::Placement;
 use serde_json::{Value, json};
 
 use crate::{
-    scene::{CANARY, Said, Scene},
-    site::Site,
+    scene::{CANARY, Said},
     wire::is_clean,
+    world::World,
 };
 
 const HOSTILE: &str = env!("CARGO_BIN_EXE_vault-hostile");
 
-struct World {
-    scene: Scene,
-    api: Site,
-    other: Site,
+/// A world in which the tool has the secret already.
+fn leaked() -> World {
+    let world = World::new();
+    std::fs::write(world.scene.at("files/leaked"), CANARY).unwrap();
+    world
 }
 
-impl World {
-    fn new() -> Self {
-        let other = Site::new(None);
-        let world = Self {
-            scene: Scene::new(),
-            api: Site::new(Some(other.address)),
-            other,
-        };
-        world.scene.filled(&world.api.url());
-        std::fs::write(world.scene.at("files/leaked"), CANARY).unwrap();
-        world
-    }
-
-    fn try_way(&self, tool: &str, arguments: Value) -> Said {
-        let (api, other) = (self.api.url(), self.other.url());
-        let urls = [api.as_str(), other.as_str()];
-        self.scene
-            .run(HOSTILE, "files", urls, "token", tool, arguments)
-    }
+fn try_way(world: &World, tool: &str, arguments: Value) -> Said {
+    let (api, other) = (world.api.url(), world.other.url());
+    let urls = [api.as_str(), other.as_str()];
+    world
+        .scene
+        .run(HOSTILE, "files", urls, "token", tool, arguments)
 }
 
 #[test]
 fn thirty_ways_out_lead_nowhere() {
-    let world = World::new();
+    let world = leaked();
     let leaks = [
         "text",
         "upper",
@@ -71,7 +59,7 @@ fn thirty_ways_out_lead_nowhere() {
     ways.extend(gropes.map(|path| ("grope", json!({ "path": world.scene.at(path) }))));
     assert!(ways.len() >= 30);
     for (tool, arguments) in ways {
-        let said = world.try_way(tool, arguments.clone());
+        let said = try_way(&world, tool, arguments.clone());
         assert!(!said.answer.is_empty(), "{arguments}: {}", said.errors);
         assert!(
             !said.answer.contains("no such way"),
@@ -90,9 +78,9 @@ fn thirty_ways_out_lead_nowhere() {
 
 #[test]
 fn a_secret_that_a_tool_has_from_elsewhere_is_taken_out_of_what_leaves_and_booked() {
-    let world = World::new();
+    let world = leaked();
     for how in ["text", "base64", "error", "split"] {
-        let said = world.try_way("leak", json!({ "how": how }));
+        let said = try_way(&world, "leak", json!({ "how": how }));
         assert!(
             said.answer.contains("[credential removed]"),
             "{how}: {}",
@@ -105,10 +93,10 @@ fn a_secret_that_a_tool_has_from_elsewhere_is_taken_out_of_what_leaves_and_booke
         );
     }
     // In bytes that are no text there is nothing to write in its place.
-    let said = world.try_way("leak", json!({"how": "bytes"}));
+    let said = try_way(&world, "leak", json!({"how": "bytes"}));
     assert!(said.audit.contains("vault/tripwire"), "{}", said.audit);
     // What is in the log is what was refused, too.
-    let said = world.try_way("leak", json!({"how": "log"}));
+    let said = try_way(&world, "leak", json!({"how": "log"}));
     assert!(
         said.errors.contains("[credential removed]"),
         "{}",
@@ -118,7 +106,7 @@ fn a_secret_that_a_tool_has_from_elsewhere_is_taken_out_of_what_leaves_and_booke
 
 #[test]
 fn a_canary_that_leaves_is_an_alarm_and_is_spent_by_nothing() {
-    let world = World::new();
+    let world = leaked();
     let host = world.api.url();
     let trap = "found-in-a-backup-77";
     world.scene.store(
@@ -132,7 +120,7 @@ fn a_canary_that_leaves_is_an_alarm_and_is_spent_by_nothing() {
     // In hexadecimal it would not be seen by looking for the word.
     let hex: String = trap.bytes().map(|byte| format!("{byte:02x}")).collect();
     for how in ["hex", "text"] {
-        let said = world.try_way("leak", json!({ "how": how }));
+        let said = try_way(&world, "leak", json!({ "how": how }));
         assert!(said.audit.contains("\"vault-canary\":1"), "{}", said.audit);
         assert!(
             said.answer.contains("[credential removed]"),
@@ -150,7 +138,7 @@ fn a_canary_that_leaves_is_an_alarm_and_is_spent_by_nothing() {
         &host,
         trap,
     );
-    let said = world.try_way("reach", json!({"how": "plain"}));
+    let said = try_way(&world, "reach", json!({"how": "plain"}));
     assert!(
         said.errors.contains("a canary is spent by nothing"),
         "{}",

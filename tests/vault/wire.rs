@@ -2,40 +2,9 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use mcp_secure::vault::Placement;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::{
-    scene::{CANARY, Said, Scene},
-    site::Site,
-};
-
-struct World {
-    scene: Scene,
-    api: Site,
-    other: Site,
-}
-
-impl World {
-    fn new() -> Self {
-        let other = Site::new(None);
-        let world = Self {
-            scene: Scene::new(),
-            api: Site::new(Some(other.address)),
-            other,
-        };
-        world.scene.filled(&world.api.url());
-        world
-    }
-
-    fn call(&self, name: &str, tool: &str, arguments: Value) -> Said {
-        let (api, other) = (self.api.url(), self.other.url());
-        self.scene.call([&api, &other], name, tool, arguments)
-    }
-
-    fn read(&self, name: &str, page: &str) -> Said {
-        self.call(name, "read", json!({ "page": page }))
-    }
-}
+use crate::{scene::CANARY, world::World};
 
 /// The secret in no spelling that a test here sends.
 pub(crate) fn is_clean(text: &str) -> bool {

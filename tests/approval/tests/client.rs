@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    http::Browser,
+    cookies::Browser,
     world::{World, tool},
 };
 

@@ -10,6 +10,10 @@
 mod browser;
 mod chromium;
 mod client;
+mod cookies;
+/// One request over one connection, as the tests of access tokens send it.
+#[path = "../../oauth/tests/http.rs"]
+#[allow(dead_code, reason = "they send more than is sent here")]
 mod http;
 mod others;
 mod page;

@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    http::Browser,
+    cookies::Browser,
     world::{Asked, Server, World, is_refused, text, url_mode},
 };
 

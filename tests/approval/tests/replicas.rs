@@ -13,7 +13,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    http::Browser,
+    cookies::Browser,
     world::{Asked, Issuer, Server, World, free, is_refused, text},
 };
 

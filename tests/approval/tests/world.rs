@@ -12,7 +12,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use crate::http::{Browser, Page, send};
+use crate::cookies::{Browser, Page, send};
 
 /// A client that can show a link.
 pub(crate) fn url_mode() -> Value {

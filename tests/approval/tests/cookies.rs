@@ -1,100 +1,19 @@
-//! One request over one connection, and a browser that is nothing but its cookies.
+//! A browser that is nothing but its cookies.
 
-use std::{
-    collections::BTreeMap,
-    io::{Read, Write},
-    net::TcpStream,
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::TcpStream, time::Duration};
 
-use serde_json::Value;
 use url::Url;
 
-/// What came back.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    headers: Vec<(String, String)>,
-    pub(crate) body: String,
-}
+use crate::http::{Answer, exchange};
 
-impl Answer {
-    fn parse(bytes: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(bytes);
-        let (head, rest) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-        let mut lines = head.lines();
-        let status = lines
-            .next()
-            .and_then(|line| line.split(' ').nth(1))
-            .and_then(|status| status.parse().ok())
-            .unwrap_or_else(|| panic!("no answer: {text:?}"));
-        let headers: Vec<(String, String)> = lines
-            .filter_map(|line| line.split_once(':'))
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
-            .collect();
-        let is_chunked = headers
-            .iter()
-            .any(|(name, value)| name == "transfer-encoding" && value == "chunked");
-        let body = match is_chunked {
-            true => unchunk(rest),
-            false => rest.to_owned(),
-        };
-        Self {
-            status,
-            headers,
-            body,
-        }
-    }
-
-    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
-        let named = self.headers.iter().filter(|(n, _)| n == name);
-        named.map(|(_, value)| value.as_str()).collect()
-    }
-
-    pub(crate) fn header(&self, name: &str) -> &str {
-        self.all(name).first().copied().unwrap_or("")
-    }
-
-    /// The JSON of the body, or of the last message of a stream.
-    pub(crate) fn json(&self) -> Value {
-        let text = self
-            .body
-            .lines()
-            .filter_map(|line| line.strip_prefix("data:"))
-            .rfind(|data| data.contains("jsonrpc"))
-            .unwrap_or(&self.body);
-        serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-}
-
-fn unchunk(mut rest: &str) -> String {
-    let mut body = String::new();
-    while let Some((size, more)) = rest.split_once("\r\n") {
-        let size = usize::from_str_radix(size.trim(), 16).unwrap_or(0);
-        if size == 0 || more.len() < size {
-            break;
-        }
-        body.push_str(&more[..size]);
-        rest = more[size..].trim_start_matches("\r\n");
-    }
-    body
-}
-
-/// Sends the lines of a head and a body, and reads to the end.
+/// Sends a head and a body, and reads to the end: as long as a call waits for a person in one round,
+/// and longer.
 pub(crate) fn send(to: &str, head: &str, body: &str) -> Answer {
-    let mut stream = TcpStream::connect(to).unwrap();
+    let stream = TcpStream::connect(to).unwrap();
     stream
         .set_read_timeout(Some(Duration::from_secs(40)))
         .unwrap();
-    let request = format!(
-        "{}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
-        head.trim_end(),
-        body.len()
-    );
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut bytes = Vec::new();
-    let _ = stream.read_to_end(&mut bytes);
-    Answer::parse(&bytes)
+    exchange(stream, head, body)
 }
 
 /// A browser: it keeps cookies by host, and follows what it is told to follow. Cookies know no
@@ -152,7 +71,7 @@ impl Browser {
         for _ in 0..8 {
             let mut answer = self.get(&url, "");
             if answer.status == 303 || answer.status == 302 {
-                url = url.join(answer.header("location")).unwrap();
+                url = url.join(answer.header("location").unwrap()).unwrap();
                 if url.path() == "/authorize" {
                     url.query_pairs_mut().append_pair("login_hint", person);
                 }
