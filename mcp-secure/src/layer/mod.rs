@@ -8,6 +8,8 @@ pub(crate) mod cancel;
 pub(crate) mod catch_panic;
 pub(crate) mod commit;
 pub(crate) mod concurrency;
+#[cfg(feature = "upstream")]
+pub(crate) mod connect;
 pub(crate) mod flow;
 pub(crate) mod genuine;
 pub(crate) mod guard;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use tower::{Layer, ServiceBuilder, util::BoxCloneSyncService};
 
 use super::{BoxError, Dispatch, Handlers, McpReply, McpRequest, Registry};
+#[cfg(feature = "upstream")]
+use crate::layer::connect::{ConnectLayer, Connecting};
 use crate::{
     audit::Audit,
     capability::Grants,
@@ -52,6 +54,9 @@ pub(crate) struct Parts<S> {
     pub(crate) store: Arc<dyn Store>,
     /// Limits that hold for all replicas together.
     pub(crate) shared_limits: Option<Arc<dyn SharedBuckets>>,
+    /// What callers connect, if there is anything.
+    #[cfg(feature = "upstream")]
+    pub(crate) connecting: Option<Connecting>,
     /// The users' layers, if there are any.
     pub(crate) user: Option<UserLayers>,
 }
@@ -70,6 +75,8 @@ pub(crate) fn build<S: SecureService>(parts: Parts<S>) -> Inner {
         sealer,
         store,
         shared_limits,
+        #[cfg(feature = "upstream")]
+        connecting,
         user,
     } = parts;
     let leaf = Dispatch::new(
@@ -113,7 +120,20 @@ pub(crate) fn build<S: SecureService>(parts: Parts<S>) -> Inner {
         .layer(PolicyLayer::new(Arc::clone(&registry)))
         // Before approval, which is what it may demand; after the checks, which are cheaper.
         .layer(FlowLayer::new(Arc::clone(&registry), book))
-        .layer(ApproveLayer::new(Arc::clone(&registry), &limits, sealer))
+        .layer(ApproveLayer::new(
+            Arc::clone(&registry),
+            &limits,
+            sealer.clone(),
+        ));
+    // Behind approval, which the caller may refuse, and before anything runs.
+    #[cfg(feature = "upstream")]
+    let checked = checked.layer(ConnectLayer::new(
+        Arc::clone(&registry),
+        &limits,
+        sealer,
+        connecting,
+    ));
+    let checked = checked
         .layer(LoadShedLayer::new(limits.concurrency))
         .layer(ConcurrencyLayer::new(Arc::clone(&registry), a_principal))
         .layer(CommitLayer::new(

@@ -63,6 +63,9 @@ pub(crate) struct Plan<S> {
     /// Started, if there are any.
     pub(crate) shared_limits: Option<Arc<dyn SharedBuckets>>,
     pub(crate) sealer: Sealer,
+    /// What callers connect, if there is anything.
+    #[cfg(feature = "upstream")]
+    pub(crate) connecting: Option<crate::layer::connect::Connecting>,
 }
 
 impl<S: SecureService> Plan<S> {
@@ -93,6 +96,10 @@ impl<S: SecureService> Plan<S> {
                 init(call).await?
             }
         };
+        #[cfg(feature = "upstream")]
+        for account in self.connecting.iter().flat_map(|all| all.accounts.iter()) {
+            account.share(&self.store);
+        }
         let layers = self.layers;
         let stack = stack::build(stack::Parts {
             service: Arc::new(service),
@@ -106,6 +113,8 @@ impl<S: SecureService> Plan<S> {
             sealer: sealer.clone(),
             store: self.store,
             shared_limits: self.shared_limits,
+            #[cfg(feature = "upstream")]
+            connecting: self.connecting,
             // The first declared is the outermost, so the last one goes on first.
             user: (!layers.is_empty()).then(|| -> UserLayers {
                 Box::new(move |inner| {
@@ -291,5 +300,7 @@ pub(crate) fn plan_for_tests<S: SecureService>(
         store: store_of_this_process(),
         shared_limits: None,
         sealer: Sealer::random()?,
+        #[cfg(feature = "upstream")]
+        connecting: None,
     })
 }

@@ -6,6 +6,8 @@ pub(crate) mod cli;
 mod client_config;
 pub mod config;
 mod config_file;
+#[cfg(feature = "upstream")]
+mod connect;
 pub(crate) mod engines;
 pub(crate) mod grants;
 #[cfg(feature = "http")]

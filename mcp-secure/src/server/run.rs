@@ -271,7 +271,11 @@ impl<S: SecureService> SecureServer<S, Ready> {
             }
         }
         let transport = resolved.serving;
-        let bound = match resolved.transport {
+        #[cfg_attr(
+            not(feature = "upstream"),
+            allow(unused_mut, reason = "nobody is sent to a page")
+        )]
+        let mut bound = match resolved.transport {
             // Before the runtime exists: no thread may hold the old descriptor.
             Transport::Stdio => Bound::Stdio(
                 super::stdio::take_stdout()
@@ -317,6 +321,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
             #[cfg(not(feature = "http"))]
             _ => return Err(Error::new("this server is built without HTTP")),
         };
+        #[cfg(feature = "upstream")]
+        let (connecting, page) = super::connect::open(&mut opening, definition.name, &mut bound)?;
         #[cfg_attr(
             not(feature = "http"),
             allow(unused_mut, reason = "only HTTP has a token")
@@ -415,6 +421,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
             #[cfg(not(feature = "redis"))]
             shared_limits: None,
             sealer,
+            #[cfg(feature = "upstream")]
+            connecting,
         };
         let runtime = runtime(threads)?;
         #[cfg(feature = "metrics")]
@@ -425,9 +433,19 @@ impl<S: SecureService> SecureServer<S, Ready> {
             runtime.spawn(operator.serve());
         }
         let done = match bound {
-            Bound::Stdio(out) => runtime.block_on(serve::stdio(plan, out)),
+            Bound::Stdio(out) => runtime.block_on(serve::stdio(
+                plan,
+                out,
+                #[cfg(feature = "upstream")]
+                page,
+            )),
             #[cfg(feature = "http")]
-            Bound::Http(bound) => runtime.block_on(serve::http(plan, *bound)),
+            Bound::Http(bound) => runtime.block_on(serve::http(
+                plan,
+                *bound,
+                #[cfg(feature = "upstream")]
+                page,
+            )),
         };
         // A read of standard input or a stuck tool must not keep the process.
         super::end(runtime);
@@ -580,7 +598,7 @@ fn bindings(resolved: &Resolved) -> Vec<Binding> {
 }
 
 /// What is served, once it is taken.
-enum Bound {
+pub(super) enum Bound {
     Stdio(std::fs::File),
     #[cfg(feature = "http")]
     Http(Box<super::http::Bound>),

@@ -17,13 +17,19 @@ use crate::{Error, Result, definition::SecureService};
 /// Serves one client over standard input and output.
 ///
 /// `out` is the standard output that was taken before the runtime existed.
-pub(crate) async fn stdio<S: SecureService>(plan: Plan<S>, out: std::fs::File) -> Result<()> {
+pub(crate) async fn stdio<S: SecureService>(
+    plan: Plan<S>,
+    out: std::fs::File,
+    #[cfg(feature = "upstream")] page: super::connect::OwnPage,
+) -> Result<()> {
     let max = plan.limits.max_message;
     let log = plan.sink.clone();
     let meter = plan.meter.clone();
     let Assembled {
         hardened, tally, ..
     } = plan.assemble().await?;
+    #[cfg(feature = "upstream")]
+    page.serve(Arc::new(Sink(Arc::clone(&tally))));
     let flushing = tokio::spawn(Arc::clone(&tally).run());
     super::stdio::leave_with_client(DRAIN + 2 * LAST_MOMENT, log);
     let (reader, writer) = super::stdio::streams(out);
@@ -55,13 +61,19 @@ pub(crate) async fn stdio<S: SecureService>(plan: Plan<S>, out: std::fs::File) -
 
 /// Serves streamable HTTP.
 #[cfg(feature = "http")]
-pub(crate) async fn http<S: SecureService>(plan: Plan<S>, bound: super::http::Bound) -> Result<()> {
+pub(crate) async fn http<S: SecureService>(
+    plan: Plan<S>,
+    bound: super::http::Bound,
+    #[cfg(feature = "upstream")] page: super::connect::OwnPage,
+) -> Result<()> {
     let meter = plan.meter.clone();
     let Assembled {
         hardened,
         sealer,
         tally,
     } = plan.assemble().await?;
+    #[cfg(feature = "upstream")]
+    page.serve(Arc::new(Sink(Arc::clone(&tally))));
     bound.hear();
     meter.serves();
     if let Some(address) = bound.local_addr() {

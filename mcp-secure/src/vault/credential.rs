@@ -28,10 +28,14 @@ pub enum Placement {
     /// Nowhere: it is a canary. Whoever uses it has found it in a place where nobody should
     /// look, and a server that sees it leave says so.
     Canary,
+    /// What an issuer gave this server for a caller: an endpoint that was declared with
+    /// `.connect(…)` spends of it what is good for now, and no other does.
+    Grant,
 }
 
 impl Placement {
     pub(super) const CANARY: &str = "canary";
+    const GRANT: &str = "grant";
 
     /// The name of the header.
     pub(super) fn header(&self) -> Result<HeaderName> {
@@ -39,6 +43,10 @@ impl Placement {
             Self::Bearer | Self::Basic => Ok(http::header::AUTHORIZATION),
             Self::Canary => Err(Error::new("a canary is spent by nothing")
                 .help("name another credential; this one is there to be found by thieves")),
+            Self::Grant => Err(
+                Error::new("a grant of an issuer is spent by what connects to it")
+                    .help("name another credential, or declare the endpoint with `.connect(…)`"),
+            ),
             Self::Header(name) => HeaderName::from_lowercase(name.as_bytes())
                 .ok()
                 .filter(|name| !is_forbidden(name.as_str()) && name != "user-agent")
@@ -62,6 +70,7 @@ impl fmt::Display for Placement {
             Self::Basic => f.write_str("basic"),
             Self::Header(name) => write!(f, "header {name}"),
             Self::Canary => f.write_str(Self::CANARY),
+            Self::Grant => f.write_str(Self::GRANT),
         }
     }
 }
@@ -74,6 +83,7 @@ impl FromStr for Placement {
             "bearer" => Self::Bearer,
             "basic" => Self::Basic,
             Self::CANARY => return Ok(Self::Canary),
+            Self::GRANT => return Ok(Self::Grant),
             _ => match text.strip_prefix("header ") {
                 Some(name) => Self::Header(name.to_owned()),
                 None => {
@@ -111,7 +121,7 @@ impl NewCredential {
     ) -> Result<Self> {
         let name = name.into();
         check_name(&name)?;
-        if placement != Placement::Canary {
+        if !matches!(placement, Placement::Canary | Placement::Grant) {
             placement.header()?;
         }
         let mut all = Vec::new();

@@ -81,6 +81,10 @@ pub use key::VaultKey;
 pub(crate) use keyring::{by_child, serve_as_reader};
 pub use people::{Owner, People};
 pub(crate) use reflect::{Redactor, Reflection};
+#[cfg(feature = "upstream")]
+pub(crate) use spend::people_to_write;
+#[cfg(feature = "oauth")]
+pub(crate) use spend::secret_for;
 pub(crate) use spend::{Purse, Spent};
 pub use spend::{Spends, Vault};
 

@@ -55,6 +55,8 @@ pub struct ResourceServer {
     allow_private: bool,
     ca_files: Vec<PathBuf>,
     nameservers: Vec<SocketAddr>,
+    #[cfg(feature = "upstream")]
+    pub(super) sign_in: Option<String>,
     pub(super) clock: Clock,
 }
 
@@ -91,8 +93,19 @@ impl ResourceServer {
             allow_private: false,
             ca_files: Vec::new(),
             nameservers: Vec::new(),
+            #[cfg(feature = "upstream")]
+            sign_in: None,
             clock: Clock::default(),
         }
+    }
+
+    /// The public client as which this server signs persons in at the issuer, on the page where
+    /// they connect an account: who is at the browser has to be the caller. Its redirect URI is
+    /// `/connect/signed-in` at the origin of the resource.
+    #[cfg(feature = "upstream")]
+    pub fn sign_in(mut self, client_id: impl Into<String>) -> Self {
+        self.sign_in = Some(client_id.into());
+        self
     }
 
     /// The scopes that a client without a token is told to ask for. Without any, clients ask for

@@ -10,6 +10,7 @@
 //! discovery, jwks     what is asked of an issuer  cache, clock     what is remembered
 //! introspect, client_auth   opaque tokens         dpop             proof of possession
 //! inbound, exchange   tokens for what is called   flights          one question at a time
+//! upstream            accounts of callers at other servers
 //! ```
 //!
 //! Sources: OAuth 2.1 section 5, RFC 6750, 7515 to 7519, 7662, 8414, 8705, 8707, 8725, 9068, 9449.
@@ -37,6 +38,8 @@ mod resource;
 mod scopes;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "upstream")]
+pub(crate) mod upstream;
 mod verifier;
 
 pub use algorithm::Algorithm;
@@ -49,4 +52,6 @@ pub(crate) use inbound::{Inbound, InboundGuard, wanted as wanted_inbound};
 pub use introspect::Introspection;
 #[cfg(feature = "dev-issuer")]
 pub(in crate::auth) use jws::encode;
+#[cfg(feature = "upstream")]
+pub use upstream::UpstreamOAuth;
 pub(crate) use verifier::{Verdict, Verifier};

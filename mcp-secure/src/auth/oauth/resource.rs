@@ -76,7 +76,7 @@ impl Resource {
     }
 
     /// Scheme, host and port.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "upstream"))]
     pub(crate) fn origin(&self) -> &str {
         &self.origin
     }

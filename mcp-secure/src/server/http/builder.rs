@@ -486,6 +486,7 @@ impl Http<Authenticated> {
                 limiter: rate.map(|rate| Arc::new(Limiter::new(rate))),
             },
             issued,
+            pages: None,
         })
     }
 }

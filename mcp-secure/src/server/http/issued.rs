@@ -53,7 +53,13 @@ pub(super) fn open(
         Some(store) => declared.or_store(store),
         None => declared,
     };
+    #[cfg(feature = "upstream")]
+    let signs_in = declared.sign_in_opener();
     let verifier = declared.open(served.opening)?;
+    #[cfg(feature = "upstream")]
+    if let Some(open) = signs_in {
+        open(&verifier, served.opening)?;
+    }
     let resource = verifier.resource();
     is_here(resource.url(), resource.path(), endpoint)?;
     let proofs: Vec<&str> = verifier

@@ -26,6 +26,7 @@ use super::{
     host::Hosts,
     limits::HttpLimits,
     origin::Origins,
+    pages::Pages,
     query::NoQueryTokens,
     rate::Limiter,
     refusal::{CONNECTION_CAP, PreAuthSink, Tally, UNDECLARED_PROXY},
@@ -44,6 +45,8 @@ pub(crate) struct Bound {
     pub(crate) limits: HttpLimits,
     pub(crate) legacy_sessions: bool,
     pub(crate) issued: Issued,
+    /// What persons see, if they are asked anything.
+    pub(crate) pages: Option<Arc<dyn Pages>>,
 }
 
 /// Where connections come from.
@@ -194,6 +197,7 @@ impl Bound {
             limits,
             legacy_sessions,
             issued,
+            pages,
         } = self;
         // Ends what still runs when the drain is over; rmcp's sessions hang on it, too.
         let stop = CancellationToken::new();
@@ -211,6 +215,7 @@ impl Bound {
             query: Arc::new(NoQueryTokens),
             headers: Arc::new(DecidingHeaders),
             issued,
+            pages,
             leaf: Leaf::new(make, &sessions, &limits, legacy_sessions, stop.clone()),
             sealer,
             sessions,

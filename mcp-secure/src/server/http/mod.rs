@@ -35,6 +35,11 @@ mod local_token;
 )]
 mod metadata;
 mod origin;
+#[cfg_attr(
+    not(feature = "upstream"),
+    allow(dead_code, reason = "nobody is sent to a page")
+)]
+mod pages;
 mod proxy;
 mod query;
 mod rate;
@@ -65,6 +70,8 @@ pub use tls::Tls;
 pub use unix::Unix;
 
 pub(crate) use listener::Bound;
+#[cfg(feature = "upstream")]
+pub(crate) use pages::{Page, PageListener, Pages};
 pub(crate) use refusal::PreAuthSink;
 pub(crate) use shutdown::on_signal;
 pub(crate) use unrecorded::Recorded;

@@ -22,6 +22,7 @@ use super::{
     limits::HttpLimits,
     metadata::{Metadata, MetadataLayer},
     origin::Origins,
+    pages::{Pages, PagesLayer},
     query::NoQueryTokens,
     rate::{Limiter, RateLayer},
     refusal::Tally,
@@ -44,6 +45,8 @@ pub(crate) struct Shared<S> {
     pub(crate) headers: Arc<DecidingHeaders>,
     /// Where tokens come from, if they are an authorization server's.
     pub(crate) issued: Issued,
+    /// What persons see, if they are asked anything.
+    pub(crate) pages: Option<Arc<dyn Pages>>,
     pub(crate) limiter: Option<Arc<Limiter>>,
     pub(crate) limits: HttpLimits,
     pub(crate) sealer: Sealer,
@@ -79,6 +82,7 @@ where
         query,
         headers,
         issued,
+        pages,
         limiter,
         limits,
         sealer,
@@ -90,6 +94,8 @@ where
         RateLayer::new(limiter, tally),
         GateLayer::new(hosts, tally),
         MetadataLayer::new(&issued.metadata, tally),
+        // Before origins: a form of theirs is held against this server's own, by them.
+        PagesLayer::new(pages, limits, tally),
         GateLayer::new(origins, tally),
         GateLayer::new(endpoint, tally),
         GateLayer::new(query, tally),

@@ -178,6 +178,7 @@ mod socket {
                 limits,
                 legacy_sessions,
                 issued: Issued::default(),
+                pages: None,
             })
         }
     }

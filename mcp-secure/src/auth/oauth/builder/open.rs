@@ -86,7 +86,7 @@ impl ResourceServer {
     }
 
     /// How the issuer is reached.
-    fn settings(&self) -> FetchSettings {
+    pub(in crate::auth::oauth) fn settings(&self) -> FetchSettings {
         FetchSettings {
             allow_private: self.allow_private,
             ca_files: self.ca_files.clone(),
