@@ -88,7 +88,7 @@ pub(crate) fn open(
                          browser: somebody could finish what another one began"
                     ))
                     .help(
-                        "take access tokens, and add `.sign_in(CLIENT_ID)` to the resource server",
+                        "take access tokens, and add `.sign_in(CLIENT_ID, …)` to the resource server",
                     ));
                 }
             }

@@ -150,7 +150,7 @@ fn main() -> mcp_secure::Result<()> {
             let mut issued =
                 ResourceServer::new(asked.issuer, asked.resource).allow_private_issuer();
             if asked.sign_in {
-                issued = issued.sign_in("signs-in");
+                issued = issued.sign_in("signs-in", ["notes:read"]);
             }
             http.resource_server(issued)
         }

@@ -16,6 +16,7 @@ use crate::{
 /// Signs persons in.
 pub(crate) struct SignIn {
     issuer: Issuer,
+    scopes: Vec<String>,
     verifier: Verifier,
 }
 
@@ -29,7 +30,7 @@ impl ResourceServer {
     pub(crate) fn sign_in_opener(
         &self,
     ) -> Option<impl FnOnce(&Verifier, &mut Opening) -> Result<()> + use<>> {
-        let client_id = self.sign_in.clone()?;
+        let (client_id, scopes) = self.sign_in.clone()?;
         let issuer = self.issuer.clone();
         let settings = FetchSettings {
             max_response: Some(64 * 1024),
@@ -40,6 +41,7 @@ impl ResourceServer {
             let issuer = Issuer::open("sdk/connect-sign-in", &issuer, client, settings, opening)?;
             let sign_in = SignIn {
                 issuer,
+                scopes,
                 verifier: verifier.clone(),
             };
             if let Some(opened) = opening.shared::<Opened>() {
@@ -62,9 +64,8 @@ impl SignIn {
     }
 
     pub(super) fn ask(&self, redirect: &str) -> Result<Asked> {
-        // No scope: to be somebody is no right to do anything.
         self.issuer
-            .ask(redirect, &[], Some(self.verifier.resource().url()))
+            .ask(redirect, &self.scopes, Some(self.verifier.resource().url()))
     }
 
     pub(super) fn is_author(&self, said: Option<&str>) -> bool {
