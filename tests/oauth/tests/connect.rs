@@ -394,9 +394,10 @@ fn a_thousand_calls_at_once_renew_a_token_once() {
     let back = browser.agree(&link);
     assert_eq!(browser.get(&back).status, 200);
     assert_eq!(place.accounts.count("refreshed"), 0);
-    // Of less than ten seconds: over for us from the first moment on.
+    // Of less than ten seconds: over for us from the first moment on. No more calls than handshakes
+    // of one network may be under way; the thousand are the tool's own.
     let all = thread::scope(|scope| {
-        let calls = [(); 16].map(|()| scope.spawn(|| alice.call("look")));
+        let calls = [(); 8].map(|()| scope.spawn(|| alice.call("look")));
         let all = alice.ask(
             "resources/read",
             "calendar://all",
@@ -414,7 +415,7 @@ fn a_thousand_calls_at_once_renew_a_token_once() {
     );
     assert_eq!(place.accounts.count("refreshed"), 1);
     assert_eq!(place.accounts.count("refused"), 0);
-    assert!(place.spent().len() >= 1016);
+    assert!(place.spent().len() >= 1008);
 }
 
 #[test]
