@@ -220,3 +220,99 @@ fn a_torn_vault_is_restored_and_stays_ahead_of_its_anchor() {
         "{listed}"
     );
 }
+
+#[test]
+fn what_callers_have_is_kept_apart_and_forgotten() {
+    let world = World::new();
+    world.fine(&format!("init {OPEN}"), "");
+    let of = |verb: &str, who: &str| {
+        format!(
+            "people {verb} {OPEN} --people people --issuer https://login.example --subject {who}"
+        )
+    };
+    let set = of("set", "alice") + " --host https://api.github.com github";
+    world.fine(&set, SECRET);
+    assert!(world.fine(&set, SECRET).err.contains("version 2"));
+    assert!(
+        world
+            .fine(&of("list", "alice"), "")
+            .out
+            .starts_with("github  v2")
+    );
+    assert_eq!(world.fine(&of("list", "bob"), "").out, "");
+    // It is none of the server's.
+    assert_eq!(world.fine(&format!("list {OPEN}"), "").out, "");
+    let said = world.vault(&(of("rm", "bob") + " github"), "");
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    // The key of all callers is sealed anew, and stays what it is.
+    world.fine(&format!("rotate {OPEN}"), "");
+    assert!(
+        world
+            .fine(&of("list", "alice"), "")
+            .out
+            .starts_with("github")
+    );
+    assert!(
+        world
+            .fine(&of("forget", "alice"), "")
+            .err
+            .contains("forgotten")
+    );
+    assert_eq!(world.fine(&of("list", "alice"), "").out, "");
+    assert!(
+        world
+            .fine(&of("forget", "alice"), "")
+            .err
+            .contains("nothing")
+    );
+}
+
+#[test]
+fn a_key_comes_from_a_program_and_from_a_whole_one() {
+    let world = World::new();
+    world.fine("init --vault v/v --key-file keys/k", "");
+    let list = |program: &str| {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_mcp-secure"));
+        child.args(["vault", "list", "--vault", "v/v", "--key-command", program]);
+        let output = child.current_dir(world.folder.path()).output().unwrap();
+        (
+            output.status.success(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    assert_eq!(list("/bin/cat keys/k"), (true, String::new()));
+    for (program, why) in [
+        ("cat keys/k", "absolute path"),
+        ("/bin/false", "failed"),
+        ("/bin/true", "printed nothing"),
+        ("/usr/bin/yes x", "more than any key"),
+        ("/bin/none", "cannot be started"),
+    ] {
+        let (fine, said) = list(program);
+        assert!(!fine && said.contains(why), "{program}: {said}");
+    }
+    // What is printed by a program that then fails is no key.
+    fs::write(world.at("print"), "#!/bin/sh\ncat keys/k; exit 3\n").unwrap();
+    fs::set_permissions(world.at("print"), fs::Permissions::from_mode(0o755)).unwrap();
+    let (fine, said) = list(world.at("print").to_str().unwrap());
+    assert!(!fine && said.contains("failed"), "{said}");
+}
+
+#[test]
+fn an_old_credential_fails_the_audit() {
+    let world = World::new();
+    world.fine(&format!("init {OPEN}"), "");
+    world.fine(&format!("set one {OPEN} --host https://a.example"), SECRET);
+    world.fine(
+        &format!("set trap {OPEN} --canary --host https://a.example"),
+        SECRET,
+    );
+    let said = world.fine(&format!("audit {OPEN}"), "").out;
+    assert_eq!(
+        said,
+        "one  v1  0 days  no log was read\ntrap  v1  0 days  no log was read\n"
+    );
+    let said = world.vault(&format!("audit {OPEN} --old 0"), "");
+    assert_eq!(said.code, Some(1));
+    assert_eq!(said.out.matches("renew it").count(), 1, "{}", said.out);
+}

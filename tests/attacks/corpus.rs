@@ -21,9 +21,9 @@ pub struct Advisory {
 }
 
 /// What is played here. The other classes come with the part that stops them.
-const CLASSES: [&str; 16] = [
+const CLASSES: [&str; 17] = [
     "PATH", "LINK", "REBIND", "DOS", "SESS", "PARSER", "POISON", "SHELL", "ARGV", "QUERY", "SSRF",
-    "URLAUTH", "SUPPLY", "NOAUTH", "AUTHZ", "OAUTH",
+    "URLAUTH", "SUPPLY", "NOAUTH", "AUTHZ", "OAUTH", "SECRET",
 ];
 
 /// Rows of these classes that nothing of today can play, and why.
@@ -45,6 +45,10 @@ pub const NOT_YET: &[(&str, &str)] = &[
     ("CVE-2026-87911", ON_POSTGRESQL),
     ("CVE-2026-85787", ON_POSTGRESQL),
     ("CVE-2026-85620", ON_POSTGRESQL),
+    (
+        "GHSA-8pqq-224h-x875",
+        "the hole is in how a package was made, with the author's files in it",
+    ),
     (
         "GHSA-c9xm-49cp-xcr9",
         "the SDK's own fetches are not reachable from outside yet; a unit test beside them has it",

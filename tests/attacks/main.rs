@@ -42,6 +42,7 @@ mod path;
 mod poison;
 mod query;
 mod rebind;
+mod secret;
 mod sess;
 mod shell;
 mod ssrf;
@@ -68,10 +69,15 @@ fn main() -> ExitCode {
         Ok("ours guarded, everywhere") => return ended(guarded::serve_everywhere()),
         Ok("ours guarded, keys") => return ended(guarded::serve_keys()),
         Ok("ours guarded, issuer") => return ended(guarded::serve_issuer()),
+        Ok("ours secret") => return ended(secret::serve()),
+        Ok("ours secret, careless") => return ended(secret::serve_careless()),
+        Ok("ours secret, default") => return ended(secret::serve_default()),
         Ok("ours query") => return ended(query::serve()),
         Ok("twin path") => path::twin(),
         Ok("twin link") => link::twin(),
         Ok("twin query") => query::twin(),
+        Ok("twin secret") => secret::twin(),
+        Ok("twin secret http") => secret::twin_http(),
         Ok("twin rebind") => rebind::twin(),
         Ok("twin dos stdio") => dos::twin_stdio(),
         Ok("twin dos http") => dos::twin_http(),
@@ -107,6 +113,7 @@ fn main() -> ExitCode {
                 noauth::attacks(),
                 authz::attacks(),
                 oauth::attacks(),
+                secret::attacks(),
             ];
             let attacks: Vec<_> = classes.into_iter().flatten().collect();
             let mut trials = corpus::trials(&attacks);

@@ -1,7 +1,7 @@
 //! `vault-keyring VAULT HOST`: makes a key in the Secret Service, and a vault that it opens with a
 //! token in it, which it reads on its standard input.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 
 use mcp_secure::vault::{NewCredential, Placement, VaultFile, VaultKey};
 use secrecy::SecretString;
@@ -19,6 +19,6 @@ fn main() -> mcp_secure::Result<()> {
     VaultFile::at(vault).init(&key)?;
     let token = NewCredential::new("token", Placement::Bearer, [host])?;
     VaultFile::at(vault).set(&key, &token, &SecretString::from(secret))?;
-    println!("made: {made}, again: {again}");
+    let _ = writeln!(std::io::stdout(), "made: {made}, again: {again}");
     Ok(())
 }

@@ -7,7 +7,7 @@
 use crate::spec::spans;
 
 /// How a name begins, and what it stands for.
-const SHORT: [(&str, &str); 17] = [
+const SHORT: [(&str, &str); 18] = [
     ("wiring/", "mcp-secure-tests-wiring::cases::"),
     ("oauth/", "mcp-secure-tests-oauth::"),
     ("net/", "mcp-secure-tests-net::"),

@@ -2,12 +2,12 @@
 
 use mcp_secure::{
     prelude::*,
-    sandbox::Sandbox,
     serde_json::{Value, json},
+    vault::{Vault, VaultKey},
 };
 
 /// The API that sends mail: a service's, or a relay in your own network.
-#[capability(net, allow_private)]
+#[capability(net, allow_private, credential = "mail")]
 pub struct Mail;
 
 struct Mailer;
@@ -66,12 +66,10 @@ impl Mailer {
 
 fn main() -> mcp_secure::Result<()> {
     let scopes = ["mail:send", "mail:read"];
-    let token = std::env::var(TOKEN).unwrap_or_default();
     SecureServer::new(Mailer)
-        .sandbox(Sandbox::new().keep_env(TOKEN))
+        .vault(Vault::file("vault/mailer", VaultKey::file("keys/mailer")))
         .grant(
             Mail::from_operator()
-                .bearer(token)
                 .egress(
                     EgressRule::on("POST", "/email")
                         .addresses_from_arguments(&["example.com"])
@@ -88,6 +86,3 @@ fn main() -> mcp_secure::Result<()> {
 }
 
 const FROM: &str = "mailer@example.com";
-
-/// The variable with the token of the API. All others are gone when the server serves.
-const TOKEN: &str = "MAILER_TOKEN";

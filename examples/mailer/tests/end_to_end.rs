@@ -11,10 +11,12 @@ use std::{
     fs,
     io::{BufRead as _, BufReader, Lines, Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
     process::{Child, ChildStdout, Command, Stdio},
     sync::{Arc, Mutex},
 };
 
+use mcp_secure::vault::{NewCredential, Placement, VaultFile, VaultKey};
 use serde_json::{Value, json};
 
 const TOKEN: &str = "token-of-the-api";
@@ -90,6 +92,17 @@ fn read(stream: &TcpStream) -> (String, String, String) {
     (first, token, body)
 }
 
+/// What an operator does with `mcp-secure vault init` and `set`.
+fn store(folder: &Path, host: &str) {
+    fs::create_dir(folder.join("keys")).unwrap();
+    let key = VaultKey::file(folder.join("keys/mailer"));
+    key.make().unwrap();
+    let vault = VaultFile::at(folder.join("vault/mailer"));
+    vault.init(&key).unwrap();
+    let mail = NewCredential::new("mail", Placement::Bearer, [host]).unwrap();
+    vault.set(&key, &mail, &String::from(TOKEN).into()).unwrap();
+}
+
 /// The mailer, and the person at its client.
 struct Mailer {
     child: Child,
@@ -104,13 +117,15 @@ struct Mailer {
 impl Mailer {
     fn beside(service: &Service) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let host = format!("http://{}", service.address);
+        store(folder.path(), &host);
         let mut child = Command::new(env!("CARGO_BIN_EXE_mailer"))
+            .current_dir(folder.path())
             .args(["serve", "--stdio", "--grant"])
-            .arg(format!("mail=http://{}", service.address))
+            .arg(format!("mail={host}"))
             .arg("--audit")
             .arg(folder.path().join("audit.jsonl"))
             .env("HOME", folder.path())
-            .env("MAILER_TOKEN", TOKEN)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())

@@ -29,6 +29,9 @@ pub(super) struct KeyArgs {
     /// Ask for a passphrase at the terminal
     #[arg(long)]
     passphrase: bool,
+    /// A program that prints a random key: its absolute path, and its arguments, with spaces between
+    #[arg(long, value_name = "PROGRAM")]
+    key_command: Option<String>,
     /// A key of this name in the Secret Service
     #[cfg(feature = "keyring")]
     #[arg(long, value_name = "NAME")]
@@ -82,6 +85,9 @@ impl KeyArgs {
             VaultKey::systemd(name)
         } else if let Some(number) = self.key_fd {
             VaultKey::descriptor(number)
+        } else if let Some(line) = &self.key_command {
+            let mut words = line.split_whitespace();
+            VaultKey::command(words.next().unwrap_or_default(), words)
         } else if let Some(path) = &self.passphrase_file {
             VaultKey::passphrase_file(path)
         } else if is_new {

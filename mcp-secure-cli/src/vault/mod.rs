@@ -5,6 +5,7 @@ mod dotenv;
 mod grants;
 mod input;
 mod key;
+mod last_use;
 mod people;
 
 use std::{
@@ -116,6 +117,17 @@ enum Verb {
         #[command(flatten)]
         terms: Terms,
     },
+    /// Say how old each credential is, and when it was spent last
+    Audit {
+        #[command(flatten)]
+        vault: Opened,
+        /// The audit log of a server that spends from it
+        #[arg(long, value_name = "FILE")]
+        log: Vec<PathBuf>,
+        /// From how many days on a credential should be renewed
+        #[arg(long, value_name = "DAYS", default_value_t = 90)]
+        old: u64,
+    },
     /// Keep what each caller of a server has, for endpoints that spend that
     People {
         #[command(subcommand)]
@@ -167,8 +179,11 @@ struct Terms {
     /// Send it in this header, instead of as a bearer token
     #[arg(long, value_name = "NAME")]
     header: Option<String>,
-    /// Send it nowhere: it is there to be found by thieves, and a server that sees it leave says so
+    /// It is the password at a database server; `--host` is `postgres://HOST:PORT`
     #[arg(long, conflicts_with_all = ["header", "basic"])]
+    password: bool,
+    /// Send it nowhere: it is there to be found by thieves, and a server that sees it leave says so
+    #[arg(long, conflicts_with_all = ["header", "basic", "password"])]
     canary: bool,
 }
 
@@ -176,6 +191,7 @@ impl Terms {
     fn of(&self, name: &str) -> Result<NewCredential> {
         let placement = match (&self.header, self.basic) {
             _ if self.canary => Placement::Canary,
+            _ if self.password => Placement::Password,
             (Some(name), _) => Placement::Header(name.to_ascii_lowercase()),
             (None, true) => Placement::Basic,
             (None, false) => Placement::Bearer,
@@ -246,6 +262,9 @@ impl Vault {
                     env_file.display()
                 );
             }
+            Verb::Audit { vault, log, old } => {
+                return last_use::audit(&vault.file().list(&vault.key.key()?)?, log, *old);
+            }
             Verb::People { verb } => verb.run()?,
             Verb::Restore { vault } => {
                 let generation = vault.file().restore(&vault.key.key()?)?;
@@ -259,6 +278,16 @@ impl Vault {
             }
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+pub(super) fn written(done: io::Result<()>) -> Result<()> {
+    match done {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::new(format!("the output cannot be written: {error}")))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -281,11 +310,5 @@ fn list(entries: &[Entry]) -> Result<()> {
         }
         out.flush()
     };
-    match all() {
-        // Whoever reads has seen enough.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::new(format!("the output cannot be written: {error}")))
-        }
-        _ => Ok(()),
-    }
+    written(all())
 }

@@ -231,6 +231,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
         let mut opening = Opening::default();
         #[cfg(feature = "vault")]
         if let Some(vault) = &self.vault {
+            vault.prepare()?;
             vault.enter(&mut opening)?;
         }
         let grants = assemble::open(
@@ -466,6 +467,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
         let mut opening = Opening::default();
         #[cfg(feature = "vault")]
         if let Some(vault) = &self.vault {
+            vault.prepare()?;
             vault.enter(&mut opening)?;
         }
         // Held until the end: a server has them open as well.

@@ -25,6 +25,9 @@ pub enum Placement {
     Basic,
     /// A header of its own, such as `x-api-key`, in lower case.
     Header(String),
+    /// Into the handshake of a PostgreSQL server, by `SqlGrant::credential`; its hosts are
+    /// written `postgres://HOST:PORT`.
+    Password,
     /// Nowhere: it is a canary. Whoever uses it has found it in a place where nobody should
     /// look, and a server that sees it leave says so.
     Canary,
@@ -36,11 +39,14 @@ pub enum Placement {
 impl Placement {
     pub(super) const CANARY: &str = "canary";
     const GRANT: &str = "grant";
+    pub(super) const PASSWORD: &str = "password";
 
     /// The name of the header.
     pub(super) fn header(&self) -> Result<HeaderName> {
         match self {
             Self::Bearer | Self::Basic => Ok(http::header::AUTHORIZATION),
+            Self::Password => Err(Error::new("a password of a database goes into no header")
+                .help("spend it with `SqlGrant::credential`")),
             Self::Canary => Err(Error::new("a canary is spent by nothing")
                 .help("name another credential; this one is there to be found by thieves")),
             Self::Grant => Err(
@@ -69,6 +75,7 @@ impl fmt::Display for Placement {
             Self::Bearer => f.write_str("bearer"),
             Self::Basic => f.write_str("basic"),
             Self::Header(name) => write!(f, "header {name}"),
+            Self::Password => f.write_str(Self::PASSWORD),
             Self::Canary => f.write_str(Self::CANARY),
             Self::Grant => f.write_str(Self::GRANT),
         }
@@ -84,6 +91,7 @@ impl FromStr for Placement {
             "basic" => Self::Basic,
             Self::CANARY => return Ok(Self::Canary),
             Self::GRANT => return Ok(Self::Grant),
+            Self::PASSWORD => return Ok(Self::Password),
             _ => match text.strip_prefix("header ") {
                 Some(name) => Self::Header(name.to_owned()),
                 None => {
@@ -121,12 +129,20 @@ impl NewCredential {
     ) -> Result<Self> {
         let name = name.into();
         check_name(&name)?;
-        if !matches!(placement, Placement::Canary | Placement::Grant) {
+        let is_sent = !matches!(
+            placement,
+            Placement::Canary | Placement::Grant | Placement::Password
+        );
+        if is_sent {
             placement.header()?;
         }
         let mut all = Vec::new();
         for host in hosts {
             let host = host.into();
+            if placement == Placement::Password {
+                all.push(database(&host)?);
+                continue;
+            }
             let target = host_rule(&host)?;
             if target.scheme == Scheme::Http && !is_here(&target.host) {
                 return Err(Error::new(format!(
@@ -177,6 +193,27 @@ impl NewCredential {
         }
         Ok(Zeroizing::new(secret.as_bytes().to_vec()))
     }
+}
+
+/// A database server, in the one form that is compared.
+fn database(written: &str) -> Result<String> {
+    let place = written.strip_prefix("postgres://").and_then(|rest| {
+        let (host, port) = rest.rsplit_once(':')?;
+        let port: u16 = port.parse().ok().filter(|port| *port != 0)?;
+        // Names, addresses, and `[addresses]`: as an address of a grant is printed.
+        let fine = |b: u8| b.is_ascii_alphanumeric() || b".-_:[]".contains(&b);
+        let is_host = !host.is_empty() && host.bytes().all(fine);
+        is_host.then(|| format!("postgres://{}:{port}", host.to_ascii_lowercase()))
+    });
+    place
+        .filter(|place| place.len() <= MAX_TEXT)
+        .ok_or_else(|| {
+            Error::new(format!(
+                "`{}` is no database server",
+                written.escape_debug()
+            ))
+            .help("write `postgres://HOST:PORT`, without a user and a database")
+        })
 }
 
 /// A host of a record, read as the grants are.

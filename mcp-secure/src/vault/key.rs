@@ -27,6 +27,7 @@ enum Source {
     Passphrase(SecretString),
     PassphraseFile(PathBuf),
     Environment(String),
+    Command(PathBuf, Vec<String>),
     #[cfg(feature = "keyring")]
     Keyring(Keyring, String),
     /// Of a caller.
@@ -63,6 +64,21 @@ impl VaultKey {
     /// A passphrase in a file.
     pub fn passphrase_file(path: impl Into<PathBuf>) -> Self {
         Self(Source::PassphraseFile(path.into()))
+    }
+
+    /// What a program prints: of a password manager, a cloud, a device. Named by its absolute path
+    /// and started without a shell, once, before the sandbox closes; it has 30 seconds.
+    ///
+    /// ```
+    /// use mcp_secure::vault::VaultKey;
+    /// let key = VaultKey::command("/usr/bin/pass", ["show", "vaults/stars"]);
+    /// ```
+    pub fn command<A: Into<String>>(
+        program: impl Into<PathBuf>,
+        args: impl IntoIterator<Item = A>,
+    ) -> Self {
+        let args = args.into_iter().map(Into::into).collect();
+        Self(Source::Command(program.into(), args))
     }
 
     /// A key of this name in the Secret Service of the user's session: GNOME Keyring, KWallet.
@@ -132,6 +148,7 @@ impl VaultKey {
             Source::Environment(_) => "the environment, which is dangerous",
             #[cfg(feature = "keyring")]
             Source::Keyring(keyring, _) => keyring.kind(),
+            Source::Command(..) => "what a program prints",
             Source::Derived(_) => "the key of a caller",
         }
     }
@@ -196,6 +213,10 @@ impl VaultKey {
             Source::Descriptor(number) => descriptor(*number),
             #[cfg(feature = "keyring")]
             Source::Keyring(keyring, name) => keyring.read(name),
+            #[cfg(unix)]
+            Source::Command(program, args) => super::command::read(program, args),
+            #[cfg(not(unix))]
+            Source::Command(..) => Err(Error::new("programs are asked on Unix only")),
             Source::Derived(text) => Ok(text.clone()),
             Source::Passphrase(text) => Ok(Zeroizing::new(text.expose_secret().to_owned())),
             Source::Environment(name) => std::env::var(name).map(Zeroizing::new).map_err(|_| {

@@ -57,10 +57,21 @@
 //! let _ = key.0;
 //! ```
 //!
+//! ```compile_fail,E0277
+//! println!("{}", mcp_secure::vault::VaultKey::file("k"));
+//! ```
+//! ```compile_fail,E0308
+//! fn copy(people: &mcp_secure::vault::People) -> mcp_secure::vault::People {
+//!     people.clone()
+//! }
+//! ```
+//!
 //! What is on disk is described in `format.rs`. Never imports a transport or a layer.
 
 mod admin;
 mod anchor;
+#[cfg(unix)]
+mod command;
 mod credential;
 mod crypt;
 mod format;
@@ -85,6 +96,8 @@ pub(crate) use reflect::{Redactor, Reflection};
 pub(crate) use spend::people_to_write;
 #[cfg(feature = "oauth")]
 pub(crate) use spend::secret_for;
+#[cfg(feature = "postgres")]
+pub(crate) use spend::password;
 pub(crate) use spend::{Purse, Spent};
 pub use spend::{Spends, Vault};
 

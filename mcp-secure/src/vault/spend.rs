@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Owner, People, Placement, Redactor, VaultFile, VaultKey,
-    admin::{Open, previous},
+    admin::{Open, copy, previous},
     credential::{check_name, host_rule},
     format::Record,
     people::{self, MOST_EACH},
@@ -79,6 +79,15 @@ impl Vault {
         self
     }
 
+    /// Makes the folders that a sandbox lets a server read. Not for a look at the configuration,
+    /// which leaves nothing behind.
+    pub(crate) fn prepare(&self) -> Result<()> {
+        match &self.people {
+            Some(folder) => people::make(folder),
+            None => Ok(()),
+        }
+    }
+
     /// Opens it for the grants that follow.
     pub(crate) fn enter(&self, opening: &mut Opening) -> Result<()> {
         #[cfg(target_os = "linux")]
@@ -92,7 +101,6 @@ impl Vault {
                 let folder = std::path::absolute(folder).map_err(|error| {
                     Error::new(format!("the folder of callers' credentials: {error}"))
                 })?;
-                people::make(&folder)?;
                 opening.own.push(FileNeed {
                     path: folder.clone(),
                     access: FileAccess::Read,
@@ -141,6 +149,10 @@ impl Vault {
     }
 
     /// What an operator should do, before it is closed: a line each.
+    #[cfg_attr(
+        not(feature = "sandbox"),
+        allow(dead_code, reason = "`doctor` alone says it, and is of the sandbox")
+    )]
     pub(crate) fn reminders(opening: &mut Opening) -> Vec<String> {
         let Some(shelf) = opening.shared::<Shelf>() else {
             return Vec::new();
@@ -184,6 +196,10 @@ struct Shelf {
     /// The names of those that are spent.
     spent: Vec<&'static str>,
     /// What the system did not do for this process.
+    #[cfg_attr(
+        not(feature = "sandbox"),
+        allow(dead_code, reason = "`doctor` alone says it, and is of the sandbox")
+    )]
     untidy: Option<String>,
 }
 
@@ -221,15 +237,7 @@ impl Purse {
     /// When there is no vault, no such credential, or one that is for another host.
     pub(crate) fn open(spends: Spends, target: &Target, opening: &mut Opening) -> Result<Self> {
         let name = spends.name;
-        check_name(name)?;
-        let no_vault = || {
-            Error::new(format!("it spends `{name}`, and the server has no vault"))
-                .help("add `.vault(Vault::file(…))` to the server")
-        };
-        let shelf = opening.shared::<Shelf>().ok_or_else(no_vault)?;
-        let Some(open) = &shelf.open else {
-            return Err(no_vault());
-        };
+        let shelf = shelf(name, opening)?;
         if spends.per_user {
             let people = shelf.people.as_ref().ok_or_else(|| {
                 Error::new(format!(
@@ -243,17 +251,8 @@ impl Purse {
                 people: Arc::clone(people),
             });
         }
-        let records = &open.sealed.records;
-        let record = records.iter().find(|record| record.name == name);
-        let record = record.ok_or_else(|| {
-            Error::new(format!("the vault has no credential `{name}`")).help(format!(
-                "store it: `mcp-secure vault set {name} --host {target}`, with the vault and its key"
-            ))
-        })?;
-        // Opened first: the hosts are what they were when it was sealed, or it does not open.
-        let secret = open.secret(record)?;
-        shelf.spent.push(name);
-        Spent::of(record, &secret, target, false).map(|spent| Self::One(Arc::new(spent)))
+        let (record, secret) = shelf.take(name, &target)?;
+        Spent::of(&record, &secret, target, false).map(|spent| Self::One(Arc::new(spent)))
     }
 
     /// What is spent for this caller.
@@ -300,23 +299,8 @@ pub(crate) fn secret_for(
     url: &str,
     opening: &mut Opening,
 ) -> Result<Zeroizing<String>> {
-    check_name(name)?;
     let target = Target::parse(url, false)?;
-    let shelf = opening.shared::<Shelf>();
-    let missing = || {
-        Error::new(format!(
-            "the server has no vault with the credential `{name}`"
-        ))
-        .help(format!(
-            "store it: `mcp-secure vault set {name} --host {target}`, and name the vault"
-        ))
-    };
-    let shelf = shelf.ok_or_else(missing)?;
-    let open = shelf.open.as_ref().ok_or_else(missing)?;
-    let mut records = open.sealed.records.iter();
-    let record = records.find(|record| record.name == name);
-    let record = record.ok_or_else(missing)?;
-    let secret = open.secret(record)?;
+    let (record, secret) = shelf(name, opening)?.take(name, &target)?;
     let covers = |host: &String| host_rule(host).is_ok_and(|rule| target.is_inside(&rule));
     if !record.hosts.iter().any(covers) {
         return Err(Error::new(format!(
@@ -327,7 +311,6 @@ pub(crate) fn secret_for(
     }
     let text = std::str::from_utf8(&secret)
         .map_err(|_| Error::new(format!("the credential `{name}` is no text")))?;
-    shelf.spent.push(name);
     Ok(Zeroizing::new(text.to_owned()))
 }
 
@@ -347,6 +330,66 @@ pub(crate) fn people_to_write(opening: &mut Opening) -> Result<Arc<People>> {
         because: "what callers connect".to_owned(),
     });
     Ok(people)
+}
+
+/// The vault, for an endpoint that spends this.
+fn shelf<'s>(name: &str, opening: &'s mut Opening) -> Result<&'s mut Shelf> {
+    check_name(name)?;
+    let shelf = opening
+        .shared::<Shelf>()
+        .filter(|shelf| shelf.open.is_some());
+    shelf.ok_or_else(|| {
+        Error::new(format!("it spends `{name}`, and the server has no vault"))
+            .help("add `.vault(Vault::file(…))` to the server")
+    })
+}
+
+impl Shelf {
+    /// One of the server's, which is spent from now on.
+    fn take(
+        &mut self,
+        name: &'static str,
+        place: &dyn std::fmt::Display,
+    ) -> Result<(Record, Zeroizing<Vec<u8>>)> {
+        let missing = || {
+            Error::new(format!("the vault has no credential `{name}`")).help(format!(
+                "store it: `mcp-secure vault set {name} --host {place}`, with the vault and its key"
+            ))
+        };
+        let open = self.open.as_ref().ok_or_else(missing)?;
+        let mut records = open.sealed.records.iter();
+        let record = records.find(|record| record.name == name);
+        let record = record.ok_or_else(missing)?;
+        // Opened first: the hosts are what they were when it was sealed, or it does not open.
+        let secret = open.secret(record)?;
+        self.spent.push(name);
+        Ok((copy(record), secret))
+    }
+}
+
+/// The password for a database server, such as `postgres://db.example.com:5432`.
+///
+/// # Errors
+///
+/// As for an endpoint; and when it is no password, or that of another server.
+#[cfg(feature = "postgres")]
+pub(crate) fn password(
+    name: &'static str,
+    place: &str,
+    opening: &mut Opening,
+) -> Result<secrecy::SecretString> {
+    let (record, secret) = shelf(name, opening)?.take(name, &place)?;
+    if record.placement != Placement::PASSWORD || !record.hosts.iter().any(|host| host == place) {
+        return Err(Error::new(format!(
+            "the credential `{name}` is a {} for {}, and would be the password at `{place}`",
+            record.placement,
+            record.hosts.join(", ")
+        ))
+        .help("store it again with `--password` and this `--host`"));
+    }
+    String::from_utf8(secret.to_vec())
+        .map(Into::into)
+        .map_err(|_| Error::new(format!("the credential `{name}` is no text")))
 }
 
 impl Spent {
@@ -392,7 +435,7 @@ impl Spent {
                     Redactor::new([secret, password, pair.as_bytes()])?,
                 )
             }
-            Placement::Header(_) | Placement::Canary | Placement::Grant => {
+            Placement::Header(_) | Placement::Canary | Placement::Grant | Placement::Password => {
                 (joined(b"", secret), Redactor::new([secret])?)
             }
         };
@@ -438,12 +481,20 @@ fn parts(secret: &[u8]) -> [&[u8]; 2] {
     [secret, password.unwrap_or_default()]
 }
 
+#[cfg_attr(
+    not(feature = "sandbox"),
+    allow(dead_code, reason = "`doctor` alone says it, and is of the sandbox")
+)]
 fn days_since(created: u64) -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     now.map_or(0, |now| now.as_secs().saturating_sub(created) / (24 * 3600))
 }
 
-/// When a secret should have been renewed.
+/// When a secret should have been renewed, in days.
+#[cfg_attr(
+    not(feature = "sandbox"),
+    allow(dead_code, reason = "`doctor` alone says it, and is of the sandbox")
+)]
 const OLD: u64 = 90;
 
 fn joined(scheme: &[u8], secret: &[u8]) -> Zeroizing<Vec<u8>> {

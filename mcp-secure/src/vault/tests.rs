@@ -9,10 +9,31 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
-    Redactor, Reflection,
+    People, Purse, Redactor, Reflection, Spent, Vault, VaultFile, VaultKey,
+    admin::Open,
     crypt::Key,
     format::{NONCE, Record, Sealed, Slot},
+    key::Material,
 };
+
+/// Does not compile when a type has one of these traits: then two implementations fit the `_`.
+macro_rules! has_none_of {
+    ($($trait:path),+; $types:tt) => {$(has_none_of!(@ $trait; $types);)+};
+    (@ $trait:path; [$($type:ty),+]) => {$(const _: fn() = || {
+        trait Fits<A> {
+            fn fits() {}
+        }
+        impl<T: ?Sized> Fits<()> for T {}
+        struct Has;
+        impl<T: ?Sized + $trait> Fits<Has> for T {}
+        let _ = <$type as Fits<_>>::fits;
+    };)+};
+}
+
+has_none_of!(
+    std::fmt::Debug, std::fmt::Display, Clone, serde::Serialize, AsRef<[u8]>, AsRef<str>;
+    [Key, Material, Open, People, Purse, Redactor, Spent, Vault, VaultFile, VaultKey]
+);
 
 fn record(name: &str, hosts: &[&str]) -> Record {
     Record {

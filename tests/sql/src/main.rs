@@ -11,6 +11,7 @@ use mcp_secure::{
     },
     prelude::*,
     sandbox::Sandbox,
+    vault::{Vault, VaultKey},
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -286,6 +287,17 @@ fn main() -> mcp_secure::Result<()> {
             .sandbox(sandbox)
             .stdio(user)
             .run(),
+        // The vault is where the test has put it, below the home of the process.
+        Ok("vaulted") => {
+            let home = std::env::home_dir().unwrap_or_default();
+            let key = VaultKey::file(home.join("keys/v"));
+            SecureServer::new(Reading)
+                .vault(Vault::file(home.join("vault/v"), key))
+                .grant(Books::from_operator().limits(limits).credential("db"))
+                .sandbox(sandbox)
+                .stdio(user)
+                .run()
+        }
         Ok("writing") => SecureServer::new(Writing)
             .grant(Books::from_operator().limits(limits))
             .sandbox(sandbox)

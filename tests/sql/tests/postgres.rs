@@ -50,3 +50,4 @@ mod process;
 mod reach;
 mod reading;
 mod values;
+mod vaulted;

@@ -21,6 +21,11 @@ impl Server {
         Self::greeted(spawn(Command::new(TARGET), target, grant))
     }
 
+    /// The same with a home that is there already.
+    pub(crate) fn start_in(home: tempfile::TempDir, target: &str, grant: &str) -> Self {
+        Self::greeted(spawn_in(home, Command::new(TARGET), target, grant))
+    }
+
     /// The same in a network of its own, in which a connection begins at one of two ports.
     pub(crate) fn start_alone(target: &str, grant: &str) -> Self {
         let is_able = |options: &&str| {
@@ -49,7 +54,12 @@ impl Server {
 
     /// Starts it, and gives what it says instead of serving.
     pub(crate) fn refusal(target: &str, grant: &str) -> String {
-        let (mut child, _home) = spawn(Command::new(TARGET), target, grant);
+        Self::refusal_in(tempfile::tempdir().unwrap(), target, grant)
+    }
+
+    /// The same with a home that is there already.
+    pub(crate) fn refusal_in(home: tempfile::TempDir, target: &str, grant: &str) -> String {
+        let (mut child, _home) = spawn_in(home, Command::new(TARGET), target, grant);
         // One that serves all the same ends with its client.
         drop(child.stdin.take());
         let mut said = String::new();
@@ -178,8 +188,16 @@ impl Drop for Server {
     }
 }
 
-fn spawn(mut command: Command, target: &str, grant: &str) -> (Child, tempfile::TempDir) {
-    let home = tempfile::tempdir().unwrap();
+fn spawn(command: Command, target: &str, grant: &str) -> (Child, tempfile::TempDir) {
+    spawn_in(tempfile::tempdir().unwrap(), command, target, grant)
+}
+
+fn spawn_in(
+    home: tempfile::TempDir,
+    mut command: Command,
+    target: &str,
+    grant: &str,
+) -> (Child, tempfile::TempDir) {
     let child = command
         .args(["serve", "--stdio", "--grant", grant, "--audit"])
         .arg(home.path().join("audit.jsonl"))

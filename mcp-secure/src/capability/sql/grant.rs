@@ -84,6 +84,8 @@ impl fmt::Display for SqlLimits {
 /// `postgres://USER@HOST:PORT/DATABASE`; see [the module](super).
 pub struct SqlGrant<D> {
     limits: SqlLimits,
+    #[cfg(all(feature = "postgres", feature = "vault"))]
+    credential: Option<&'static str>,
     of: PhantomData<fn() -> D>,
 }
 
@@ -93,6 +95,8 @@ impl<D: Database> SqlGrant<D> {
     pub fn from_operator() -> Self {
         Self {
             limits: SqlLimits::default(),
+            #[cfg(all(feature = "postgres", feature = "vault"))]
+            credential: None,
             of: PhantomData,
         }
     }
@@ -105,12 +109,26 @@ impl<D: Database> SqlGrant<D> {
     }
 }
 
+#[cfg(all(feature = "postgres", feature = "vault"))]
+impl<D: Database> SqlGrant<D> {
+    /// Proves to a PostgreSQL server who asks with a password of the server's
+    /// [vault](crate::vault), stored with `mcp-secure vault set NAME --password --host
+    /// postgres://HOST:PORT`. No tool sees it; a grant for another server stops the start.
+    #[must_use]
+    pub fn credential(mut self, name: &'static str) -> Self {
+        self.credential = Some(name);
+        self
+    }
+}
+
 impl<D: Database> From<SqlGrant<D>> for Grant {
     fn from(grant: SqlGrant<D>) -> Self {
         Self::of::<D>(Declared {
             name: D::NAME,
             engine: D::ENGINE,
             limits: grant.limits,
+            #[cfg(all(feature = "postgres", feature = "vault"))]
+            credential: grant.credential,
             #[cfg(feature = "postgres")]
             allow_private: D::ALLOW_PRIVATE,
         })
@@ -121,6 +139,8 @@ struct Declared {
     name: &'static str,
     engine: Engine,
     limits: SqlLimits,
+    #[cfg(all(feature = "postgres", feature = "vault"))]
+    credential: Option<&'static str>,
     #[cfg(feature = "postgres")]
     allow_private: bool,
 }
@@ -144,7 +164,16 @@ impl Source for Declared {
     }
 
     fn terms(&self) -> Vec<String> {
-        vec![self.engine.to_string(), self.limits.to_string()]
+        let terms = vec![self.engine.to_string(), self.limits.to_string()];
+        #[cfg(all(feature = "postgres", feature = "vault"))]
+        let terms = terms
+            .into_iter()
+            .chain(
+                self.credential
+                    .map(|name| format!("spends the credential {name} of the vault")),
+            )
+            .collect();
+        terms
     }
 
     fn bind(&self, asked: Option<&Asked<'_>>, _: &Path) -> Result<Binding> {
@@ -171,14 +200,35 @@ impl Source for Declared {
         rights: Rights,
         opening: &mut Opening,
     ) -> Result<Arc<dyn Any + Send + Sync>> {
+        #[cfg(all(feature = "postgres", feature = "sqlite", feature = "vault"))]
+        if self.credential.is_some() && matches!(self.engine, Engine::Sqlite) {
+            return Err(Error::new(format!(
+                "the grant `{}`: a file of SQLite has no password",
+                self.name
+            ))
+            .help("leave `.credential(…)` away"));
+        }
         let opened = match self.engine {
             #[cfg(feature = "postgres")]
             Engine::Postgres => {
                 let text = binding.value.to_string_lossy();
                 let address = super::postgres::Address::parse(&text)?;
+                #[cfg(feature = "vault")]
+                let password = match self.credential {
+                    Some(name) => Some(
+                        address
+                            .server()
+                            .and_then(|place| crate::vault::password(name, &place, opening))
+                            .map_err(|e| e.before(&format!("the grant `{}`: ", self.name)))?,
+                    ),
+                    None => None,
+                };
+                #[cfg(not(feature = "vault"))]
+                let password = None;
                 OpenSql::Postgres(super::postgres::Server::open(
                     self.name,
                     address,
+                    password,
                     self.allow_private,
                     rights.writes,
                     self.limits,

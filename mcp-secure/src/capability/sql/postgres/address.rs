@@ -128,6 +128,20 @@ impl Address {
 }
 
 /// As it is read again, and shown.
+#[cfg(feature = "vault")]
+impl Address {
+    /// The server alone, as a vault names it.
+    pub(crate) fn server(&self) -> Result<String> {
+        match &self.host {
+            HostRule::Unix(_) => Err(Error::new(
+                "a password of the vault is for a server on the network, and this is a socket",
+            )
+            .help("the server knows by the socket who asks: leave `.credential(…)` away")),
+            host => Ok(format!("postgres://{host}:{}", self.port)),
+        }
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut options = Vec::new();

@@ -45,10 +45,11 @@ struct Connector {
 }
 
 impl Server {
-    /// Reads what lies in files. Nothing is connected to before the sandbox is closed.
+    /// Reads what lies in files, unless a password is given. Nothing is connected to before the sandbox is closed.
     pub(crate) fn open(
         name: &'static str,
         address: Address,
+        password: Option<SecretString>,
         allow_private: bool,
         writes: bool,
         limits: SqlLimits,
@@ -63,13 +64,17 @@ impl Server {
             .then(|| Tls::new(&address.host, address.rootcert.as_deref()))
             .transpose()
             .map_err(explain)?;
-        let password = address
-            .passfile
-            .as_deref()
-            .map(password)
-            .transpose()
-            .map_err(explain)?
-            .map(Arc::new);
+        let password = match (address.passfile.as_deref(), password) {
+            (Some(_), Some(_)) => {
+                return Err(explain(
+                    Error::new("there are two passwords: one in the vault and one in a file")
+                        .help("leave `passfile` out of the address"),
+                ));
+            }
+            (Some(path), None) => Some(read_password(path).map_err(explain)?),
+            (None, password) => password,
+        }
+        .map(Arc::new);
         let mut rule = DialRule::new(name, address.host.clone(), address.port);
         rule.allow_private = allow_private;
         let route = dial::route(rule, opening)?;
@@ -284,7 +289,7 @@ fn told(error: &tokio_postgres::Error, limits: SqlLimits) -> SqlError {
 }
 
 /// The password in a file that nobody else can read.
-fn password(path: &Path) -> Started<SecretString> {
+fn read_password(path: &Path) -> Started<SecretString> {
     use std::io::Read as _;
     let shown = path.display();
     let unreadable = |e: std::io::Error| {
