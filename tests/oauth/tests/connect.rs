@@ -116,10 +116,15 @@ impl Place {
 fn echo(heard: &crate::upstream::Heard) -> Said {
     let token = heard.authorization.as_deref().unwrap_or_default();
     let body = match heard.path.as_str() {
-        "/mirror" => token.to_owned(),
+        // As it is, and as hexadecimal: the guard of what tools say knows tokens by their form.
+        "/mirror" => format!("{token} {}", hex(token)),
         _ => subject(token),
     };
     (200, "Content-Type: text/plain\r\n".to_owned(), body)
+}
+
+fn hex(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn subject(token: &str) -> String {
@@ -257,6 +262,7 @@ fn no_token_is_in_an_answer_a_log_or_the_audit() {
         let (_, signature) = token.rsplit_once('.').unwrap();
         for place in &places {
             assert!(!place.contains(signature), "{place}");
+            assert!(!place.contains(&hex(signature)), "{place}");
         }
     }
 }
