@@ -17,19 +17,23 @@ await new Promise((done) => server.listen(given.port ?? 0, "127.0.0.1", done));
 const issuer = `http://127.0.0.1:${server.address().port}`;
 
 const scopes = given.scopes;
-const known = (resource) => {
+const known = (resource, grant) => {
   const format = given.resources[resource];
   if (!format) throw new errors.InvalidTarget();
   return {
     scope: scopes,
     audience: resource,
     accessTokenFormat: format,
-    accessTokenTTL: given.lifetime ?? 300,
+    accessTokenTTL: (grant === "refresh_token" && given.renewed) || (given.lifetime ?? 300),
     jwt: { sign: { alg: given.alg ?? "ES256" } },
   };
 };
 
-const redirect_uris = ["http://127.0.0.1/callback", "http://localhost/callback"];
+const redirect_uris = [
+  "http://127.0.0.1/callback",
+  "http://localhost/callback",
+  "http://127.0.0.1/connect/callback",
+];
 const native = {
   application_type: "native",
   token_endpoint_auth_method: "none",
@@ -67,6 +71,17 @@ const provider = new Provider(issuer, {
       redirect_uris: [],
       response_types: [],
     },
+    // A server where its callers' browsers come back to.
+    ...Object.entries(given.web ?? {}).map(([client_id, redirect_uris]) => ({
+      client_id,
+      ...native,
+      application_type: "web",
+      redirect_uris,
+      ...(given.web_secret && {
+        token_endpoint_auth_method: "client_secret_basic",
+        client_secret: given.web_secret,
+      }),
+    })),
     // The resource server where it calls others: for its callers, and for itself.
     {
       client_id: "notes-server",
@@ -104,7 +119,7 @@ const provider = new Provider(issuer, {
       enabled: true,
       defaultResource: () => undefined,
       useGrantedResource: () => true,
-      getResourceServerInfo: (_, resource) => known(resource),
+      getResourceServerInfo: (ctx, resource) => known(resource, ctx.oidc.params?.grant_type),
     },
   },
   loadExistingGrant: async (ctx) => {
@@ -163,6 +178,13 @@ provider.registerGrantType(
 provider.on("grant.success", (ctx) => {
   if (ctx.oidc.params.grant_type === "client_credentials") exchanged += 1;
 });
+// Each time somebody showed a refresh token, and what became of it.
+let refreshed = 0;
+let refused = 0;
+let revoked = 0;
+const is_refresh = (ctx) => ctx.oidc?.params?.grant_type === "refresh_token";
+provider.on("grant.success", (ctx) => void (is_refresh(ctx) && (refreshed += 1)));
+provider.on("grant.error", (ctx) => void (is_refresh(ctx) && (refused += 1)));
 provider.on("server_error", (_, error) => console.error(error));
 
 const callback = provider.callback();
@@ -172,6 +194,13 @@ server.on("request", async (request, response) => {
   // What a test counts.
   if (path === "/asked") return void response.end(String(asked));
   if (path === "/exchanged") return void response.end(String(exchanged));
+  if (path === "/refreshed") return void response.end(String(refreshed));
+  if (path === "/refused") return void response.end(String(refused));
+  if (path === "/revoked") return void response.end(String(revoked));
+  if (path === "/token/revocation") revoked += 1;
+  if (path === "/token" && given.slow_token) {
+    await new Promise((done) => setTimeout(done, given.slow_token));
+  }
   if (path === "/jwks") {
     asked += 1;
     if (given.slow) await new Promise((done) => setTimeout(done, given.slow));

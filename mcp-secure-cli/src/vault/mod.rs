@@ -1,6 +1,8 @@
 //! `mcp-secure vault`: the credentials that servers spend.
 
 mod dotenv;
+#[cfg(feature = "upstream")]
+mod grants;
 mod input;
 mod key;
 mod last_use;

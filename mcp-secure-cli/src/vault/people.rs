@@ -33,10 +33,19 @@ pub(super) enum Verb {
         #[command(flatten)]
         whose: Whose,
     },
+    /// Connect a caller by a code that they type on another device
+    #[cfg(feature = "upstream")]
+    Connect(super::grants::Connect),
+    /// Take back at its issuer what a caller connected, and remove it here
+    #[cfg(feature = "upstream")]
+    Disconnect(super::grants::Disconnect),
     /// Remove all that a caller has, with the one key that opens it and its copies in backups
     Forget {
         #[command(flatten)]
         whose: Whose,
+        #[cfg(feature = "upstream")]
+        #[command(flatten)]
+        reached: super::grants::Reached,
     },
 }
 
@@ -57,7 +66,7 @@ pub(super) struct Whose {
 }
 
 impl Whose {
-    fn open(&self) -> Result<(People, Owner)> {
+    pub(super) fn open(&self) -> Result<(People, Owner)> {
         let owner = Owner::new(&self.issuer, &self.subject)?;
         let people = self
             .vault
@@ -86,8 +95,19 @@ impl Verb {
                 people.remove(&owner, name)?;
                 eprintln!("`{name}` is taken out; take it back at its issuer as well");
             }
-            Self::Forget { whose } => {
+            #[cfg(feature = "upstream")]
+            Self::Connect(connect) => connect.run()?,
+            #[cfg(feature = "upstream")]
+            Self::Disconnect(disconnect) => disconnect.run()?,
+            Self::Forget {
+                whose,
+                #[cfg(feature = "upstream")]
+                reached,
+            } => {
                 let (people, owner) = whose.open()?;
+                // What an issuer gave outlives what is removed here.
+                #[cfg(feature = "upstream")]
+                reached.take_back(&people, &owner)?;
                 eprintln!(
                     "{}",
                     match people.forget(&owner)? {

@@ -23,6 +23,9 @@ pub use oauth::{
     Algorithm, ClientAuth, ClientCredentials, Dpop, Introspection, ResourceServer, TokenExchange,
 };
 
+#[cfg(feature = "upstream")]
+pub use oauth::UpstreamOAuth;
+
 /// Who is asking, as established by the transport: never by anything the request says.
 ///
 /// It holds no credential: the token that named it is gone before a tool runs.

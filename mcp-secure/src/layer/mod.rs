@@ -7,6 +7,8 @@ pub(crate) mod authorize;
 pub(crate) mod cancel;
 pub(crate) mod catch_panic;
 pub(crate) mod commit;
+#[cfg(feature = "upstream")]
+pub(crate) mod connect;
 pub(crate) mod flow;
 pub(crate) mod genuine;
 pub(crate) mod guard;

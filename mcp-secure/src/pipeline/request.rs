@@ -206,6 +206,11 @@ impl Checked {
         self.0.approved = true;
     }
 
+    #[cfg(feature = "upstream")]
+    pub(crate) fn is_approved(&self) -> bool {
+        self.0.approved
+    }
+
     pub(crate) fn into_parts(
         self,
     ) -> (

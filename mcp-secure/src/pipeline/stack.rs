@@ -5,6 +5,8 @@ use std::sync::Arc;
 use tower::{Layer, ServiceBuilder, util::BoxCloneSyncService};
 
 use super::{BoxError, Dispatch, Handlers, McpReply, McpRequest, Registry};
+#[cfg(feature = "upstream")]
+use crate::layer::connect::{ConnectLayer, Connecting};
 use crate::{
     audit::Audit,
     capability::{Grants, Sealing},
@@ -54,6 +56,9 @@ pub(crate) struct Parts<S> {
     pub(crate) store: Arc<dyn Store>,
     /// Limits that hold for all replicas together.
     pub(crate) shared_limits: Option<Arc<dyn SharedBuckets>>,
+    /// What callers connect, if there is anything.
+    #[cfg(feature = "upstream")]
+    pub(crate) connecting: Option<Connecting>,
     /// The users' layers, if there are any.
     pub(crate) user: Option<UserLayers>,
 }
@@ -74,6 +79,8 @@ pub(crate) fn build<S: SecureService>(parts: Parts<S>) -> Inner {
         asking,
         store,
         shared_limits,
+        #[cfg(feature = "upstream")]
+        connecting,
         user,
     } = parts;
     // On stdio, and in a session, what tools keep belongs to the connection.
@@ -124,10 +131,19 @@ pub(crate) fn build<S: SecureService>(parts: Parts<S>) -> Inner {
         .layer(ApproveLayer::new(
             Arc::clone(&registry),
             &limits,
-            sealer,
+            sealer.clone(),
             asking,
-        ))
-        // Behind approval: whoever waits for a person takes no place.
+        ));
+    // Behind approval, which the caller may refuse, and before anything runs.
+    #[cfg(feature = "upstream")]
+    let checked = checked.layer(ConnectLayer::new(
+        Arc::clone(&registry),
+        &limits,
+        sealer,
+        connecting,
+    ));
+    let checked = checked
+        // Behind approval and connecting: whoever waits for a person takes no place.
         .layer(LoadShedLayer::new(
             room,
             Arc::clone(&registry),

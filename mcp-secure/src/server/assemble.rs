@@ -76,6 +76,9 @@ pub(crate) struct Plan<S> {
     /// Where the page is, if there is one.
     #[cfg(feature = "http")]
     pub(crate) page: Option<crate::approval::page::Place>,
+    /// What callers connect, if there is anything.
+    #[cfg(feature = "upstream")]
+    pub(crate) connecting: Option<crate::layer::connect::Connecting>,
 }
 
 impl<S: SecureService> Plan<S> {
@@ -106,6 +109,10 @@ impl<S: SecureService> Plan<S> {
                 init(call).await?
             }
         };
+        #[cfg(feature = "upstream")]
+        for account in self.connecting.iter().flat_map(|all| all.accounts.iter()) {
+            account.share(&self.store);
+        }
         let limits = &self.limits;
         let room = Room::new(load_shed::Sizes {
             places: limits.concurrency,
@@ -152,6 +159,8 @@ impl<S: SecureService> Plan<S> {
             sealer: sealer.clone(),
             store: self.store,
             shared_limits: self.shared_limits,
+            #[cfg(feature = "upstream")]
+            connecting: self.connecting,
             // The first declared is the outermost, so the last one goes on first.
             user: (!layers.is_empty()).then(|| -> UserLayers {
                 Box::new(move |inner| {
@@ -347,5 +356,7 @@ pub(crate) fn plan_for_tests<S: SecureService>(
         approvals: Approvals::by(crate::approval::By::in_client()),
         #[cfg(feature = "http")]
         page: None,
+        #[cfg(feature = "upstream")]
+        connecting: None,
     })
 }

@@ -6,6 +6,8 @@ pub(crate) mod cli;
 mod client_config;
 pub mod config;
 mod config_file;
+#[cfg(feature = "upstream")]
+mod connect;
 pub(crate) mod engines;
 pub(crate) mod grants;
 #[cfg(feature = "http")]
@@ -14,6 +16,8 @@ mod keys;
 mod lock;
 pub(crate) mod log;
 mod own_files;
+#[cfg(feature = "http")]
+mod persons;
 pub(crate) mod resolve;
 #[cfg(feature = "sandbox")]
 mod ring;

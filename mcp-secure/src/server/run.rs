@@ -10,7 +10,7 @@ use std::sync::Arc;
 #[cfg(feature = "metrics")]
 use super::cli::MetricsPlace;
 #[cfg(feature = "http")]
-use super::serve::Page;
+use super::persons::{Persons, may_ask};
 use super::{
     Ready, SecureServer,
     assemble::{self, Plan, check_grants},
@@ -370,6 +370,10 @@ impl<S: SecureService> SecureServer<S, Ready> {
             #[cfg(not(feature = "http"))]
             _ => return Err(Error::new("this server is built without HTTP")),
         };
+        #[cfg(feature = "http")]
+        let mut persons = Persons::default();
+        #[cfg(feature = "upstream")]
+        let connecting = super::connect::open(&mut opening, definition.name, &bound, &mut persons)?;
         #[cfg_attr(
             not(feature = "http"),
             allow(unused_mut, reason = "only HTTP has a token")
@@ -436,27 +440,10 @@ impl<S: SecureService> SecureServer<S, Ready> {
             });
         }
         #[cfg(feature = "http")]
-        let page = match bound {
-            _ if !asks => Page::None,
-            Bound::Http(ref mut bound) => match bound.page.take() {
-                Some((place, door)) => Page::Here(place, door),
-                None if bound.local_addr().is_none() => Page::loopback()?,
-                // Where a person is asked only when data flow together, the call is refused then.
-                None if !definition.tools.iter().any(|t| t.about.needs_approval()) => Page::None,
-                None => {
-                    return Err(Error::new(
-                        "a tool needs a person's agreement, and this server does not know by \
-                         what persons sign in",
-                    )
-                    .help(
-                        "register a public client at the issuer, with `/approve/callback` at this \
-                         server as its redirect, and say `.approvals(Approvals::default()\
-                         .sign_in(\"its id\"))`; or take the client's word, by `By::in_client()`",
-                    ));
-                }
-            },
-            Bound::Stdio(_) => Page::loopback()?,
-        };
+        if asks {
+            let always = definition.tools.iter().any(|t| t.about.needs_approval());
+            persons.approve_by(&mut bound, always)?;
+        }
         if let Some(path) = sink.folder() {
             opening.needs.files.push(audit_need(path));
         }
@@ -503,7 +490,9 @@ impl<S: SecureService> SecureServer<S, Ready> {
             sealer,
             approvals: self.approvals,
             #[cfg(feature = "http")]
-            page: page.place(),
+            page: persons.approve_at(),
+            #[cfg(feature = "upstream")]
+            connecting,
         };
         let runtime = runtime(threads)?;
         #[cfg(feature = "metrics")]
@@ -531,10 +520,10 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 plan,
                 out,
                 #[cfg(feature = "http")]
-                page,
+                persons,
             )),
             #[cfg(feature = "http")]
-            Bound::Http(bound) => runtime.block_on(serve::http(plan, *bound, page)),
+            Bound::Http(bound) => runtime.block_on(serve::http(plan, *bound, persons)),
         };
         #[cfg(feature = "otel")]
         if let Some(telemetry) = telemetry {
@@ -707,14 +696,6 @@ impl<S: SecureService> SecureServer<S, Ready> {
     }
 }
 
-/// Whether a person may have to be asked about some tool: always, or when data flow together.
-fn may_ask<S>(definition: &Definition<S>) -> bool {
-    definition.tools.iter().any(|tool| {
-        let is_open = || tool.about.facts().any(|facts| facts.open_sink);
-        tool.about.needs_approval() || (tool.about.policy.allow_flow.is_none() && is_open())
-    })
-}
-
 /// What `check` tries beyond reading: the table that would be served, and the folders.
 fn probe<S: SecureService>(
     definition: &Definition<S>,
@@ -758,7 +739,7 @@ fn bindings(resolved: &Resolved) -> Vec<Binding> {
 }
 
 /// What is served, once it is taken.
-enum Bound {
+pub(super) enum Bound {
     Stdio(std::fs::File),
     #[cfg(feature = "http")]
     Http(Box<super::http::Bound>),

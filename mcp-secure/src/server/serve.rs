@@ -6,23 +6,15 @@ use rmcp::ServiceExt;
 use tokio::sync::Notify;
 
 #[cfg(feature = "http")]
-use super::http::PageListener;
+use super::persons::Persons;
 use super::{
     DRAIN, LAST_MOMENT,
     assemble::{Assembled, Plan},
     stdio::StdioTransport,
 };
+#[cfg(feature = "http")]
+use crate::audit::Tally;
 use crate::{Error, Result, definition::SecureService};
-#[cfg(feature = "http")]
-use crate::{
-    approval::{
-        Desk,
-        page::{Door, Pages, Place},
-    },
-    audit::Tally,
-};
-#[cfg(feature = "http")]
-use tokio_util::sync::CancellationToken;
 
 /// Serves one client over standard input and output.
 ///
@@ -30,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) async fn stdio<S: SecureService>(
     plan: Plan<S>,
     out: std::fs::File,
-    #[cfg(feature = "http")] page: Page,
+    #[cfg(feature = "http")] persons: Persons,
 ) -> Result<()> {
     let max = plan.limits.max_message;
     let log = plan.sink.clone();
@@ -44,7 +36,7 @@ pub(crate) async fn stdio<S: SecureService>(
         ..
     } = plan.assemble().await?;
     #[cfg(feature = "http")]
-    page.open(&desk, &tally);
+    persons.open(&desk, &tally);
     let flushing = tokio::spawn(Arc::clone(&tally).run());
     super::stdio::leave_with_client(DRAIN + 2 * LAST_MOMENT, log);
     let (reader, writer) = super::stdio::streams(out);
@@ -85,7 +77,7 @@ pub(crate) async fn stdio<S: SecureService>(
 pub(crate) async fn http<S: SecureService>(
     plan: Plan<S>,
     bound: super::http::Bound,
-    page: Page,
+    persons: Persons,
 ) -> Result<()> {
     let meter = plan.meter.clone();
     let Assembled {
@@ -95,7 +87,7 @@ pub(crate) async fn http<S: SecureService>(
         desk,
         room,
     } = plan.assemble().await?;
-    let pages = page.open(&desk, &tally);
+    let sites = persons.open(&desk, &tally);
     bound.hear();
     meter.serves();
     if let Some(address) = bound.local_addr() {
@@ -119,7 +111,7 @@ pub(crate) async fn http<S: SecureService>(
         .serve(
             move || hardened.for_new_connection(),
             sealer,
-            pages,
+            sites,
             Arc::new(Sink(Arc::clone(&tally))),
             room,
             shutdown,
@@ -130,55 +122,9 @@ pub(crate) async fn http<S: SecureService>(
     served
 }
 
-/// Where persons are asked.
-#[cfg(feature = "http")]
-pub(crate) enum Page {
-    None,
-    /// At the server's own address.
-    Here(Place, Door),
-    /// At one that is for nothing else.
-    Loopback(Box<PageListener>),
-}
-
-#[cfg(feature = "http")]
-impl Page {
-    pub(crate) fn loopback() -> Result<Self> {
-        PageListener::bind().map(|listener| Self::Loopback(Box::new(listener)))
-    }
-
-    pub(crate) fn place(&self) -> Option<Place> {
-        match self {
-            Self::None => None,
-            Self::Here(place, _) => Some(place.clone()),
-            Self::Loopback(listener) => Some(listener.place()),
-        }
-    }
-
-    /// The pages for the server's own ring. A listener of their own serves for as long as the
-    /// runtime is there.
-    fn open(self, desk: &Arc<Desk>, tally: &Arc<Tally>) -> Option<Arc<Pages>> {
-        let desk = Arc::clone(desk);
-        match self {
-            Self::None => None,
-            Self::Here(place, door) => Some(Arc::new(Pages::new(desk, place, door))),
-            Self::Loopback(listener) => {
-                let pages = Arc::new(Pages::new(desk, listener.place(), Door::Link));
-                let sink = Arc::new(Sink(Arc::clone(tally)));
-                tokio::spawn(async move {
-                    let serving = listener.serve(pages, sink, CancellationToken::new());
-                    if let Err(error) = serving.await {
-                        tracing::error!(%error, "there is no page for approvals");
-                    }
-                });
-                None
-            }
-        }
-    }
-}
-
 /// Refusals of the HTTP ring, on their way to the tally.
 #[cfg(feature = "http")]
-struct Sink(Arc<Tally>);
+pub(super) struct Sink(pub(super) Arc<Tally>);
 
 #[cfg(feature = "http")]
 impl super::http::PreAuthSink for Sink {

@@ -31,10 +31,14 @@ pub enum Placement {
     /// Nowhere: it is a canary. Whoever uses it has found it in a place where nobody should
     /// look, and a server that sees it leave says so.
     Canary,
+    /// What an issuer gave this server for a caller: an endpoint that was declared with
+    /// `.connect(…)` spends of it what is good for now, and no other does.
+    Grant,
 }
 
 impl Placement {
     pub(super) const CANARY: &str = "canary";
+    const GRANT: &str = "grant";
     pub(super) const PASSWORD: &str = "password";
 
     /// The name of the header.
@@ -45,6 +49,10 @@ impl Placement {
                 .help("spend it with `SqlGrant::credential`")),
             Self::Canary => Err(Error::new("a canary is spent by nothing")
                 .help("name another credential; this one is there to be found by thieves")),
+            Self::Grant => Err(
+                Error::new("a grant of an issuer is spent by what connects to it")
+                    .help("name another credential, or declare the endpoint with `.connect(…)`"),
+            ),
             Self::Header(name) => HeaderName::from_lowercase(name.as_bytes())
                 .ok()
                 .filter(|name| !is_forbidden(name.as_str()) && name != "user-agent")
@@ -69,6 +77,7 @@ impl fmt::Display for Placement {
             Self::Header(name) => write!(f, "header {name}"),
             Self::Password => f.write_str(Self::PASSWORD),
             Self::Canary => f.write_str(Self::CANARY),
+            Self::Grant => f.write_str(Self::GRANT),
         }
     }
 }
@@ -81,6 +90,7 @@ impl FromStr for Placement {
             "bearer" => Self::Bearer,
             "basic" => Self::Basic,
             Self::CANARY => return Ok(Self::Canary),
+            Self::GRANT => return Ok(Self::Grant),
             Self::PASSWORD => return Ok(Self::Password),
             _ => match text.strip_prefix("header ") {
                 Some(name) => Self::Header(name.to_owned()),
@@ -119,7 +129,11 @@ impl NewCredential {
     ) -> Result<Self> {
         let name = name.into();
         check_name(&name)?;
-        if !matches!(placement, Placement::Canary | Placement::Password) {
+        let is_sent = !matches!(
+            placement,
+            Placement::Canary | Placement::Grant | Placement::Password
+        );
+        if is_sent {
             placement.header()?;
         }
         let mut all = Vec::new();

@@ -94,6 +94,10 @@ pub use people::{Owner, People};
 pub(crate) use reflect::{Redactor, Reflection};
 #[cfg(feature = "postgres")]
 pub(crate) use spend::password;
+#[cfg(feature = "upstream")]
+pub(crate) use spend::people_to_write;
+#[cfg(feature = "oauth")]
+pub(crate) use spend::secret_for;
 pub(crate) use spend::{Purse, Spent};
 pub use spend::{Spends, Vault};
 

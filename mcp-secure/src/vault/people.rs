@@ -20,6 +20,8 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
+#[cfg(feature = "upstream")]
+use super::Placement;
 use super::{
     Entry, NewCredential, VaultFile, VaultKey,
     admin::{KIND, Open, copy, previous},
@@ -60,7 +62,7 @@ impl Owner {
     }
 
     /// No two callers are one text.
-    fn words(&self, purpose: &[u8]) -> Vec<u8> {
+    pub(crate) fn words(&self, purpose: &[u8]) -> Vec<u8> {
         let mut out = purpose.to_vec();
         for text in [&self.issuer, &self.subject] {
             out.extend((text.len() as u64).to_be_bytes());
@@ -94,6 +96,11 @@ impl People {
             root: Key::of(&open.secret(root)?)?,
             most,
         })
+    }
+
+    #[cfg(feature = "upstream")]
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// What a caller has.
@@ -193,6 +200,14 @@ impl People {
             return Ok(None);
         };
         Ok(Some((copy(record), open.secret(record)?)))
+    }
+
+    /// What an issuer gave for a caller, and nothing that somebody stored under that name.
+    #[cfg(feature = "upstream")]
+    pub(crate) fn grant(&self, owner: &Owner, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>> {
+        let found = self.secret(owner, name)?;
+        let grant = Placement::Grant.to_string();
+        Ok(found.and_then(|(record, secret)| (record.placement == grant).then_some(secret)))
     }
 
     fn file(&self, owner: &Owner) -> Result<VaultFile> {

@@ -207,6 +207,9 @@ struct Shelf {
 pub(crate) enum Purse {
     /// The same for whoever calls.
     One(Arc<Spent>),
+    /// What each caller's issuer gave for them.
+    #[cfg(feature = "upstream")]
+    Connected(crate::auth::oauth::upstream::Account),
     /// Each caller's own, opened when they call.
     Each {
         name: &'static str,
@@ -259,6 +262,8 @@ impl Purse {
     ) -> std::result::Result<Arc<Spent>, NetError> {
         let (name, target, people) = match self {
             Self::One(spent) => return Ok(Arc::clone(spent)),
+            #[cfg(feature = "upstream")]
+            Self::Connected(account) => return account.spent(caller).await,
             Self::Each {
                 name,
                 target,
@@ -281,6 +286,50 @@ impl Purse {
             Err(_) => Err(missing("the credential was not read".to_owned())),
         }
     }
+}
+
+/// The secret by which this server proves who it is at an issuer.
+///
+/// # Errors
+///
+/// When there is none of that name, or it is for another host.
+#[cfg(feature = "oauth")]
+pub(crate) fn secret_for(
+    name: &'static str,
+    url: &str,
+    opening: &mut Opening,
+) -> Result<Zeroizing<String>> {
+    let target = Target::parse(url, false)?;
+    let (record, secret) = shelf(name, opening)?.take(name, &target)?;
+    let covers = |host: &String| host_rule(host).is_ok_and(|rule| target.is_inside(&rule));
+    if !record.hosts.iter().any(covers) {
+        return Err(Error::new(format!(
+            "net/credential: the credential `{name}` is for {}, and would go to `{target}`",
+            record.hosts.join(", ")
+        ))
+        .help("store it again with `--host`"));
+    }
+    let text = std::str::from_utf8(&secret)
+        .map_err(|_| Error::new(format!("the credential `{name}` is no text")))?;
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+/// The credentials of callers, which the server also writes from now on.
+#[cfg(feature = "upstream")]
+pub(crate) fn people_to_write(opening: &mut Opening) -> Result<Arc<People>> {
+    let people = opening
+        .shared::<Shelf>()
+        .and_then(|shelf| shelf.people.clone())
+        .ok_or_else(|| {
+            Error::new("it keeps what each caller connects, and the server has no place for it")
+                .help("add `.vault(Vault::file(…).people(FOLDER))` to the server")
+        })?;
+    opening.own.push(FileNeed {
+        path: people.folder().to_owned(),
+        access: FileAccess::Write,
+        because: "what callers connect".to_owned(),
+    });
+    Ok(people)
 }
 
 /// The vault, for an endpoint that spends this.
@@ -344,6 +393,23 @@ pub(crate) fn password(
 }
 
 impl Spent {
+    /// An access token of a caller's (RFC 6750), for as long as one request takes.
+    #[cfg(feature = "upstream")]
+    pub(crate) fn of_token(name: &str, version: u32, token: &str) -> Result<Self> {
+        let text = joined(b"Bearer ", token.as_bytes());
+        let mut value = HeaderValue::from_bytes(&text)
+            .map_err(|_| Error::new(format!("the token for `{name}` fits no header")))?;
+        value.set_sensitive(true);
+        Ok(Self {
+            name: name.to_owned(),
+            version,
+            of_caller: true,
+            header: http::header::AUTHORIZATION,
+            value,
+            redactor: Arc::new(Redactor::new([token.as_bytes()])?),
+        })
+    }
+
     fn of(record: &Record, secret: &[u8], target: &Target, of_caller: bool) -> Result<Self> {
         let name = &record.name;
         let covers = |host: &String| host_rule(host).is_ok_and(|rule| target.is_inside(&rule));
@@ -369,7 +435,7 @@ impl Spent {
                     Redactor::new([secret, password, pair.as_bytes()])?,
                 )
             }
-            Placement::Header(_) | Placement::Canary | Placement::Password => {
+            Placement::Header(_) | Placement::Canary | Placement::Grant | Placement::Password => {
                 (joined(b"", secret), Redactor::new([secret])?)
             }
         };

@@ -158,7 +158,7 @@ fn a_television_gets_a_token_that_a_person_agreed_to_elsewhere() {
 }
 
 /// The person's browser on another device: follows redirects, submits the page's form.
-fn agree(issuer: &Issuer, start: &str) {
+pub(crate) fn agree(issuer: &Issuer, start: &str) {
     let mut cookies: Vec<(String, String)> = Vec::new();
     let mut next = start.replacen(&issuer.url, "", 1);
     let mut form = None::<String>;

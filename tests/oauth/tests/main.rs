@@ -7,7 +7,10 @@
     missing_docs
 )]
 
+mod browser;
 mod clients;
+mod connect;
+mod connect_stdio;
 mod exchange;
 mod flows;
 mod hostile;

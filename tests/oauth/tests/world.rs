@@ -93,6 +93,12 @@ impl Issuer {
         send(self.address(), &head, "").body.trim().parse().unwrap()
     }
 
+    /// A number that it counts: how often refresh tokens were shown, say.
+    pub(crate) fn count(&self, what: &str) -> u32 {
+        let head = format!("GET /{what} HTTP/1.1\r\nHost: {}", self.address());
+        send(self.address(), &head, "").body.trim().parse().unwrap()
+    }
+
     /// A form to one of its endpoints.
     pub(crate) fn post(&self, path: &str, headers: &str, form: &[(&str, &str)]) -> Answer {
         let body: Vec<String> = form
@@ -157,6 +163,17 @@ impl Target {
     pub(crate) fn with_upstream(issuer: &str, resource: &str, more: Value) -> Self {
         let target = Self::begin(env!("CARGO_BIN_EXE_oauth-upstream"), issuer, resource, more);
         target.until_it_listens()
+    }
+
+    /// One whose callers connect accounts.
+    pub(crate) fn connecting(issuer: &str, resource: &str, more: Value) -> Self {
+        let target = Self::begin(env!("CARGO_BIN_EXE_oauth-connect"), issuer, resource, more);
+        target.until_it_listens()
+    }
+
+    /// What one of those says that does not start.
+    pub(crate) fn connecting_fails(issuer: &str, resource: &str, more: Value) -> String {
+        Self::fails(env!("CARGO_BIN_EXE_oauth-connect"), issuer, resource, more)
     }
 
     /// What one of those says that does not start.

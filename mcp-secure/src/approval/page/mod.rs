@@ -21,9 +21,8 @@ mod sign_in;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode, header, request::Parts};
-use http_body::Body;
-use http_body_util::{BodyExt as _, Limited};
+use futures::future::{BoxFuture, FutureExt as _};
+use http::{HeaderMap, Method, Response, StatusCode, header, request::Parts};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -34,6 +33,7 @@ use self::{
     cookie::{Cookies, Session},
 };
 use super::{Decision, Desk, How, Pending, Person, Standing};
+use crate::server::http::{Page, Site};
 
 /// Where the page is, as browsers write it: `https://mcp.example`, without a path.
 #[derive(Clone, Debug)]
@@ -98,41 +98,39 @@ enum Look {
 /// What every path of it begins with.
 pub(crate) const PREFIX: &str = "/approve/";
 
+impl Site for Pages {
+    fn has(&self, path: &str) -> bool {
+        path.starts_with(PREFIX)
+    }
+
+    fn answer<'a>(&'a self, head: &'a Parts, form: Bytes) -> BoxFuture<'a, Page> {
+        async move {
+            let mut response = self.respond(head, &form).await;
+            let refused = response.extensions_mut().remove::<RefusedBy>();
+            Page {
+                response,
+                refused: refused.map(|RefusedBy(control)| control),
+            }
+        }
+        .boxed()
+    }
+}
+
 impl Pages {
     pub(crate) fn new(desk: Arc<Desk>, place: Place, door: Door) -> Self {
         Self { desk, place, door }
     }
 
-    /// Whether a path is of the pages.
-    pub(crate) fn has(path: &str) -> bool {
-        path.starts_with(PREFIX)
-    }
-
-    /// Answers. The body is read only of what may be a form.
-    pub(crate) async fn answer<B>(&self, request: Request<B>) -> Response<Bytes>
-    where
-        B: Body<Data = Bytes> + Send + 'static,
-    {
-        let (head, body) = request.into_parts();
+    async fn respond(&self, head: &Parts, form: &[u8]) -> Response<Bytes> {
         let Some(rest) = head.uri.path().strip_prefix(PREFIX) else {
             return nothing();
         };
         match (&head.method, rest) {
             (&Method::GET | &Method::HEAD, "style.css") => style(),
             #[cfg(feature = "oauth")]
-            (&Method::GET, "callback") => self.callback(&head).await,
-            (&Method::GET, id) => self.show(&head, id).await,
-            (&Method::POST, id) => {
-                let id = id.to_owned();
-                let body = body.map_err(|_| std::io::Error::other("the form was cut off"));
-                match Limited::new(body, MOST_FORM).collect().await {
-                    Ok(form) => self.decide(&head, &id, &form.to_bytes()).await,
-                    Err(_) => plain(
-                        StatusCode::PAYLOAD_TOO_LARGE,
-                        "that is no form of this page",
-                    ),
-                }
-            }
+            (&Method::GET, "callback") => self.callback(head).await,
+            (&Method::GET, id) => self.show(head, id).await,
+            (&Method::POST, id) => self.decide(head, id, form).await,
             _ => plain(StatusCode::METHOD_NOT_ALLOWED, "GET and POST only"),
         }
     }
@@ -352,6 +350,3 @@ fn derived(what: &str, secret: &str, id: &str) -> String {
     }
     crate::hex::hex(&hash.finalize())
 }
-
-/// Bytes of a form: a token and a word.
-const MOST_FORM: usize = 4096;

@@ -55,6 +55,8 @@ pub struct ResourceServer {
     allow_private: bool,
     ca_files: Vec<PathBuf>,
     nameservers: Vec<SocketAddr>,
+    #[cfg(feature = "upstream")]
+    pub(super) sign_in: Option<(String, Vec<String>)>,
     pub(super) clock: Clock,
 }
 
@@ -91,8 +93,27 @@ impl ResourceServer {
             allow_private: false,
             ca_files: Vec::new(),
             nameservers: Vec::new(),
+            #[cfg(feature = "upstream")]
+            sign_in: None,
             clock: Clock::default(),
         }
+    }
+
+    /// The public client as which this server signs persons in at the issuer, on the page where
+    /// they connect an account: who is at the browser has to be the caller. Its redirect URI is
+    /// `/connect/signed-in` at the origin of the resource.
+    ///
+    /// The scopes are for issuers that sign nobody in without any. To be somebody is no right to do
+    /// anything: name as few as the issuer takes, or none.
+    #[cfg(feature = "upstream")]
+    pub fn sign_in<I: IntoIterator<Item = T>, T: Into<String>>(
+        mut self,
+        client_id: impl Into<String>,
+        scopes: I,
+    ) -> Self {
+        let scopes = scopes.into_iter().map(Into::into).collect();
+        self.sign_in = Some((client_id.into(), scopes));
+        self
     }
 
     /// The scopes that a client without a token is told to ask for. Without any, clients ask for

@@ -20,20 +20,51 @@ use crate::{
 pub(super) enum Credential {
     Secret(PathBuf),
     Key(PathBuf, Algorithm, Option<String>),
+    /// By its name in the vault of the server.
+    #[cfg(feature = "vault")]
+    Kept(&'static str),
 }
 
 impl Credential {
+    /// As [`read`](Self::read), for what is asked at this URL: what lies in the vault is for the
+    /// hosts that it was stored for.
+    pub(super) fn read_for(
+        &self,
+        client: &str,
+        url: &str,
+        opening: &mut Opening,
+    ) -> Result<(Option<HeaderValue>, Option<ClientKey>)> {
+        #[cfg(feature = "vault")]
+        if let Self::Kept(name) = self {
+            let secret = crate::vault::secret_for(name, url, opening)?;
+            return Ok((Some(basic(client, &secret)?), None));
+        }
+        #[cfg(not(feature = "vault"))]
+        let _ = url;
+        self.read(client, opening)
+    }
+
     /// What is sent in the header, and the key for what is sent in the form.
     pub(super) fn read(
         &self,
         client: &str,
         opening: &mut Opening,
     ) -> Result<(Option<HeaderValue>, Option<ClientKey>)> {
-        let (Self::Secret(path) | Self::Key(path, ..)) = self;
+        let path = match self {
+            Self::Secret(path) | Self::Key(path, ..) => path,
+            #[cfg(feature = "vault")]
+            Self::Kept(name) => {
+                return Err(Error::new(format!(
+                    "the secret `{name}` of the vault is not for this"
+                )));
+            }
+        };
         opening
             .secrets
             .push(("the secret of the server at its issuer", path.clone()));
         match self {
+            #[cfg(feature = "vault")]
+            Self::Kept(_) => Ok((None, None)),
             Self::Secret(path) => {
                 let secret = secret_file(path)?;
                 Ok((Some(basic(client, &secret)?), None))

@@ -12,11 +12,19 @@ use crate::{
 
 /// What of an issuer's metadata is used.
 #[derive(Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "upstream"),
+    allow(dead_code, reason = "nobody connects an account")
+)]
 pub(super) struct Metadata {
     pub(super) jwks_uri: Option<String>,
     pub(super) introspection_endpoint: Option<String>,
     pub(super) authorization_endpoint: Option<String>,
     pub(super) token_endpoint: Option<String>,
+    pub(super) revocation_endpoint: Option<String>,
+    pub(super) device_authorization_endpoint: Option<String>,
+    /// It says who it is with each code (RFC 9207).
+    pub(super) says_who_it_is: bool,
 }
 
 /// Fetches the metadata, from the places and in the order that the MCP specification names
@@ -72,6 +80,12 @@ fn read(metadata: &Map<String, Value>, issuer: &str, path: &str) -> Result<Metad
             introspection_endpoint: text("introspection_endpoint").map(str::to_owned),
             authorization_endpoint: text("authorization_endpoint").map(str::to_owned),
             token_endpoint: text("token_endpoint").map(str::to_owned),
+            revocation_endpoint: text("revocation_endpoint").map(str::to_owned),
+            device_authorization_endpoint: text("device_authorization_endpoint").map(str::to_owned),
+            says_who_it_is: metadata
+                .get("authorization_response_iss_parameter_supported")
+                .and_then(Value::as_bool)
+                .unwrap_or_default(),
         }),
         theirs => {
             let theirs: String = theirs

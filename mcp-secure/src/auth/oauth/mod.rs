@@ -11,6 +11,7 @@
 //! introspect, client_auth   opaque tokens         dpop             proof of possession
 //! inbound, exchange   tokens for what is called   flights          one question at a time
 //! issuer_client       where persons sign in
+//! upstream            accounts of callers at other servers
 //! ```
 //!
 //! Sources: OAuth 2.1 section 5, RFC 6750, 7515 to 7519, 7662, 8414, 8705, 8707, 8725, 9068, 9449.
@@ -39,6 +40,8 @@ mod resource;
 mod scopes;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "upstream")]
+pub(crate) mod upstream;
 mod verifier;
 
 pub use algorithm::Algorithm;
@@ -52,4 +55,6 @@ pub use introspect::Introspection;
 pub(crate) use issuer_client::IssuerClient;
 #[cfg(feature = "dev-issuer")]
 pub(in crate::auth) use jws::encode;
+#[cfg(feature = "upstream")]
+pub use upstream::UpstreamOAuth;
 pub(crate) use verifier::{Verdict, Verifier};

@@ -54,6 +54,8 @@ pub(super) struct Settings {
     pub(super) exchange: Option<DeclaredExchange>,
     #[cfg(feature = "vault")]
     pub(super) credential: Option<Spends>,
+    #[cfg(feature = "upstream")]
+    pub(super) connect: Option<Arc<crate::auth::UpstreamOAuth>>,
     pub(super) rules: EgressRules,
 }
 
@@ -105,6 +107,11 @@ impl OpenNet {
         let credential = match settings.credential {
             Some(spends) => Some(Purse::open(spends, &target, opening)?),
             None => None,
+        };
+        #[cfg(feature = "upstream")]
+        let credential = match &settings.connect {
+            Some(declared) => Some(Purse::Connected(declared.open(name, &target, opening)?)),
+            None => credential,
         };
         let tls = match target.scheme {
             Scheme::Https => Some(tls::config(&settings.ca_files, settings.tls13_only)?),

@@ -85,6 +85,19 @@ pub enum NetError {
         /// For the log.
         detail: String,
     },
+    /// The endpoint is called in the caller's name, and they have not connected their account.
+    #[cfg(feature = "upstream")]
+    NotConnected {
+        /// For the log.
+        detail: String,
+    },
+    /// The issuer refused what it had given for the caller: it was used by somebody else, or
+    /// taken back. What was left of it is gone.
+    #[cfg(feature = "upstream")]
+    Disconnected {
+        /// For the log.
+        detail: String,
+    },
     /// The call that the handle was lent to has ended.
     Revoked,
     /// The body of a request could not be made.
@@ -134,6 +147,10 @@ impl NetError {
             Self::Content { .. } => "net/content",
             Self::Exchange { .. } => "net/exchange",
             Self::Credential | Self::NoCredential { .. } => "net/credential",
+            #[cfg(feature = "upstream")]
+            Self::NotConnected { .. } => "upstream/connect",
+            #[cfg(feature = "upstream")]
+            Self::Disconnected { .. } => "upstream/reuse",
             Self::Revoked => "net/revoked",
             Self::Body { .. } | Self::Decode { .. } | Self::Connection { .. } => return None,
         })
@@ -151,6 +168,8 @@ impl NetError {
             | Self::Body { detail }
             | Self::Decode { detail }
             | Self::Connection { detail } => Some(detail.clone()),
+            #[cfg(feature = "upstream")]
+            Self::NotConnected { detail } | Self::Disconnected { detail } => Some(detail.clone()),
             Self::Host | Self::Credential | Self::Revoked | Self::Rate => None,
             _ => Some(self.to_string()),
         }
@@ -192,6 +211,14 @@ impl fmt::Display for NetError {
             }
             Self::NoCredential { .. } => f.write_str(
                 "there is no credential of this caller for the server that would be called",
+            ),
+            #[cfg(feature = "upstream")]
+            Self::NotConnected { .. } => f.write_str(
+                "this caller has not connected an account at the server that would be called",
+            ),
+            #[cfg(feature = "upstream")]
+            Self::Disconnected { .. } => f.write_str(
+                "the account at the server that would be called has to be connected again",
             ),
             Self::Revoked => f.write_str("the call that this handle was lent to has ended"),
             Self::Body { .. } => f.write_str("the body of the request could not be made"),

@@ -163,6 +163,18 @@ impl<E: Endpoint> NetGrant<E> {
         self.spends(Spends::new(name, true))
     }
 
+    /// Sends with each request the caller's own access token of another issuer, which they give
+    /// this server on a page of its own: authorization code with PKCE, or a device code. The
+    /// tokens lie in the vault, by issuer and subject of the caller; no tool and no client sees
+    /// one. A call of somebody who has connected nothing is answered with the link to that page
+    /// (elicitation in URL mode).
+    #[cfg(feature = "upstream")]
+    #[must_use]
+    pub fn connect(mut self, upstream: crate::auth::UpstreamOAuth) -> Self {
+        self.settings.connect = Some(Arc::new(upstream));
+        self
+    }
+
     fn spends(mut self, spends: Spends) -> Self {
         if E::CREDENTIAL.is_some_and(|declared| declared != spends) {
             self.trouble = Some("its declaration says another credential than its grant");
@@ -261,6 +273,13 @@ impl Source for Web {
             };
             format!("spends {whose} credential {} of the vault", spends.name)
         }));
+        #[cfg(feature = "upstream")]
+        terms.extend(
+            settings
+                .connect
+                .iter()
+                .flat_map(|upstream| upstream.terms()),
+        );
         if settings.rules.only {
             terms.push("only what a rule is for".to_owned());
         }
@@ -318,7 +337,16 @@ impl Source for Web {
         let is_spent = self.settings.credential.is_some();
         #[cfg(not(feature = "vault"))]
         let is_spent = false;
-        let tokens = [is_issued, is_spent, self.settings.bearer.is_some()];
+        #[cfg(feature = "upstream")]
+        let is_connected = self.settings.connect.is_some();
+        #[cfg(not(feature = "upstream"))]
+        let is_connected = false;
+        let tokens = [
+            is_issued,
+            is_spent,
+            is_connected,
+            self.settings.bearer.is_some(),
+        ];
         if tokens.into_iter().filter(|there_is| *there_is).count() > 1 {
             return Err(explain(
                 Error::new("there are two tokens for each request")

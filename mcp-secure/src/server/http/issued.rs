@@ -58,10 +58,16 @@ pub(super) fn open(
         Some(by) => Some((by, declared.open_sign_in(served.opening)?)),
         None => None,
     };
+    #[cfg(feature = "upstream")]
+    let connecting = declared.sign_in_opener();
     let verifier = declared.open(served.opening)?;
     let sign_in = asking.map(|((client_id, scopes), issuer)| {
         SignIn::new(client_id, &scopes, verifier.clone(), issuer)
     });
+    #[cfg(feature = "upstream")]
+    if let Some(open) = connecting {
+        open(&verifier, served.opening)?;
+    }
     let resource = verifier.resource();
     is_here(resource.url(), resource.path(), endpoint)?;
     let proofs: Vec<&str> = verifier

@@ -26,6 +26,7 @@ use super::{
     host::Hosts,
     limits::HttpLimits,
     origin::Origins,
+    pages::Site,
     query::NoQueryTokens,
     rate::Limiter,
     refusal::{CONNECTION_CAP, PreAuthSink, Tally, UNDECLARED_PROXY},
@@ -35,7 +36,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    approval::page::{Door, Pages, Place},
+    approval::page::{Door, Place},
     layer::load_shed::Room,
     state::Sealer,
 };
@@ -190,7 +191,7 @@ impl Bound {
         self,
         make: impl Fn() -> S + Send + Sync + 'static,
         sealer: Sealer,
-        pages: Option<Arc<Pages>>,
+        sites: Arc<[Arc<dyn Site>]>,
         sink: Arc<dyn PreAuthSink>,
         room: Room,
         shutdown: CancellationToken,
@@ -221,7 +222,7 @@ impl Bound {
             query: Arc::new(NoQueryTokens),
             headers: Arc::new(DecidingHeaders),
             issued,
-            pages,
+            sites,
             leaf: Leaf::new(make, &sessions, &limits, legacy_sessions, stop.clone()),
             sealer,
             sessions,

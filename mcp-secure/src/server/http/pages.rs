@@ -1,6 +1,6 @@
-//! Pages for persons beside the endpoint for clients. They are behind the checks of host and
-//! rate, and before those of clients: a browser has no token, and its own form comes from this
-//! origin, which no list of `allow_origin` needs to name.
+//! Pages for persons beside the endpoint for clients. They are behind the checks of host and rate,
+//! and before those of clients: a browser has no token, and its own form comes from this origin,
+//! which no list of `allow_origin` needs to name.
 
 use std::{
     convert::Infallible,
@@ -11,7 +11,8 @@ use std::{
 
 use bytes::Bytes;
 use futures::future::{BoxFuture, Either};
-use http::{Request, Response};
+use http::{Method, Request, Response, request::Parts};
+use http_body_util::{BodyExt as _, Limited};
 use tokio::{sync::Semaphore, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tower::{Layer, Service, service_fn, util::MapResponseLayer};
@@ -24,17 +25,29 @@ use super::{
     host::Hosts,
     hygiene::harden,
     rate::{Limiter, PeerRate, RateLayer},
-    refusal::{BODY_TOO_SLOW, PATH, PreAuthSink, Tally},
+    refusal::{BODY_TOO_LARGE, BODY_TOO_SLOW, PATH, PreAuthSink, Tally},
 };
-use crate::{
-    Error, Result,
-    approval::page::{Pages, Place, RefusedBy},
-};
+use crate::{Error, Result, approval::page::Place};
+
+/// Some pages beside the endpoint.
+pub(crate) trait Site: Send + Sync + 'static {
+    /// Whether a path is of them.
+    fn has(&self, path: &str) -> bool;
+
+    /// Answers. There is a form only where one was sent.
+    fn answer<'a>(&'a self, head: &'a Parts, form: Bytes) -> BoxFuture<'a, Page>;
+}
+
+/// An answer, and which check turned the browser away, if one did.
+pub(crate) struct Page {
+    pub(crate) response: Response<Bytes>,
+    pub(crate) refused: Option<&'static str>,
+}
 
 /// Answers for the pages, and lets everything else pass.
 #[derive(Clone)]
 pub(crate) struct PagesLayer {
-    pages: Option<Arc<Pages>>,
+    sites: Arc<[Arc<dyn Site>]>,
     limits: HttpLimits,
     tally: Tally,
 }
@@ -47,9 +60,9 @@ pub(crate) struct WithPages<S> {
 }
 
 impl PagesLayer {
-    pub(crate) fn new(pages: &Option<Arc<Pages>>, limits: &HttpLimits, tally: &Tally) -> Self {
+    pub(crate) fn new(sites: &Arc<[Arc<dyn Site>]>, limits: &HttpLimits, tally: &Tally) -> Self {
         Self {
-            pages: pages.clone(),
+            sites: Arc::clone(sites),
             limits: limits.clone(),
             tally: tally.clone(),
         }
@@ -85,23 +98,28 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let Some(pages) = self
-            .layer
-            .pages
-            .as_ref()
-            .filter(|_| Pages::has(request.uri().path()))
-        else {
+        let path = request.uri().path();
+        let Some(site) = self.layer.sites.iter().find(|site| site.has(path)) else {
             return Either::Right(self.inner.call(request));
         };
-        let pages = Arc::clone(pages);
+        let site = Arc::clone(site);
         let PagesLayer { limits, tally, .. } = self.layer.clone();
         let version = request.version();
         Either::Left(Box::pin(async move {
-            // A form that arrives a byte at a time holds a connection and no more than this long.
-            let Ok(response) = timeout(limits.body_time, pages.answer(request)).await else {
-                return Ok(tally.refuse(&BODY_TOO_SLOW, version));
-            };
-            if let Some(RefusedBy(control)) = response.extensions().get::<RefusedBy>() {
+            let (head, body) = request.into_parts();
+            let mut form = Bytes::new();
+            if head.method == Method::POST {
+                let body = body.map_err(|_| std::io::Error::other("the form was cut off"));
+                // A form that arrives a byte at a time holds a connection and no more than this.
+                let read = timeout(limits.body_time, Limited::new(body, MOST_FORM).collect());
+                form = match read.await {
+                    Ok(Ok(form)) => form.to_bytes(),
+                    Ok(Err(_)) => return Ok(tally.refuse(&BODY_TOO_LARGE, version)),
+                    Err(_) => return Ok(tally.refuse(&BODY_TOO_SLOW, version)),
+                };
+            }
+            let Page { response, refused } = site.answer(&head, form).await;
+            if let Some(control) = refused {
                 tally.count(control);
             }
             Ok(response.map(Body::constant))
@@ -117,7 +135,8 @@ pub(crate) struct PageListener {
 }
 
 impl PageListener {
-    /// At a port that the system chooses; before the sandbox closes, which forbids to listen.
+    /// At a port that the system chooses (RFC 8252 section 7.3); before the sandbox closes, which
+    /// forbids to listen.
     pub(crate) fn bind() -> Result<Self> {
         let bound = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0));
         let prepared = bound.and_then(|socket| {
@@ -127,8 +146,8 @@ impl PageListener {
         });
         prepared.map_err(|e| {
             Error::new(format!("cannot listen for the page on 127.0.0.1: {e}")).help(
-                "the page is where a person agrees; if there can be none, say \
-                 `.approvals(Approvals::by(By::in_client()))`",
+                "the page is where a person agrees, or connects an account; if there can be none, \
+                 say `.approvals(Approvals::by(By::in_client()))`, and connect by `.device()`",
             )
         })
     }
@@ -140,7 +159,7 @@ impl PageListener {
     /// Serves the pages until the shutdown.
     pub(crate) async fn serve(
         self,
-        pages: Arc<Pages>,
+        sites: Arc<[Arc<dyn Site>]>,
         sink: Arc<dyn PreAuthSink>,
         shutdown: CancellationToken,
     ) -> Result<()> {
@@ -148,7 +167,6 @@ impl PageListener {
             .map_err(|e| Error::new(format!("the listener of the page cannot be used: {e}")))?;
         let hosts = Arc::new(Hosts::new(self.local, &[])?);
         let limits = HttpLimits::default();
-        let pages = Some(pages);
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         let limiter = Some(Arc::new(Limiter::new(PeerRate::default())));
         loop {
@@ -175,7 +193,7 @@ impl PageListener {
                 MapResponseLayer::new(harden),
                 RateLayer::new(&limiter, &tally),
                 GateLayer::new(&hosts, &tally),
-                PagesLayer::new(&pages, &limits, &tally),
+                PagesLayer::new(&sites, &limits, &tally),
             )
                 .layer(nothing);
             let (limits, shutdown) = (limits.clone(), shutdown.clone());
@@ -187,6 +205,8 @@ impl PageListener {
     }
 }
 
+/// Bytes of a form: a token and a word.
+const MOST_FORM: usize = 4096;
 /// Browsers open six or so.
 const CONNECTIONS: usize = 32;
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(20);

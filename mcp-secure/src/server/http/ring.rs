@@ -23,7 +23,7 @@ use super::{
     limits::HttpLimits,
     metadata::{Metadata, MetadataLayer},
     origin::Origins,
-    pages::PagesLayer,
+    pages::{PagesLayer, Site},
     query::NoQueryTokens,
     rate::{Limiter, RateLayer},
     refusal::Tally,
@@ -35,7 +35,7 @@ use super::{
     step_up::StepUpLayer,
     unrecorded::UnrecordedLayer,
 };
-use crate::{approval::page::Pages, layer::load_shed::Room, state::Sealer};
+use crate::{layer::load_shed::Room, state::Sealer};
 
 /// What the rings of all connections share.
 pub(crate) struct Shared<S> {
@@ -47,7 +47,7 @@ pub(crate) struct Shared<S> {
     /// Where tokens come from, if they are an authorization server's.
     pub(crate) issued: Issued,
     /// For persons, if there are any.
-    pub(crate) pages: Option<Arc<Pages>>,
+    pub(crate) sites: Arc<[Arc<dyn Site>]>,
     pub(crate) limiter: Option<Arc<Limiter>>,
     pub(crate) limits: HttpLimits,
     pub(crate) sealer: Sealer,
@@ -84,7 +84,7 @@ where
         query,
         headers,
         issued,
-        pages,
+        sites,
         limiter,
         limits,
         sealer,
@@ -97,7 +97,7 @@ where
         RateLayer::new(limiter, tally),
         GateLayer::new(hosts, tally),
         MetadataLayer::new(&issued.metadata, tally),
-        PagesLayer::new(pages, limits, tally),
+        PagesLayer::new(sites, limits, tally),
         (
             GateLayer::new(origins, tally),
             GateLayer::new(endpoint, tally),

@@ -4,7 +4,7 @@
 //!
 //! What an author says is here; what becomes of it is in `run.rs`.
 
-mod run;
+pub(super) mod run;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
@@ -21,10 +21,10 @@ use crate::{
 
 /// How this server says who it is at a token endpoint.
 pub struct ClientAuth {
-    id: String,
-    credential: Credential,
+    pub(in crate::auth::oauth) id: String,
+    pub(in crate::auth::oauth) credential: Credential,
     /// The audience of an assertion.
-    issuer: Option<String>,
+    pub(in crate::auth::oauth) issuer: Option<String>,
 }
 
 impl ClientAuth {
@@ -34,6 +34,17 @@ impl ClientAuth {
         Self {
             id: client_id.into(),
             credential: Credential::Secret(file.into()),
+            issuer: None,
+        }
+    }
+
+    /// The same with a secret of the server's [vault](crate::vault), stored there for the issuer's
+    /// host.
+    #[cfg(feature = "vault")]
+    pub fn with_vault_secret(client_id: impl Into<String>, name: &'static str) -> Self {
+        Self {
+            id: client_id.into(),
+            credential: Credential::Kept(name),
             issuer: None,
         }
     }
@@ -238,7 +249,11 @@ impl Declared {
     ) -> Result<Exchanger> {
         let asking = self.asking();
         asking.check()?;
-        let (authorization, key) = asking.client.credential.read(&asking.client.id, opening)?;
+        let (authorization, key) =
+            asking
+                .client
+                .credential
+                .read_for(&asking.client.id, &asking.endpoint, opening)?;
         let settings = FetchSettings {
             of: Some(capability),
             allow_private: asking.allow_private,

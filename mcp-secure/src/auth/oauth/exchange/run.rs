@@ -268,7 +268,7 @@ fn left(expires: Option<u64>) -> Duration {
 }
 
 /// What RFC 6750 section 2.1 lets a token be. Anything else could end the header.
-fn is_token(text: &str) -> bool {
+pub(in crate::auth::oauth) fn is_token(text: &str) -> bool {
     let body = text.trim_end_matches('=');
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b);
     !body.is_empty() && text.len() <= MOST && body.bytes().all(plain)

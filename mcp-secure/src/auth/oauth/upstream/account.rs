@@ -1,0 +1,312 @@
+//! One endpoint that is called in the name of each caller.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+
+use futures::future::{BoxFuture, FutureExt as _};
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    UpstreamOAuth,
+    issuer::{Given, Issuer, NotGiven},
+    kept::Kept,
+};
+use crate::{
+    Error, Result,
+    auth::{
+        Principal,
+        oauth::{cache::Digest, flights::Flights},
+    },
+    capability::net::{NetError, Target},
+    state::Store,
+    vault::{NewCredential, Owner, People, Placement, Spent},
+};
+
+/// The accounts of all callers at one endpoint. A clone is the same one.
+#[derive(Clone)]
+pub(crate) struct Account(Arc<Inner>);
+
+struct Inner {
+    capability: &'static str,
+    /// What it is called in the vault.
+    entry: String,
+    target: String,
+    declared: Arc<UpstreamOAuth>,
+    issuer: Issuer,
+    people: Arc<People>,
+    flights: Flights<Outcome>,
+    /// What replicas share, if they share anything.
+    store: OnceLock<Arc<dyn Store>>,
+}
+
+/// What was opened for the grants of a server.
+#[derive(Default)]
+pub(super) struct Accounts(pub(super) Vec<Account>);
+
+type Outcome = std::result::Result<Arc<Spent>, NetError>;
+
+impl Account {
+    pub(super) fn new(
+        capability: &'static str,
+        target: &Target,
+        declared: Arc<UpstreamOAuth>,
+        issuer: Issuer,
+        people: Arc<People>,
+    ) -> Result<Self> {
+        let inner = Inner {
+            capability,
+            entry: entry(capability),
+            target: target.to_string(),
+            declared,
+            issuer,
+            people,
+            flights: Flights::default(),
+            store: OnceLock::new(),
+        };
+        // Now, and not when somebody has given a grant: a name or a host that cannot be kept.
+        let _ = inner.credential()?;
+        Ok(Self(Arc::new(inner)))
+    }
+
+    pub(crate) fn capability(&self) -> &'static str {
+        self.0.capability
+    }
+
+    /// Whether persons type a code elsewhere.
+    pub(crate) fn is_by_device(&self) -> bool {
+        self.0.declared.device
+    }
+
+    pub(super) fn issuer(&self) -> &Issuer {
+        &self.0.issuer
+    }
+
+    pub(super) fn scopes(&self) -> &[String] {
+        &self.0.declared.scopes
+    }
+
+    pub(super) fn resource(&self) -> Option<&str> {
+        self.0.declared.resource.as_deref()
+    }
+
+    /// What is called with it, for who is asked to agree.
+    pub(super) fn target(&self) -> &str {
+        &self.0.target
+    }
+
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Replicas speak to each other by this.
+    pub(crate) fn share(&self, store: &Arc<dyn Store>) {
+        if store.is_shared() {
+            let _ = self.0.store.set(Arc::clone(store));
+        }
+    }
+
+    /// What is spent for this caller: the token that they have, or the one that comes for it.
+    ///
+    /// Boxed, since it makes a request by what makes requests.
+    pub(crate) fn spent<'a>(&'a self, caller: Option<&'a Principal>) -> BoxFuture<'a, Outcome> {
+        async move {
+            let caller = caller.ok_or_else(|| absent("nobody calls"))?;
+            let owner = owner(caller).map_err(|error| absent(error.to_string()))?;
+            // Who asks for the same meanwhile waits for the same answer: of two that show a
+            // refresh token, the second is a thief to the issuer (RFC 9700 section 4.14.2).
+            let digest: Digest = Sha256::digest(owner.words(b"upstream")).into();
+            let mut is_first = false;
+            let flight = self.0.flights.join(&digest, || {
+                is_first = true;
+                let inner = Arc::clone(&self.0);
+                async move {
+                    let outcome = inner.have(owner).await;
+                    inner.flights.landed(&digest);
+                    outcome
+                }
+                .boxed()
+            });
+            let flight = flight.ok_or(NetError::Rate)?;
+            if is_first {
+                // It goes on when every call that waits is cut off: what the issuer has given by
+                // then has to be kept, or the next call shows what is used up.
+                tokio::spawn(flight.clone());
+            }
+            flight.await
+        }
+        .boxed()
+    }
+
+    /// Keeps what the issuer gave for a caller, who agreed to it.
+    pub(super) async fn connect(&self, caller: &Principal, given: &Given) -> Result<()> {
+        self.0.declared.suffices(given)?;
+        let owner = owner(caller)?;
+        let issuer = &self.0.issuer;
+        let kept = Kept::first(issuer.url(), issuer.client_id(), given)?;
+        self.0.keep(owner, kept).await.map(|_| ())
+    }
+}
+
+impl UpstreamOAuth {
+    /// Tokens that are good for more than was asked would be kept for nothing but their theft.
+    pub(super) fn suffices(&self, given: &Given) -> Result<()> {
+        let Some(scopes) = given.scopes.as_ref().filter(|_| !self.scopes.is_empty()) else {
+            return Ok(());
+        };
+        match scopes.iter().all(|scope| self.scopes.contains(scope)) {
+            true => Ok(()),
+            false => Err(Error::new("the issuer gave a token that is good for more")),
+        }
+    }
+}
+
+impl Inner {
+    async fn have(self: &Arc<Self>, owner: Owner) -> Outcome {
+        let kept = self.look(&owner).await?;
+        match kept.fresh() {
+            Some(_) => self.spend(&kept),
+            None => self.renew(owner, kept).await,
+        }
+    }
+
+    /// What the vault has for them.
+    async fn look(self: &Arc<Self>, owner: &Owner) -> std::result::Result<Kept, NetError> {
+        let (inner, owner) = (Arc::clone(self), owner.clone());
+        let read = move || {
+            let found = inner.people.grant(&owner, &inner.entry)?;
+            found.map(|secret| Kept::read(&secret)).transpose()
+        };
+        let kept = match tokio::task::spawn_blocking(read).await {
+            Ok(Ok(kept)) => kept,
+            Ok(Err(error)) => return Err(absent(error.to_string())),
+            Err(_) => return Err(absent("the vault was not read")),
+        };
+        let name = self.capability;
+        let kept = kept.ok_or_else(|| absent(format!("nothing is connected to `{name}`")))?;
+        // The server was given another issuer since: what is kept is not for this one.
+        if kept.issuer != self.issuer.url() || kept.client != self.issuer.client_id() {
+            return Err(absent("what is connected is of another issuer"));
+        }
+        match kept.refused {
+            true => Err(absent("the issuer refused what was connected")),
+            false => Ok(kept),
+        }
+    }
+
+    fn spend(&self, kept: &Kept) -> Outcome {
+        let spent = Spent::of_token(self.capability, kept.generation, kept.access());
+        spent
+            .map(Arc::new)
+            .map_err(|error| failed(error.to_string()))
+    }
+
+    async fn renew(self: &Arc<Self>, owner: Owner, kept: Kept) -> Outcome {
+        let Some(refresh) = kept.refresh() else {
+            return Err(absent(
+                "its token is over, and the issuer gave none to renew it",
+            ));
+        };
+        if let Some(store) = self.store.get() {
+            // Each generation is renewed once, by the replica that says so first. Nothing is
+            // unlocked: the next generation has another name.
+            let key = format!("upstream:{}:{}", kept.grant, kept.generation);
+            match store.insert_new(&key, LOCK).await {
+                Ok(true) => {}
+                Ok(false) => return self.wait(&owner, kept.generation).await,
+                Err(error) => return Err(failed(format!("another replica may renew it: {error}"))),
+            }
+            let now = self.look(&owner).await?;
+            if now.generation != kept.generation || now.grant != kept.grant {
+                return self.spend(&now);
+            }
+        }
+        let given = self.issuer.refresh(&refresh, self.resource()).await;
+        match given {
+            Ok(given) => {
+                self.declared
+                    .suffices(&given)
+                    .map_err(|error| failed(error.to_string()))?;
+                // Kept before it is used: a crash between the two would lose the grant.
+                let next = self.keep(owner, kept.next(&given)).await;
+                let next = next.map_err(|error| failed(error.to_string()))?;
+                self.spend(&next)
+            }
+            Err(NotGiven::Over) => {
+                let capability = self.capability;
+                tracing::error!(
+                    target: "mcp_secure::upstream",
+                    control = "upstream/reuse",
+                    capability,
+                    issuer = self.issuer.url(),
+                    "the issuer refused a refresh token that was not used before: somebody else \
+                     may have used it. The grant is disabled; its caller has to connect again"
+                );
+                let disabled = self.keep(owner, kept.without_tokens()).await;
+                disabled.map_err(|error| failed(error.to_string()))?;
+                Err(NetError::Disconnected {
+                    detail: format!("the issuer refused the refresh token for `{capability}`"),
+                })
+            }
+            Err(NotGiven::Failed(words)) => Err(failed(words)),
+        }
+    }
+
+    /// Another replica renews it.
+    async fn wait(self: &Arc<Self>, owner: &Owner, generation: u32) -> Outcome {
+        let begun = Instant::now();
+        while begun.elapsed() < LOCK {
+            tokio::time::sleep(AGAIN).await;
+            let kept = self.look(owner).await?;
+            if kept.generation != generation || kept.fresh().is_some() {
+                return self.spend(&kept);
+            }
+        }
+        Err(failed("another replica did not renew it in time"))
+    }
+
+    async fn keep(self: &Arc<Self>, owner: Owner, kept: Kept) -> Result<Kept> {
+        let inner = Arc::clone(self);
+        let write = move || {
+            let secret = kept.write()?;
+            inner.people.set(&owner, &inner.credential()?, &secret)?;
+            Ok(kept)
+        };
+        let written = tokio::task::spawn_blocking(write).await;
+        written.map_err(|_| Error::new("the vault was not written"))?
+    }
+
+    fn credential(&self) -> Result<NewCredential> {
+        NewCredential::new(&self.entry, Placement::Grant, [self.target.as_str()])
+    }
+
+    fn resource(&self) -> Option<&str> {
+        self.declared.resource.as_deref()
+    }
+}
+
+/// What the account of a caller is called among their credentials.
+pub(super) fn entry(capability: &str) -> String {
+    format!("oauth.{capability}")
+}
+
+fn owner(caller: &Principal) -> Result<Owner> {
+    Owner::new(caller.issuer(), caller.subject())
+}
+
+fn absent(detail: impl Into<String>) -> NetError {
+    NetError::NotConnected {
+        detail: detail.into(),
+    }
+}
+
+fn failed(detail: impl Into<String>) -> NetError {
+    NetError::Exchange {
+        detail: detail.into(),
+    }
+}
+
+/// Longer than one request to an issuer may take.
+const LOCK: Duration = Duration::from_secs(15);
+const AGAIN: Duration = Duration::from_millis(50);

@@ -1,0 +1,159 @@
+//! A server that calls another one in the name of each caller, who connects an account there. Some
+//! of its tools do what none should.
+
+use std::path::PathBuf;
+
+use mcp_secure::{
+    auth::{ClientAuth, UpstreamOAuth},
+    capability::net::{Get, Net, NetLimits},
+    prelude::*,
+    sandbox::Sandbox,
+    state::{RedisStore, SecretString},
+    vault::{Vault, VaultKey},
+};
+use serde::Deserialize;
+
+/// What a test asks for, as JSON in `OAUTH_TARGET`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    listen: String,
+    issuer: String,
+    resource: String,
+    tls: (PathBuf, PathBuf),
+    /// The server that is called.
+    upstream: String,
+    /// The issuer of the accounts there.
+    accounts: String,
+    /// A folder with a vault, its key, and what callers have.
+    vault: PathBuf,
+    #[serde(default)]
+    sign_in: bool,
+    #[serde(default)]
+    local_token: Option<PathBuf>,
+    #[serde(default)]
+    stdio: bool,
+    #[serde(default)]
+    device: bool,
+    /// The server has a secret at the issuer, which is in the vault.
+    #[serde(default)]
+    secret: bool,
+    /// Address and password.
+    #[serde(default)]
+    redis: Option<(String, String)>,
+}
+
+/// The caller's own calendar.
+#[capability(net, allow_private)]
+struct Calendar;
+
+struct Target;
+
+#[secure_server(name = "oauth-connect")]
+impl Target {
+    /// Look into the calendar.
+    #[tool(public)]
+    async fn look(&self, calendar: Net<Calendar, Get>) -> ToolResult<String> {
+        Ok(calendar.path("/echo").send().await?.text().await?)
+    }
+
+    /// Tell all that is known of the caller and of the handle.
+    #[tool(public)]
+    async fn tell(&self, who: Principal, calendar: Net<Calendar, Get>) -> ToolResult<String> {
+        let echo = calendar.path("/mirror").send().await?;
+        Ok(format!(
+            "{who:?} {calendar:?} {:?} {}",
+            echo.status(),
+            echo.text().await?
+        ))
+    }
+
+    /// The calendar, a thousand times at once.
+    #[resource(uri = "calendar://all", public)]
+    async fn all(&self, calendar: Net<Calendar, Get>) -> ToolResult<String> {
+        let all = (0..1000).map(|_| async {
+            let answer = calendar.path("/echo").send().await?;
+            answer.text().await
+        });
+        let mut good = 0;
+        for answer in futures::future::join_all(all).await {
+            answer?;
+            good += 1;
+        }
+        Ok(good.to_string())
+    }
+}
+
+fn main() -> mcp_secure::Result<()> {
+    let text = std::env::var("OAUTH_TARGET").unwrap_or_default();
+    let asked: Asked = serde_json::from_str(&text)
+        .map_err(|error| Error::new(format!("`OAUTH_TARGET` is not what it has to be: {error}")))?;
+    let client = match (asked.device, asked.stdio) {
+        (true, _) => "television",
+        (false, true) => "native",
+        (false, false) => "connects",
+    };
+    let accounts = match asked.secret {
+        true => {
+            let client = ClientAuth::with_vault_secret(client, "at-issuer");
+            UpstreamOAuth::with_client(&asked.accounts, client)
+        }
+        false => UpstreamOAuth::new(&asked.accounts, client),
+    };
+    let mut accounts = accounts
+        .scopes(["notes:read"])
+        .resource(&asked.upstream)
+        .allow_private_issuer();
+    if asked.device {
+        accounts = accounts.device();
+    }
+    let at = |name: &str| asked.vault.join(name);
+    let vault = Vault::file(at("vault/v"), VaultKey::file(at("keys/0"))).people(at("people"));
+    let calendar = Calendar::from_operator()
+        .connect(accounts)
+        .limits(NetLimits {
+            max_concurrent: 64,
+            max_per_second: 100_000,
+            timeout: std::time::Duration::from_secs(60),
+            ..NetLimits::default()
+        });
+    let mut server = SecureServer::new(Target)
+        .vault(vault)
+        .grant(calendar)
+        // These tests ask often: how often one may is tested elsewhere.
+        .limits(Limits {
+            principal_per_minute: 1_000_000,
+            principal_burst: 100_000,
+            repeats_per_minute: 1_000_000,
+            timeout: std::time::Duration::from_secs(60),
+            ..Limits::default()
+        })
+        .sandbox(Sandbox::new().keep_env("OAUTH_TARGET"));
+    if let Some((address, password)) = asked.redis {
+        server = server.store(
+            RedisStore::at(address)
+                .password(SecretString::from(password))
+                .allow_private(),
+        );
+    }
+    let grant = format!("calendar={}", asked.upstream);
+    let arguments = ["--grant".into(), grant.into()];
+    let arguments = std::env::args_os().chain(arguments);
+    if asked.stdio {
+        return server.stdio(Principal::local_user()).run_from(arguments);
+    }
+    let (chain, key) = asked.tls;
+    let http = Http::on(asked.listen).tls(Tls::files(chain, key));
+    let http = match asked.local_token {
+        Some(path) => http.local_token_at(path, ["notes:read"]),
+        None => {
+            let mut issued =
+                ResourceServer::new(asked.issuer, asked.resource).allow_private_issuer();
+            if asked.sign_in {
+                issued = issued.sign_in("signs-in", ["notes:read"]);
+            }
+            http.resource_server(issued)
+        }
+    };
+    server.http(http).run_from(arguments)
+}
