@@ -182,6 +182,8 @@ provider.on("grant.success", (ctx) => {
 let refreshed = 0;
 let refused = 0;
 let revoked = 0;
+// Questions for a token, answered or not.
+let begun = 0;
 const is_refresh = (ctx) => ctx.oidc?.params?.grant_type === "refresh_token";
 provider.on("grant.success", (ctx) => void (is_refresh(ctx) && (refreshed += 1)));
 provider.on("grant.error", (ctx) => void (is_refresh(ctx) && (refused += 1)));
@@ -197,7 +199,13 @@ server.on("request", async (request, response) => {
   if (path === "/refreshed") return void response.end(String(refreshed));
   if (path === "/refused") return void response.end(String(refused));
   if (path === "/revoked") return void response.end(String(revoked));
+  if (path === "/begun") return void response.end(String(begun));
   if (path === "/token/revocation") revoked += 1;
+  if (path === "/token") begun += 1;
+  if (path === "/token" && given.late_token) {
+    const end = response.end.bind(response);
+    response.end = (...said) => void setTimeout(() => end(...said), given.late_token);
+  }
   if (path === "/token" && given.slow_token) {
     await new Promise((done) => setTimeout(done, given.slow_token));
   }

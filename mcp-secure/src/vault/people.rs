@@ -157,9 +157,45 @@ impl People {
     ///
     /// When there is none of that name.
     pub fn remove(&self, owner: &Owner, name: &str) -> Result<()> {
-        let key = self.key(owner)?;
-        let key = key.ok_or_else(|| Error::new("that caller has no credentials"))?;
+        let nothing = || Error::new("that caller has no credentials");
+        let (_locked, key) = self.locked(owner)?.ok_or_else(nothing)?;
         self.file(owner)?.remove(&key, name)
+    }
+
+    /// Puts a grant in the place of one that is still there and is still the one that `is_still`
+    /// knows. `false`: it is not, and nothing was written. What was taken back meanwhile stays so.
+    #[cfg(feature = "upstream")]
+    pub(crate) fn replace_grant(
+        &self,
+        owner: &Owner,
+        credential: &NewCredential,
+        secret: &SecretString,
+        is_still: impl FnOnce(&[u8]) -> bool,
+    ) -> Result<bool> {
+        let Some((_locked, key)) = self.locked(owner)? else {
+            return Ok(false);
+        };
+        let there = self.grant(owner, credential.name())?;
+        if !there.is_some_and(|there| is_still(&there)) {
+            return Ok(false);
+        }
+        self.file(owner)?.set(&key, credential, secret)?;
+        Ok(true)
+    }
+
+    /// What opens the entries of a caller, and nobody else changes them until the first is dropped.
+    fn locked(&self, owner: &Owner) -> Result<Option<(KeptFile, VaultKey)>> {
+        let path = self.key_path(owner)?;
+        if !path.parent().is_some_and(Path::exists) {
+            return Ok(None);
+        }
+        let keys = KeptFile::open(OF_CALLER, &path)?;
+        keys.lock()?;
+        let Some(random) = keys.read(MAX_KEY)? else {
+            return Ok(None);
+        };
+        let key = self.key_of(owner, &path, random)?;
+        Ok(Some((keys, key)))
     }
 
     /// Removes all that a caller has, and first the one key that opens it: what a backup of the

@@ -1,6 +1,6 @@
 //! Callers who connect an account of another issuer, and those who would connect another one's.
 
-use std::{sync::Arc, thread};
+use std::{sync::Arc, thread, time::Duration};
 
 use mcp_secure::{
     auth::UpstreamOAuth,
@@ -542,6 +542,58 @@ fn what_is_disconnected_is_taken_back_at_its_issuer_and_gone_here() {
         "{said}"
     );
     assert!(people.connected(&owner).unwrap().is_empty());
+}
+
+#[test]
+fn what_is_disconnected_while_it_is_renewed_stays_disconnected() {
+    // A token that is renewed at each call, by an issuer that takes its time: before it has looked
+    // at the token that it is shown, and after it has given another one.
+    for (takes_time, taken_back) in [("slow_token", 1), ("late_token", 2)] {
+        let place = Place::new(json!({ "lifetime": 8, takes_time: 1500 }));
+        let target = place.target(json!({}));
+        let alice = Caller {
+            target: &target,
+            token: place.token_of("alice"),
+        };
+        let (link, _) = alice.is_sent("look");
+        let mut browser = Browser::of("alice");
+        let back = browser.agree(&link);
+        assert_eq!(browser.get(&back).status, 200);
+        let people = VaultFile::at(place.at("vault/v"))
+            .people(&place.vault_key(), place.at("people"))
+            .unwrap();
+        let owner = place.owner("alice");
+        assert_eq!(people.connected(&owner).unwrap(), ["calendar"]);
+        thread::scope(|scope| {
+            let call = scope.spawn(|| alice.call("look"));
+            // The first was for the code.
+            while place.accounts.count("begun") < 2 {
+                thread::sleep(Duration::from_millis(20));
+            }
+            if takes_time == "late_token" {
+                while place.accounts.count("refreshed") < 1 {
+                    thread::sleep(Duration::from_millis(20));
+                }
+            }
+            let who = |issuer: &str, client: &str| {
+                UpstreamOAuth::new(issuer, client).allow_private_issuer()
+            };
+            assert!(people.disconnect(&owner, "calendar", who).unwrap());
+            // They are asked anew.
+            let answer = call.join().unwrap();
+            assert!(answer.body.contains("/connect/"), "{answer:?}");
+        });
+        assert!(place.spent().is_empty(), "{:?}", place.spent());
+        // Nothing came back, not even that there was one; and it was no theft.
+        assert!(people.connected(&owner).unwrap().is_empty());
+        assert!(
+            !target.said().contains("upstream/reuse"),
+            "{}",
+            target.said()
+        );
+        assert_eq!(place.accounts.count("revoked"), taken_back);
+        alice.is_sent("look");
+    }
 }
 
 #[test]

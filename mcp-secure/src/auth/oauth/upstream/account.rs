@@ -229,12 +229,25 @@ impl Inner {
                     .suffices(&given)
                     .map_err(|error| failed(error.to_string()))?;
                 // Kept before it is used: a crash between the two would lose the grant.
-                let next = self.keep(owner, kept.next(&given)).await;
-                let next = next.map_err(|error| failed(error.to_string()))?;
-                self.spend(&next)
+                let next = self.replace(&owner, &kept, kept.next(&given)).await?;
+                match next {
+                    Some(next) => self.spend(&next),
+                    None => {
+                        self.give_back(&given).await;
+                        // They may have connected again meanwhile.
+                        let now = self.look(&owner).await?;
+                        self.spend(&now)
+                    }
+                }
             }
             Err(NotGiven::Over) => {
                 let capability = self.capability;
+                let disabled = self.replace(&owner, &kept, kept.without_tokens()).await?;
+                if disabled.is_none() {
+                    // Its caller took it back while it was being renewed: that is no theft.
+                    let now = self.look(&owner).await?;
+                    return self.spend(&now);
+                }
                 tracing::error!(
                     target: "mcp_secure::upstream",
                     control = "upstream/reuse",
@@ -243,8 +256,6 @@ impl Inner {
                     "the issuer refused a refresh token that was not used before: somebody else \
                      may have used it. The grant is disabled; its caller has to connect again"
                 );
-                let disabled = self.keep(owner, kept.without_tokens()).await;
-                disabled.map_err(|error| failed(error.to_string()))?;
                 Err(NetError::Disconnected {
                     detail: format!("the issuer refused the refresh token for `{capability}`"),
                 })
@@ -275,6 +286,48 @@ impl Inner {
         };
         let written = tokio::task::spawn_blocking(write).await;
         written.map_err(|_| Error::new("the vault was not written"))?
+    }
+
+    /// Keeps what came of a grant, if that is still the one that is there: who has disconnected
+    /// meanwhile stays disconnected.
+    async fn replace(
+        self: &Arc<Self>,
+        owner: &Owner,
+        old: &Kept,
+        next: Kept,
+    ) -> std::result::Result<Option<Kept>, NetError> {
+        let (inner, owner) = (Arc::clone(self), owner.clone());
+        let (grant, generation) = (old.grant.clone(), old.generation);
+        let write = move || {
+            let secret = next.write()?;
+            let is_still = |there: &[u8]| {
+                Kept::read(there)
+                    .is_ok_and(|there| there.grant == grant && there.generation == generation)
+            };
+            let credential = inner.credential()?;
+            let people = &inner.people;
+            let is_kept = people.replace_grant(&owner, &credential, &secret, is_still)?;
+            Ok(is_kept.then_some(next))
+        };
+        let written = tokio::task::spawn_blocking(write).await;
+        let written = written.map_err(|_| failed("the vault was not written"))?;
+        written.map_err(|error: Error| failed(error.to_string()))
+    }
+
+    /// What came for a grant that was taken back while it was being renewed goes back, too.
+    async fn give_back(&self, given: &Given) {
+        let given_back = match &given.refresh {
+            Some(refresh) => self.issuer.revoke(refresh, "refresh_token").await,
+            None => self.issuer.revoke(&given.access, "access_token").await,
+        };
+        if let Err(error) = given_back {
+            tracing::warn!(
+                target: "mcp_secure::upstream",
+                capability = self.capability,
+                %error,
+                "tokens of a grant that was disconnected meanwhile were not taken back"
+            );
+        }
     }
 
     fn credential(&self) -> Result<NewCredential> {
