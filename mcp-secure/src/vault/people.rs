@@ -175,7 +175,7 @@ impl People {
         let Some((_locked, key)) = self.locked(owner)? else {
             return Ok(false);
         };
-        let there = self.grant(owner, credential.name())?;
+        let there = self.grant(owner, &credential.name)?;
         if !there.is_some_and(|there| is_still(&there)) {
             return Ok(false);
         }
