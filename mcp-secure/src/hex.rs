@@ -2,10 +2,12 @@
 
 /// Two lower-case digits a byte. Not by `write!`: digests are written for each request.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
-    text.extend(digits.filter_map(|half| char::from_digit(u32::from(half), 16)));
-    text
+    let mut text = Vec::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        let digit = |half: u8| half + if half < 10 { b'0' } else { b'a' - 10 };
+        text.extend_from_slice(&[digit(byte >> 4), digit(byte & 0xf)]);
+    }
+    String::from_utf8(text).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -84,6 +84,7 @@ mod secret_file;
 #[cfg(feature = "http")]
 mod seen;
 pub mod server;
+mod sha256;
 pub mod state;
 #[cfg(feature = "testing")]
 pub mod testing;

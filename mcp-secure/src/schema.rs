@@ -5,6 +5,8 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::audit::{Audited, take_marks};
+
 /// A type that a model may send.
 ///
 /// Everything that serde can read and schemars can describe is one; handles are neither, so
@@ -92,8 +94,8 @@ pub struct Input {
     pub schema: JsonObject,
     /// Name, description and whether required, in order; for prompts and templates.
     pub arguments: Vec<Argument>,
-    /// Names of those whose values are in the audit record.
-    pub audited: Vec<&'static str>,
+    /// Those whose values are in the audit record.
+    pub audited: Audited,
 }
 
 /// One argument, as a prompt lists it.
@@ -176,10 +178,11 @@ impl InputBuilder {
         }
         let mut root = Value::Object(object);
         close(&mut root);
+        let audited = Audited::of(self.audited, &mut root);
         Input {
             schema: into_object(root),
             arguments: self.arguments,
-            audited: self.audited,
+            audited,
         }
     }
 
@@ -190,6 +193,7 @@ impl InputBuilder {
             .into_root_schema_for::<T>()
             .to_value();
         close(&mut root);
+        let audited = Audited::of(Vec::new(), &mut root);
         // `$schema` stays: a whole struct may use any keyword, and this names the dialect.
         let mut schema = into_object(root);
         schema.remove("title");
@@ -219,18 +223,20 @@ impl InputBuilder {
         Input {
             schema,
             arguments,
-            audited: Vec::new(),
+            audited,
         }
     }
 }
 
 /// The schema of a structured output.
 pub(crate) fn output_schema<T: JsonSchema>() -> JsonObject {
-    let root = SchemaSettings::draft2020_12()
+    let mut root = SchemaSettings::draft2020_12()
         .for_serialize()
         .into_generator()
         .into_root_schema_for::<T>()
         .to_value();
+    // Of a type that is an argument, too.
+    take_marks(&mut root);
     let mut schema = into_object(root);
     schema.remove("$schema");
     schema.remove("title");

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use mcp_secure::audit::{Kind, Verify, init, prove, verify_proof};
+use mcp_secure::audit::{Cosigner, Kind, Verify, init, prove, verify_proof};
 use serde_json::json;
 
 use crate::scene::*;
@@ -119,6 +119,96 @@ fn a_cut_end_and_an_older_copy_need_an_external_head() {
     assert_eq!(scene.kinds(), [], "missed without");
     let found = with_head();
     assert!(found.contains(&Kind::Replaced), "{found:?}");
+}
+
+/// Each checkpoint that the anchor file has, as its note.
+fn notes(heads: &std::path::Path) -> Vec<String> {
+    let text = fs::read_to_string(heads).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    lines
+        .map(|line: serde_json::Value| line["note"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn a_head_that_the_second_key_did_not_sign_is_none() {
+    let scene =
+        Scene::configured("anchor = \"state/heads\"\nanchor_cosigner_file = \"state/second\"");
+    let (heads, second) = (scene.path("state/heads"), scene.path("state/second"));
+    Cosigner::make("witness.example/1", &second).unwrap();
+    let mut server = scene.start();
+    assert!(server.leave("one"));
+    assert!(server.leave("two"));
+    server.end();
+    let verify = |heads: &std::path::Path| {
+        Verify::of(scene.log())
+            .head(heads)
+            .witness(scene.path("state/second.pub"))
+            .run()
+            .unwrap()
+    };
+    let seen = verify(&heads);
+    assert!(seen.findings.is_empty(), "{seen:?}");
+    assert!(seen.heads > 0 && seen.witnessed == seen.heads, "{seen:?}");
+
+    // Who has the log and its signing key has what the log's key signed, and not the second word.
+    let newest = notes(&heads).pop().unwrap();
+    let one = scene.path("state/one");
+    let only = |note: &str| {
+        fs::write(&one, note).unwrap();
+        let without = kinds(&Verify::of(scene.log()).head(&one).run().unwrap());
+        let seen = verify(&one);
+        let reasons: Vec<String> = seen.findings.iter().map(|one| one.reason.clone()).collect();
+        (without, kinds(&seen), reasons.join("; "))
+    };
+    let lines: Vec<&str> = newest.lines().collect();
+    assert_eq!(lines.len(), 6, "{newest}");
+    let stripped = lines[..5].join("\n") + "\n";
+    let (without, with, why) = only(&stripped);
+    assert_eq!((without, with), (vec![], vec![Kind::Signature]));
+    assert!(
+        why.contains("has no cosignature of the witness `witness.example/1`"),
+        "{why}"
+    );
+    // The word for another checkpoint.
+    let older = notes(&heads)
+        .into_iter()
+        .find(|note| *note != newest)
+        .unwrap();
+    let moved = format!("{stripped}{}\n", older.lines().last().unwrap());
+    let (_, with, why) = only(&moved);
+    assert_eq!(with, [Kind::Signature]);
+    assert!(why.contains("has a wrong cosignature"), "{why}");
+    // Another key of the same name.
+    let other = scene.path("state/other");
+    Cosigner::make("witness.example/1", &other).unwrap();
+    let (_, with, _) = only(&Cosigner::open(&other).unwrap().cosign(&stripped).unwrap());
+    assert_eq!(with, [Kind::Signature]);
+    let (_, with, _) = only(&newest);
+    assert_eq!(with, []);
+
+    let no_head = Verify::of(scene.log()).witness(scene.path("state/second.pub"));
+    assert!(no_head.run().unwrap_err().to_string().contains("no head"));
+}
+
+#[test]
+fn a_second_key_that_signs_nothing_or_that_a_tool_reads_stops_the_start() {
+    let nowhere = Scene::configured("anchor_cosigner_file = \"state/second\"");
+    Cosigner::make("w", &nowhere.path("state/second")).unwrap();
+    let said = nowhere.refusal();
+    assert!(said.contains("nothing keeps what that signs"), "{said}");
+    let within =
+        Scene::configured("anchor = \"state/heads\"\nanchor_cosigner_file = \"files/second\"");
+    Cosigner::make("w", &within.path("files/second")).unwrap();
+    let said = within.refusal();
+    assert!(said.contains("the second key of the audit log"), "{said}");
+    let missing =
+        Scene::configured("anchor = \"state/heads\"\nanchor_cosigner_file = \"state/none\"");
+    assert!(
+        missing
+            .refusal()
+            .contains("the second key of the audit log")
+    );
 }
 
 #[test]

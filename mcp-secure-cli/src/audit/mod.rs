@@ -50,6 +50,14 @@ enum Verb {
         #[arg(long, value_name = "FILE")]
         key: PathBuf,
     },
+    /// Make a second key for the checkpoints that are kept elsewhere
+    Witness {
+        /// The name that stands in each cosignature, such as `witness.example/1`
+        name: String,
+        /// Where the key goes; its public key goes to FILE.pub
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+    },
     /// Look for records that were changed, removed, added or moved
     Verify(verify::Verify),
     /// Show the last records, one a line, and those that come
@@ -121,6 +129,14 @@ impl Audit {
                     "the log `{}` can begin; `{}` verifies it: move that file to where nobody \
                      who can write the log can read it",
                     path.display(),
+                    key.display()
+                );
+            }
+            Verb::Witness { name, key } => {
+                mcp_secure::audit::Cosigner::make(name, key)?;
+                eprintln!(
+                    "name `{}` as `anchor_cosigner_file`, and keep `{}.pub` for `verify --witness`",
+                    key.display(),
                     key.display()
                 );
             }

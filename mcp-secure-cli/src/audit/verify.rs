@@ -20,6 +20,9 @@ pub(crate) struct Verify {
     /// A checkpoint, or the anchor file, from elsewhere
     #[arg(long, value_name = "FILE")]
     head: Option<PathBuf>,
+    /// The public key of a witness that must have cosigned the checkpoints of `--head`
+    #[arg(long, value_name = "FILE", requires = "head")]
+    witness: Option<PathBuf>,
     /// For programs
     #[arg(long)]
     json: bool,
@@ -36,6 +39,9 @@ impl Verify {
         }
         if let Some(head) = &self.head {
             verify = verify.head(head);
+        }
+        if let Some(witness) = &self.witness {
+            verify = verify.witness(witness);
         }
         let seen = verify.run()?;
         let text = match self.json {
@@ -56,7 +62,7 @@ impl Verify {
 fn page(seen: &audit::Verification) -> String {
     let mut page = format!(
         "log {}: {} records in {} segments, {} signatures, the first {} records signed, keyed \
-         hashes {}, {} external heads\n",
+         hashes {}, {} external heads, {} of them cosigned\n",
         audit::shown(&seen.log),
         seen.records,
         seen.segments,
@@ -64,6 +70,7 @@ fn page(seen: &audit::Verification) -> String {
         seen.signed,
         if seen.keyed { "checked" } else { "not checked" },
         seen.heads,
+        seen.witnessed,
     );
     for one in &seen.findings {
         let _ = writeln!(

@@ -7,6 +7,8 @@ mod signature;
 pub(crate) mod text;
 mod uri;
 
+pub(crate) use params::sensitive;
+
 use mcp_secure_text::Field;
 use proc_macro2::TokenTree;
 use quote::ToTokens;

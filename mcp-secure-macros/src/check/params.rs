@@ -290,7 +290,8 @@ fn is_token(name: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
-fn sensitive(name: &str) -> Option<&'static str> {
+/// The word in a name that sounds like a secret.
+pub(crate) fn sensitive(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase();
     SENSITIVE.into_iter().find(|word| name.contains(word))
 }

@@ -5,6 +5,7 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::quote;
 use syn::{Attribute, Data, DeriveInput, Fields, Meta, Token, parse_quote, punctuated::Punctuated};
 
+use super::audited::audited;
 use crate::{
     check::text,
     errors::Errors,
@@ -87,6 +88,7 @@ pub(crate) fn data(way: Way, attr: TokenStream, tokens: TokenStream) -> TokenStr
         text::unspent(&exceptions, &item.ident.to_string(), &mut errors);
     }
 
+    let audited = audited(&mut item, &krate, incoming, &mut errors);
     let derives: Vec<TokenStream> = [
         ("Deserialize", incoming, quote!(#krate::serde::Deserialize)),
         ("Serialize", outgoing, quote!(#krate::serde::Serialize)),
@@ -108,6 +110,7 @@ pub(crate) fn data(way: Way, attr: TokenStream, tokens: TokenStream) -> TokenStr
     quote! {
         #[derive(#(#derives),*)]
         #item
+        #audited
         #errors
     }
 }

@@ -4,6 +4,7 @@
 //! assertions over the rights of the handles, and the impl of `SecureService`. Everything is
 //! named by its absolute path, so that nothing in the user's scope can stand in for it.
 
+mod audited;
 mod call;
 pub(crate) mod capability;
 pub(crate) mod data;

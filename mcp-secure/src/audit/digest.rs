@@ -5,23 +5,22 @@
 
 use std::{io, path::Path, path::PathBuf, sync::Arc};
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use rmcp::model::JsonObject;
 use serde_json::Value;
-use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::{Error, Result, hex::hex};
+use crate::{Error, Result, hex::hex, sha256::Hmac};
 
 /// The key of one log.
 #[derive(Clone)]
 pub(crate) struct DigestKey(Arc<Keyed>);
 
 struct Keyed {
-    /// Keyed once: each digest begins with a copy.
-    mac: Hmac<Sha256>,
+    mac: Hmac,
     /// Of the key itself, so that a reader knows which digests are comparable.
     id: String,
+    /// Of no arguments, which many calls have.
+    nothing: String,
 }
 
 impl DigestKey {
@@ -44,7 +43,7 @@ impl DigestKey {
                 ))
                 .help("it is 64 hex digits in a file of yours that nobody else can read (0600)")
             })?;
-        Self::of(&key)
+        Ok(Self::of(&key))
     }
 
     /// Where the key of a log lies.
@@ -59,14 +58,15 @@ impl DigestKey {
     /// Without randomness.
     pub(crate) fn random() -> Result<Self> {
         let key = random().map_err(|e| Error::new(format!("there is no randomness: {e}")))?;
-        Self::of(&key)
+        Ok(Self::of(&key))
     }
 
-    fn of(key: &[u8; 32]) -> Result<Self> {
-        let mac = Hmac::<Sha256>::new_from_slice(key)
-            .map_err(|_| Error::new("the key of the audit log's digests has no length"))?;
-        let id = short(mac.clone(), "key", b"");
-        Ok(Self(Arc::new(Keyed { mac, id })))
+    fn of(key: &[u8; 32]) -> Self {
+        let mac = Hmac::new(key);
+        let id = short(&mac, "key", b"");
+        let nothing = [ARGUMENTS, b"{}"].concat();
+        let nothing = hex(&mac.of(&nothing));
+        Self(Arc::new(Keyed { mac, id, nothing }))
     }
 
     /// Names the key.
@@ -76,26 +76,31 @@ impl DigestKey {
 
     /// Sixteen hex digits for something with a name: `session`, `file`, `approval`.
     pub(crate) fn short(&self, what: &'static str, value: &[u8]) -> String {
-        short(self.0.mac.clone(), what, value)
+        short(&self.0.mac, what, value)
     }
 
     /// The digest of whole arguments, over their canonical form (RFC 8785), and the size of that
     /// form. `None` if they have none.
     pub(crate) fn arguments(&self, arguments: &JsonObject) -> Option<(String, usize)> {
-        let mut mac = begin(self.0.mac.clone(), "arguments");
-        let mut canonical = Vec::with_capacity(256);
-        if plain_object(arguments, &mut canonical) {
-            mac.update(&canonical);
-            return Some((hex(&mac.finalize().into_bytes()), canonical.len()));
+        if arguments.is_empty() {
+            return Some((self.0.nothing.clone(), 2));
         }
-        let canonical = serde_json_canonicalizer::to_vec(arguments).ok()?;
-        mac.update(&canonical);
-        // RFC 8785 writes numbers as doubles: without their own digits, two ids above 2^53 that
-        // are not the same would have the same digest.
-        for (_, value) in sorted(arguments) {
-            exact(value, &mut mac);
-        }
-        Some((hex(&mac.finalize().into_bytes()), canonical.len()))
+        let mut message = Vec::with_capacity(256);
+        message.extend_from_slice(ARGUMENTS);
+        let bytes = if plain_object(arguments, &mut message) {
+            message.len() - ARGUMENTS.len()
+        } else {
+            let canonical = serde_json_canonicalizer::to_vec(arguments).ok()?;
+            message.truncate(ARGUMENTS.len());
+            message.extend_from_slice(&canonical);
+            // RFC 8785 writes numbers as doubles: without their own digits, two ids above 2^53
+            // that are not the same would have the same digest.
+            for (_, value) in sorted(arguments) {
+                exact(value, &mut message);
+            }
+            canonical.len()
+        };
+        Some((hex(&self.0.mac.of(&message)), bytes))
     }
 }
 
@@ -146,7 +151,7 @@ fn plain(value: &Value, out: &mut Vec<u8>) -> bool {
     }
 }
 
-fn exact(value: &Value, mac: &mut Hmac<Sha256>) {
+fn exact(value: &Value, message: &mut Vec<u8>) {
     match value {
         Value::Number(number) => {
             let is_large = match (number.as_u64(), number.as_i64()) {
@@ -155,12 +160,14 @@ fn exact(value: &Value, mac: &mut Hmac<Sha256>) {
                 _ => false,
             };
             if is_large {
-                mac.update(b"\0");
-                mac.update(number.to_string().as_bytes());
+                message.push(0);
+                message.extend_from_slice(number.to_string().as_bytes());
             }
         }
-        Value::Array(items) => items.iter().for_each(|item| exact(item, mac)),
-        Value::Object(members) => sorted(members).into_iter().for_each(|(_, m)| exact(m, mac)),
+        Value::Array(items) => items.iter().for_each(|item| exact(item, message)),
+        Value::Object(members) => sorted(members)
+            .into_iter()
+            .for_each(|(_, m)| exact(m, message)),
         Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
 }
@@ -171,17 +178,9 @@ fn sorted(members: &JsonObject) -> Vec<(&String, &Value)> {
     sorted
 }
 
-fn begin(mut mac: Hmac<Sha256>, what: &str) -> Hmac<Sha256> {
-    mac.update(b"mcp-secure audit v2 ");
-    mac.update(what.as_bytes());
-    mac.update(b"\0");
-    mac
-}
-
-fn short(mac: Hmac<Sha256>, what: &str, value: &[u8]) -> String {
-    let mut mac = begin(mac, what);
-    mac.update(value);
-    let mut digest = hex(&mac.finalize().into_bytes());
+fn short(mac: &Hmac, what: &str, value: &[u8]) -> String {
+    let message = [PURPOSE, what.as_bytes(), b"\0", value].concat();
+    let mut digest = hex(&mac.of(&message));
     digest.truncate(16);
     digest
 }
@@ -246,6 +245,11 @@ fn open(path: &Path) -> io::Result<std::fs::File> {
     std::fs::File::open(path)
 }
 
+/// What each digest begins with, so that none is one of something else.
+const PURPOSE: &[u8] = b"mcp-secure audit v2 ";
+
+const ARGUMENTS: &[u8] = b"mcp-secure audit v2 arguments\0";
+
 /// Integers up to here are exact in a double.
 const EXACT: u64 = 1 << 53;
 
@@ -261,14 +265,18 @@ mod tests {
 
     #[test]
     fn the_order_of_members_says_nothing_and_every_digit_counts() {
-        let key = DigestKey::of(&[7; 32]).unwrap();
+        let key = DigestKey::of(&[7; 32]);
         let one = digest(&key, json!({"a": 1, "b": {"c": [1.0, "x"]}}));
         assert_eq!(one, digest(&key, json!({"b": {"c": [1, "x"]}, "a": 1})));
         assert_ne!(one, digest(&key, json!({"b": {"c": [1, "y"]}, "a": 1})));
         // The same double.
+        assert_eq!(
+            key.arguments(&JsonObject::new()),
+            Some((hex(&key.0.mac.of(b"mcp-secure audit v2 arguments\0{}")), 2))
+        );
         let large = |n: u64| digest(&key, json!({ "id": n }));
         assert_ne!(large(9_007_199_254_740_993), large(9_007_199_254_740_992));
-        let other = DigestKey::of(&[8; 32]).unwrap();
+        let other = DigestKey::of(&[8; 32]);
         assert_ne!(large(1), digest(&other, json!({"id": 1})));
         assert_ne!(key.id(), other.id());
         assert_ne!(key.short("file", b"a"), key.short("session", b"a"));

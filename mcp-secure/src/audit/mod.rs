@@ -6,20 +6,23 @@ mod record;
 #[cfg(all(test, feature = "sandbox"))]
 mod schema;
 mod sink;
+mod stamp;
 mod tally;
 mod trace;
+mod values;
 mod verify;
 
 pub(crate) use digest::DigestKey;
-pub(crate) use record::{Ending, shape, shown_value};
+pub(crate) use record::{Ending, shape};
 #[cfg(feature = "testing")]
 pub(crate) use sink::MemoryLog;
 #[cfg(feature = "sandbox")]
 pub(crate) use sink::segments_folder;
 pub(crate) use sink::{About, OnFull, Settings, beside};
-pub use sink::{AuditAnchor, AuditSink, FileAnchor, init};
+pub use sink::{AuditAnchor, AuditSink, Cosigner, FileAnchor, init};
 pub(crate) use tally::Tally;
 pub(crate) use trace::TraceContext;
+pub(crate) use values::{Audited, take_marks};
 pub use verify::{
     Finding, Kind, Verification, Verify, prove, prove_consistency, segments, verify_consistency,
     verify_proof,
@@ -37,6 +40,7 @@ use crate::{
 };
 use record::{Intent, Outcome, Refused, VERSION};
 use sink::Durable;
+use stamp::Stamp;
 
 /// Writes records. Shared by all connections.
 pub(crate) struct Audit {
@@ -266,8 +270,8 @@ pub mod bench {
 /// The words of an error may be as long as what it is about.
 const MAX_REASON: usize = 16 * 1024;
 
-fn now() -> chrono::DateTime<chrono::Utc> {
-    chrono::Utc::now()
+fn now() -> Stamp {
+    Stamp::now()
 }
 
 fn micros(since: Instant) -> u64 {

@@ -7,7 +7,7 @@ use rmcp::model::JsonObject;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{DigestKey, TraceContext};
+use super::{DigestKey, Stamp, TraceContext};
 use crate::{
     auth::Principal,
     capability::Steps,
@@ -147,7 +147,7 @@ pub(crate) struct Outcome<'a> {
     #[cfg_attr(test, schemars(extend("const" = "outcome")))]
     pub(crate) event: &'static str,
     #[cfg_attr(test, schemars(with = "String", extend("format" = "date-time")))]
-    pub(crate) ts: chrono::DateTime<chrono::Utc>,
+    pub(crate) ts: Stamp,
     #[serde(flatten)]
     pub(crate) about: About<'a>,
     #[cfg_attr(test, schemars(extend("enum" = ["allow", "deny"])))]
@@ -204,7 +204,7 @@ pub(crate) struct Intent<'a> {
     #[cfg_attr(test, schemars(extend("const" = "intent")))]
     pub(crate) event: &'static str,
     #[cfg_attr(test, schemars(with = "String", extend("format" = "date-time")))]
-    pub(crate) ts: chrono::DateTime<chrono::Utc>,
+    pub(crate) ts: Stamp,
     #[serde(flatten)]
     pub(crate) about: About<'a>,
     pub(crate) manifest: &'a str,
@@ -219,7 +219,7 @@ pub(crate) struct Refused<'a> {
     #[cfg_attr(test, schemars(extend("const" = "refused")))]
     pub(crate) event: &'static str,
     #[cfg_attr(test, schemars(with = "String", extend("format" = "date-time")))]
-    pub(crate) ts: chrono::DateTime<chrono::Utc>,
+    pub(crate) ts: Stamp,
     pub(crate) transport: &'static str,
     pub(crate) control: &'a str,
     /// The network of the caller, or `local`, `stdio`, `(others)`.
@@ -237,7 +237,7 @@ pub(crate) struct Sandbox<'a> {
     #[cfg_attr(test, schemars(extend("const" = "sandbox")))]
     pub(crate) event: &'static str,
     #[cfg_attr(test, schemars(with = "String", extend("format" = "date-time")))]
-    pub(crate) ts: chrono::DateTime<chrono::Utc>,
+    pub(crate) ts: Stamp,
     pub(crate) transport: &'static str,
     #[serde(flatten)]
     #[cfg_attr(test, schemars(with = "super::schema::Report"))]
@@ -256,7 +256,7 @@ pub(crate) struct Telemetry {
     #[cfg_attr(test, schemars(extend("const" = "telemetry")))]
     pub(crate) event: &'static str,
     #[cfg_attr(test, schemars(with = "String", extend("format" = "date-time")))]
-    pub(crate) ts: chrono::DateTime<chrono::Utc>,
+    pub(crate) ts: Stamp,
     pub(crate) transport: &'static str,
     /// How many since the last such record.
     pub(crate) lost: u64,
@@ -298,7 +298,7 @@ pub(crate) fn shape(arguments: &JsonObject) -> String {
 }
 
 /// A value that its author wants in the record: cut and cleaned. What is large is its shape.
-pub(crate) fn shown_value(value: &Value) -> Value {
+pub(super) fn shown_value(value: &Value) -> Value {
     let size = serde_json::to_string(value).map_or(usize::MAX, |text| text.len());
     match value {
         Value::String(text) => for_log(cut(text, MAX_VALUE)).into(),

@@ -377,13 +377,22 @@ impl RateRow {
     }
 }
 
-impl definition::Rates {
+impl Policy {
     /// What the operator lowered, as the effective form has it.
     pub(crate) fn lower_to(&mut self, limits: &CallLimits) {
-        self.rate = limits.rate.as_ref().map(RateRow::rate);
-        self.total_rate = limits.total_rate.as_ref().map(RateRow::rate);
-        self.quota = limits.quota;
-        self.output_quota = limits.output_quota;
+        let small = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        self.timeout = Some(Duration::from_millis(limits.timeout_ms));
+        self.concurrency = limits.concurrency.map(size);
+        self.max_output = Some(size(limits.max_output));
+        self.rates = definition::Rates {
+            rate: limits.rate.as_ref().map(RateRow::rate),
+            total_rate: limits.total_rate.as_ref().map(RateRow::rate),
+            cost: limits.cost.map(small),
+            quota: limits.quota,
+            output_quota: limits.output_quota,
+            repeat: limits.repeat.map(small),
+        };
     }
 }
 

@@ -11,6 +11,7 @@ use rmcp::model::{
 
 use crate::{
     Error, Result,
+    audit::Audited,
     auth::Principal,
     definition::{About, Access, Definition, Target},
     limits::Limits,
@@ -51,7 +52,7 @@ pub(crate) struct ToolEntry {
     /// Its rights in words, for the person who approves.
     pub(crate) rights: String,
     /// Its arguments whose values are in the audit record.
-    pub(crate) audited: Vec<&'static str>,
+    pub(crate) audited: Audited,
 }
 
 pub(crate) struct PromptEntry {
@@ -246,7 +247,20 @@ impl Registry {
             needs_approval: about.needs_approval(),
             writes,
             rights: rights(&about),
-            audited: tool.input.audited.clone(),
+            audited: match tool.input.audited.is_in_reach() {
+                true => tool.input.audited.clone(),
+                false => {
+                    return Err(Error::new(format!(
+                        "a member that is marked `#[arg(audit)]` is behind an enum in the \
+                         arguments of `{}`",
+                        about.name
+                    ))
+                    .help(
+                        "which member it is depends on the variant: mark the argument as a whole, \
+                         or take the mark away",
+                    ));
+                }
+            },
             #[cfg(feature = "http")]
             mirrored: crate::layer::validate::mirror::Mirrored::all(&tool.input.schema)
                 .map_err(|e| Error::new(format!("the schema of `{}`: {e}", about.name)))?,

@@ -22,7 +22,7 @@
 //!
 //! [audit]
 //! path = "notes.audit.jsonl"    # or: stderr = true
-//! checkpoint_records = 1024      # a signature after so many records
+//! checkpoint_records = 16384     # a signature after so many records
 //! checkpoint_every = "1s"        # or after this time
 //! segment = "64 MiB"             # a new segment when one is this large
 //! segment_age = "24h"            # or this old
@@ -64,6 +64,11 @@
 //! total_rate = "50/min"         # of all together
 //! quota = "100/day"
 //! output_quota = "10 MiB/day"
+//! timeout = "5s"
+//! concurrency = 2
+//! max_output = "64 KiB"
+//! cost = 10                     # this one may only be raised
+//! repeat = 3                    # the same call in a minute
 //! ```
 //!
 //! # Where it is looked for

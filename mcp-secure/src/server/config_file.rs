@@ -239,7 +239,7 @@ const SECTIONS: [&str; 11] = [
     "tools",
 ];
 
-const AUDIT: [&str; 16] = [
+const AUDIT: [&str; 17] = [
     "path",
     "stderr",
     "checkpoint_records",
@@ -251,6 +251,7 @@ const AUDIT: [&str; 16] = [
     "queue",
     "when_full",
     "anchor",
+    "anchor_cosigner_file",
     "anchor_url",
     "anchor_headers_file",
     "anchor_ca_file",
@@ -387,6 +388,12 @@ impl Reader<'_> {
     fn tool(&self, tool: &Entry<'_>) -> Result<Vec<(Placed<String>, Placed<Bound>)>> {
         let entries = self.table(&tool.path, tool.value, &Bound::KEYS)?;
         let bounds = entries.iter().map(|entry| {
+            if let Some((unit, bound)) = Bound::amount(entry.name) {
+                return Ok((
+                    self.placed(&tool.key, tool.name.to_owned()),
+                    self.amount(entry, unit)?.map(bound),
+                ));
+            }
             let text = self.text(entry)?;
             let bytes = |text: &str| quantity(text, SIZES);
             match Bound::read(entry.name, text.value, bytes) {
@@ -428,6 +435,7 @@ impl Reader<'_> {
                 settings.on_full = self.one_of(entry, name, &WHEN_FULL)?.value;
             }
             "anchor" => settings.anchor = Some(self.path(entry)?.value),
+            "anchor_cosigner_file" => settings.cosigner = Some(self.path(entry)?.value),
             name if name.starts_with("anchor_") => self.anchor(entry, settings)?,
             _ => return Ok(false),
         }

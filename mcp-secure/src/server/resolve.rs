@@ -216,7 +216,7 @@ impl Declared<'_> {
         };
         let mut manifest = self.manifest.effective(&grants, &limits);
         if let Some(config) = &config {
-            config.narrow_tools(&mut manifest.tools)?;
+            config.narrow_tools(&mut manifest.tools, &limits)?;
         }
         let manifest = manifest.denying(&denied_tools).serving(serving);
         #[cfg(feature = "cedar")]

@@ -179,7 +179,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
         for tool in &mut definition.tools {
             let rows = resolved.manifest.tools.iter();
             for row in rows.filter(|row| row.name == tool.about.name) {
-                tool.about.policy.rates.lower_to(&row.limits);
+                tool.about.policy.lower_to(&row.limits);
             }
         }
         let target = audit_target(
@@ -212,6 +212,10 @@ impl<S: SecureService> SecureServer<S, Ready> {
             sink.anchor(anchor)?;
         }
         let mut opening = Opening::default();
+        if let Some(key) = &resolved.audit_settings.cosigner {
+            let what = "the second key of the audit log";
+            opening.secrets.push((what, key.clone()));
+        }
         #[cfg(feature = "net")]
         let posting = match &resolved.audit_settings.post_anchor {
             Some(post) => {

@@ -18,10 +18,10 @@ use mcp_secure::{
     server::http::{Authenticated, Http, HttpLimits, PeerRate},
 };
 use secrecy::ExposeSecret as _;
-use tokio::runtime::Runtime;
+use tokio::{runtime::Runtime, sync::Notify};
 
 use crate::{
-    http::{Answer, parameter, send},
+    http::{Answer, parameter, raw, send},
     world::resource,
 };
 
@@ -33,6 +33,8 @@ struct App {
     resource: String,
     /// What a handler found in its request.
     seen: Arc<Mutex<Vec<String>>>,
+    /// Lets `/slow` go on.
+    go: Arc<Notify>,
 }
 
 type Change = fn(Http<Authenticated>) -> Http<Authenticated>;
@@ -43,6 +45,10 @@ impl App {
     }
 
     fn lasting(seconds: u64, change: Change) -> Self {
+        Self::with_places(seconds, None, change)
+    }
+
+    fn with_places(seconds: u64, places: Option<usize>, change: Change) -> Self {
         let runtime = Runtime::new().unwrap();
         let resource = resource().replacen("https:", "http:", 1);
         let address: SocketAddr = resource["http://".len()..resource.len() - "/mcp".len()]
@@ -56,13 +62,22 @@ impl App {
         let declared = ResourceServer::new(issuer.url(), &resource).allow_private_issuer();
         let http = Http::on(address.to_string()).resource_server(declared);
         let seen = Arc::new(Mutex::new(Vec::new()));
-        runtime.block_on(serve(change(http), address, Arc::clone(&seen)));
+        let go = Arc::new(Notify::new());
+        let app = serve(
+            change(http),
+            address,
+            Arc::clone(&seen),
+            Arc::clone(&go),
+            places,
+        );
+        runtime.block_on(app);
         Self {
             _runtime: runtime,
             issuer,
             address,
             resource,
             seen,
+            go,
         }
     }
 
@@ -87,7 +102,13 @@ impl App {
     }
 }
 
-async fn serve(http: Http<Authenticated>, address: SocketAddr, seen: Arc<Mutex<Vec<String>>>) {
+async fn serve(
+    http: Http<Authenticated>,
+    address: SocketAddr,
+    seen: Arc<Mutex<Vec<String>>>,
+    go: Arc<Notify>,
+    places: Option<usize>,
+) {
     let peer = |head: &axum::http::request::Parts| -> Option<IpAddr> {
         Some(head.extensions.get::<ConnectInfo<SocketAddr>>()?.0.ip())
     };
@@ -100,6 +121,19 @@ async fn serve(http: Http<Authenticated>, address: SocketAddr, seen: Arc<Mutex<V
         "nobody is told of it"
     );
     assert!(door.require([""; 0]).is_err());
+    assert!(door.clone().concurrency(0).is_err());
+    let door = match places {
+        Some(places) => door.concurrency(places).unwrap(),
+        None => door,
+    };
+    let slow = {
+        let seen = Arc::clone(&seen);
+        move || async move {
+            seen.lock().unwrap().push("slow:started".to_owned());
+            go.notified().await;
+            "slow"
+        }
+    };
     let read = move |who: Extension<Principal>, headers: HeaderMap| async move {
         let names: Vec<String> = headers.keys().map(ToString::to_string).collect();
         seen.lock().unwrap().extend(names);
@@ -126,6 +160,7 @@ async fn serve(http: Http<Authenticated>, address: SocketAddr, seen: Arc<Mutex<V
                 .layer(door.require(["notes:read", "notes:write"]).unwrap()),
         )
         .route("/stream", get(endless))
+        .route("/slow", get(slow))
         .layer(door);
     let listener = tokio::net::TcpListener::bind(address).await.unwrap();
     let service = routes.into_make_service_with_connect_info::<SocketAddr>();
@@ -208,6 +243,57 @@ fn a_stream_of_the_application_ends_with_its_token() {
     assert_eq!(answer.status, 200);
     assert!(answer.ended && answer.body.contains("tick"), "{answer:?}");
     assert!(!answer.body.contains("over"), "it went on to its own end");
+}
+
+#[test]
+fn a_full_application_says_so_before_it_looks_at_a_token_or_waits_for_a_body() {
+    let app = App::with_places(300, Some(2), |http| http);
+    let good = app.token("notes:read");
+    let started = |app: &App| {
+        let seen = app.seen.lock().unwrap();
+        seen.iter().filter(|what| *what == "slow:started").count()
+    };
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..2)
+            .map(|_| scope.spawn(|| app.with("GET /slow", &good)))
+            .collect();
+        while started(&app) < 2 {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        // A token that is none, and one that is good, hear the same.
+        for token in ["a.b.c", &good] {
+            let answer = app.with("GET /notes", token);
+            assert_eq!(answer.status, 503, "{answer:?}");
+            assert_eq!(answer.header("retry-after"), Some("1"));
+            assert_eq!(answer.json()["error"]["data"]["retryAfterMs"], 1000);
+        }
+        // Its body never comes.
+        let request = format!(
+            "POST /write HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {good}\r\n\
+             Content-Length: 1000\r\nConnection: close\r\n\r\n",
+            app.address
+        );
+        let stream = std::net::TcpStream::connect(app.address).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
+        assert_eq!(raw(stream, &request).status, 503);
+        // What is refused anyway is refused as always, and what is for everybody is there.
+        let rebound = "Host: evil.example\r\nX: y";
+        assert_eq!(app.ask("GET /notes", rebound).status, 403);
+        for _ in 0..2 {
+            app.go.notify_one();
+        }
+        for one in running {
+            assert_eq!(one.join().unwrap().body, "slow");
+        }
+    });
+    assert_eq!(
+        app.with("GET /notes", &good).status,
+        200,
+        "both places are free"
+    );
+    assert_eq!(app.with("GET /notes", "a.b.c").status, 401);
 }
 
 #[test]

@@ -62,6 +62,41 @@ struct Nested {
     value: serde_json::Value,
 }
 
+/// What is sent.
+#[mcp_secure::args]
+struct Parcel {
+    /// To whom.
+    to: Address,
+    /// What is in it.
+    items: Vec<Item>,
+}
+
+/// A part of it is in the audit record.
+#[mcp_secure::args]
+struct Address {
+    #[arg(audit)]
+    country: String,
+    street: String,
+}
+
+#[mcp_secure::args]
+struct Item {
+    #[arg(audit)]
+    article: u32,
+    grams: u64,
+}
+
+impl Parcel {
+    fn weight(&self) -> u64 {
+        let items: u64 = self
+            .items
+            .iter()
+            .map(|item| item.grams * u64::from(item.article))
+            .sum();
+        items + (self.to.country.len() + self.to.street.len()) as u64
+    }
+}
+
 /// A form.
 #[mcp_secure::args]
 struct Name {
@@ -121,7 +156,13 @@ impl Target {
 
     /// Look up a city, under a number that only the caller knows.
     #[tool(public)]
-    async fn look_up(&self, #[arg(audit)] city: String, number: u64) -> String {
+    async fn look_up(
+        &self,
+        #[arg(audit)] city: String,
+        number: u64,
+        parcel: Option<Parcel>,
+    ) -> String {
+        let number = number + parcel.map_or(0, |parcel| parcel.weight());
         format!("{city} {}", number % 7)
     }
 

@@ -4,6 +4,7 @@
 //!
 //! What is hashed are the bytes that are written, never a record written a second time.
 
+mod cosign;
 mod line;
 mod note;
 mod ratchet;
@@ -12,6 +13,8 @@ mod tree;
 
 use serde::Serialize;
 
+use super::Stamp;
+pub(super) use cosign::{CosigningKey, WitnessKey};
 use line::content;
 pub(super) use line::{Content, decode32, encode, split};
 use note::Signer;
@@ -40,7 +43,7 @@ pub(super) struct Chain {
 struct Segment<'a> {
     v: u8,
     event: &'static str,
-    ts: chrono::DateTime<chrono::Utc>,
+    ts: Stamp,
     log: &'a str,
     segment: u64,
     epoch: u64,
@@ -54,7 +57,7 @@ struct Segment<'a> {
 struct Sealed<'a> {
     v: u8,
     event: &'static str,
-    ts: chrono::DateTime<chrono::Utc>,
+    ts: Stamp,
     /// Counts checkpoints: how often the key has moved on before this line.
     epoch: u64,
     note: &'a str,
@@ -127,7 +130,7 @@ impl Chain {
         let line = Sealed {
             v: 1,
             event: "checkpoint",
-            ts: chrono::Utc::now(),
+            ts: Stamp::now(),
             epoch: self.ratchet.epoch(),
             note: checkpoint.note(),
         };
@@ -143,7 +146,7 @@ impl Chain {
         let line = Segment {
             v: 1,
             event: "segment",
-            ts: chrono::Utc::now(),
+            ts: Stamp::now(),
             log: &self.log.clone(),
             segment: self.segment,
             epoch: self.ratchet.epoch(),

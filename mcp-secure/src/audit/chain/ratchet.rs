@@ -1,11 +1,10 @@
 //! The key of the keyed hash. It moves forward only: from the key of today nobody makes the key
 //! of yesterday, so whoever breaks in today cannot write yesterday's lines anew.
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::Hash;
+use crate::sha256::{Hmac, hash};
 
 /// A key of the ratchet.
 pub(in crate::audit) type Key = Zeroizing<[u8; 32]>;
@@ -13,8 +12,8 @@ pub(in crate::audit) type Key = Zeroizing<[u8; 32]>;
 pub(in crate::audit) struct Ratchet {
     key: Key,
     epoch: u64,
-    /// Keyed with what the key of this epoch makes; cloned for each line.
-    keyed: Option<Hmac<Sha256>>,
+    /// Keyed with what the key of this epoch makes.
+    keyed: Hmac,
 }
 
 impl Ratchet {
@@ -44,38 +43,29 @@ impl Ratchet {
 
     /// Of a line that follows another.
     pub(in crate::audit) fn mac(&self, previous: &Hash, leaf: &Hash) -> Hash {
-        // A key of 32 bytes always fits; if it did not, no line would verify.
-        let Some(mut mac) = self.keyed.clone() else {
-            return [0; 32];
-        };
-        mac.update(RECORD);
-        mac.update(previous);
-        mac.update(leaf);
-        mac.finalize().into_bytes().into()
+        let mut message = [0; RECORD.len() + 64];
+        let (purpose, rest) = message.split_at_mut(RECORD.len());
+        let (first, second) = rest.split_at_mut(32);
+        purpose.copy_from_slice(RECORD);
+        first.copy_from_slice(previous);
+        second.copy_from_slice(leaf);
+        self.keyed.of(&message)
     }
 }
 
-fn keyed(key: &Key) -> Option<Hmac<Sha256>> {
-    Hmac::new_from_slice(&*expand(key, b"mcp-secure audit: records")).ok()
+fn keyed(key: &Key) -> Hmac {
+    Hmac::new(&expand(key, b"mcp-secure audit: records"))
 }
 
 /// HKDF-Expand (RFC 5869) to one block: the key is random already, so nothing is extracted.
 fn expand(key: &Key, purpose: &[u8]) -> Key {
-    let mut next = Zeroizing::new([0; 32]);
-    if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&**key) {
-        mac.update(purpose);
-        mac.update(&[1]);
-        *next = mac.finalize().into_bytes().into();
-    }
-    next
+    Zeroizing::new(Hmac::new(key).of(&[purpose, &[1]].concat()))
 }
 
 /// What the first line says of the first key, so that a wrong one is told from a changed log.
 pub(in crate::audit) fn commitment(key: &[u8; 32]) -> Hash {
-    Sha256::new_with_prefix(b"mcp-secure audit: verification key\0")
-        .chain_update(key)
-        .finalize()
-        .into()
+    let named = Zeroizing::new([b"mcp-secure audit: verification key\0", &key[..]].concat());
+    hash(&named)
 }
 
 /// Short enough that a record takes two blocks of the hash.

@@ -1,10 +1,9 @@
 //! The tree of RFC 6962, grown at its right edge.
 
-use std::collections::HashMap;
+use std::{cell::RefCell, collections::HashMap};
 
-use sha2::{Digest as _, Sha256};
-
-pub(in crate::audit) type Hash = [u8; 32];
+pub(in crate::audit) use crate::sha256::Hash;
+use crate::sha256::hash;
 
 /// The roots of the full trees that a tree of this size is made of, the largest first: all that
 /// is needed to grow it, 64 hashes at most.
@@ -44,7 +43,7 @@ impl Frontier {
     pub(in crate::audit) fn root(&self) -> Hash {
         let mut nodes = self.nodes.iter().rev();
         match nodes.next() {
-            None => Sha256::digest([]).into(),
+            None => hash(&[]),
             Some(last) => nodes.fold(*last, |right, left| node(left, &right)),
         }
     }
@@ -65,10 +64,18 @@ impl Frontier {
 
 /// Of the content of a line.
 pub(in crate::audit) fn leaf(content: &[u8]) -> Hash {
-    Sha256::new_with_prefix([0])
-        .chain_update(content)
-        .finalize()
-        .into()
+    thread_local! {
+        static ROOM: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    // What is in one piece is hashed without a state on the heap.
+    ROOM.with_borrow_mut(|room| {
+        room.clear();
+        room.push(0);
+        room.extend_from_slice(content);
+        let hash = hash(room);
+        room.shrink_to(64 * 1024);
+        hash
+    })
 }
 
 fn node(left: &Hash, right: &Hash) -> Hash {
@@ -77,7 +84,7 @@ fn node(left: &Hash, right: &Hash) -> Hash {
     let (l, r) = rest.split_at_mut(32);
     l.copy_from_slice(left);
     r.copy_from_slice(right);
-    Sha256::digest(both).into()
+    hash(&both)
 }
 
 /// The hash of leaves `from..to`, from leaves that begin at `base` and the frontier before.

@@ -1,6 +1,7 @@
 //! Where records go: one JSON line each, in a file bound to all lines before it.
 
 mod anchor;
+mod cosigner;
 mod disk;
 mod open;
 #[cfg(feature = "net")]
@@ -21,6 +22,7 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 pub use anchor::{AuditAnchor, FileAnchor};
+pub use cosigner::Cosigner;
 pub(crate) use disk::beside;
 #[cfg(unix)]
 pub(super) use disk::is_private;
@@ -80,6 +82,8 @@ pub(crate) struct Settings {
     pub(crate) on_full: OnFull,
     /// Where checkpoints are kept as well.
     pub(crate) anchor: Option<PathBuf>,
+    /// A second key that signs what is kept elsewhere.
+    pub(crate) cosigner: Option<PathBuf>,
     /// Where they are posted.
     #[cfg(feature = "net")]
     pub(crate) post_anchor: Option<PostAnchor>,
@@ -97,7 +101,7 @@ pub(crate) enum OnFull {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            checkpoint_records: 1024,
+            checkpoint_records: 16_384,
             checkpoint_every: Duration::from_secs(1),
             segment_bytes: 64 << 20,
             segment_age: None,
@@ -106,6 +110,7 @@ impl Default for Settings {
             queue_bytes: 8 << 20,
             on_full: OnFull::Refuse,
             anchor: None,
+            cosigner: None,
             #[cfg(feature = "net")]
             post_anchor: None,
         }
@@ -144,6 +149,11 @@ impl AuditSink {
         let mut writer = open::open(files, settings, about, &Keys(path)).map_err(wrong)?;
         if let Some(anchor) = &settings.anchor {
             writer.anchors.push(Box::new(FileAnchor::open(anchor)?));
+        }
+        if let Some(key) = &settings.cosigner {
+            let key =
+                Cosigner::open(key).map_err(|e| e.before("the second key of the audit log: "))?;
+            writer.cosigner = Some(key);
         }
         Ok(Self(Target::File(Arc::new(Log {
             path: path.to_owned(),
@@ -196,6 +206,12 @@ impl AuditSink {
         let Some(mut writer) = taken else {
             return Ok(());
         };
+        if writer.cosigner.is_some() && writer.anchors.is_empty() {
+            return Err(Error::new(
+                "the audit log has a second key, and nothing keeps what that signs",
+            )
+            .help("name a place for checkpoints with `anchor` or `anchor_url`"));
+        }
         let (says, ended) = mpsc::channel();
         *log.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(ended);
         let queue = Arc::clone(&log.queue);

@@ -7,6 +7,7 @@ use super::{Settings, disk::Disk, writer::Writer};
 use crate::{
     Error, Result,
     audit::{
+        Stamp,
         chain::{Chain, State, Torn, commitment, encode, split},
         now,
     },
@@ -27,7 +28,7 @@ pub(crate) struct About {
 struct Genesis<'a> {
     v: u8,
     event: &'static str,
-    ts: chrono::DateTime<chrono::Utc>,
+    ts: Stamp,
     log: &'a str,
     server: &'a str,
     version: &'a str,
@@ -44,7 +45,7 @@ struct Genesis<'a> {
 struct Opened<'a> {
     v: u8,
     event: &'static str,
-    ts: chrono::DateTime<chrono::Utc>,
+    ts: Stamp,
     server: &'a str,
     version: &'a str,
     manifest: &'a str,
@@ -56,7 +57,7 @@ struct Opened<'a> {
 struct Repair<'a> {
     v: u8,
     event: &'static str,
-    ts: chrono::DateTime<chrono::Utc>,
+    ts: Stamp,
     bytes: u64,
     sha256: String,
     /// Where they are.

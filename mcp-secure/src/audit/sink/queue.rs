@@ -248,7 +248,7 @@ thread_local! {
 }
 
 /// How long a record waits at most before it is written, on a machine that has time.
-const TICK: Duration = Duration::from_millis(2);
+const TICK: Duration = Duration::from_millis(10);
 
 /// So many looks without a record, and the writer sleeps until it is woken.
 const QUIET: u32 = 2;

@@ -7,8 +7,9 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Settings, anchor::AuditAnchor, disk::Disk};
+use super::{Cosigner, Settings, anchor::AuditAnchor, disk::Disk};
 use crate::audit::{
+    Stamp,
     chain::{Chain, Checkpoint, State},
     now,
 };
@@ -29,6 +30,8 @@ pub(super) struct Writer<D> {
     rotate_after: Option<Instant>,
     settings: Settings,
     pub(super) anchors: Vec<Box<dyn AuditAnchor>>,
+    /// Signs what the anchors keep once more.
+    pub(super) cosigner: Option<Cosigner>,
     /// A sync failed: what it was to make durable may be lost, and a second sync would not say so.
     poisoned: Option<String>,
     /// The state says that the next segment has begun, and the active file still has the last one:
@@ -43,7 +46,7 @@ pub(super) struct Writer<D> {
 struct Gap {
     v: u8,
     event: &'static str,
-    ts: chrono::DateTime<chrono::Utc>,
+    ts: Stamp,
     lost: u64,
     refused: u64,
 }
@@ -53,7 +56,7 @@ struct Gap {
 struct Tombstone {
     v: u8,
     event: &'static str,
-    ts: chrono::DateTime<chrono::Utc>,
+    ts: Stamp,
     from: u64,
     to: u64,
 }
@@ -62,7 +65,7 @@ struct Tombstone {
 struct Closed {
     v: u8,
     event: &'static str,
-    ts: chrono::DateTime<chrono::Utc>,
+    ts: Stamp,
 }
 
 impl<D: Disk> Writer<D> {
@@ -85,6 +88,7 @@ impl<D: Disk> Writer<D> {
             rotate_after: None,
             settings: settings.clone(),
             anchors: Vec::new(),
+            cosigner: None,
             poisoned: None,
             must_clear: false,
             stopped: false,
@@ -158,13 +162,27 @@ impl<D: Disk> Writer<D> {
         if let Some(sealed) = self.sealed.take() {
             let state = self.chain.state(self.offset);
             self.remember(&state)?;
-            for anchor in &mut self.anchors {
-                if let Err(error) = anchor.anchor(sealed.note()) {
-                    tracing::error!(%error, "a checkpoint could not be anchored");
-                }
-            }
+            self.anchor(sealed.note());
         }
         Ok(())
+    }
+
+    /// Keeps a checkpoint elsewhere.
+    fn anchor(&mut self, note: &str) {
+        let cosigned = match self.cosigner.as_ref().map(|key| key.cosign(note)) {
+            None => None,
+            Some(Ok(cosigned)) => Some(cosigned),
+            Some(Err(error)) => {
+                tracing::error!(%error, "a checkpoint could not be anchored");
+                return;
+            }
+        };
+        let note = cosigned.as_deref().unwrap_or(note);
+        for anchor in &mut self.anchors {
+            if let Err(error) = anchor.anchor(note) {
+                tracing::error!(%error, "a checkpoint could not be anchored");
+            }
+        }
     }
 
     fn write(&mut self) -> io::Result<()> {

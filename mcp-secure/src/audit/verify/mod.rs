@@ -34,7 +34,7 @@ pub use proof::{prove, prove_consistency, verify_consistency, verify_proof};
 pub(super) use tests::Walker;
 
 use super::{
-    chain::{Key, PublicKey, decode32},
+    chain::{Key, PublicKey, WitnessKey, decode32},
     sink::{VERIFY_KEY, beside},
 };
 use crate::{Error, Result};
@@ -52,6 +52,7 @@ pub struct Verify {
     key: Option<PathBuf>,
     public: Option<PathBuf>,
     head: Option<PathBuf>,
+    witness: Option<PathBuf>,
 }
 
 /// What was found out.
@@ -72,6 +73,8 @@ pub struct Verification {
     pub keyed: bool,
     /// External heads that the log was held against.
     pub heads: u64,
+    /// Those of them that the witness cosigned.
+    pub witnessed: u64,
     /// What is not as it was written. Empty: nothing was found.
     pub findings: Vec<Finding>,
     /// What could not be looked at, and what that means.
@@ -130,6 +133,7 @@ impl Verify {
             key: None,
             public: None,
             head: None,
+            witness: None,
         }
     }
 
@@ -154,11 +158,19 @@ impl Verify {
         self
     }
 
+    /// The public key of a witness. Heads that it did not cosign are findings, and the log is not
+    /// held against them.
+    #[must_use]
+    pub fn witness(mut self, file: impl Into<PathBuf>) -> Self {
+        self.witness = Some(file.into());
+        self
+    }
+
     /// Reads the whole log.
     ///
     /// # Errors
     ///
-    /// When it cannot be read, or a key is none. That something is wrong *with the log* is no
+    /// When it cannot be read, a key is none, or a witness is named and no head. That something is wrong *with the log* is no
     /// error but a finding.
     pub fn run(&self) -> Result<Verification> {
         let mut notes = Vec::new();
@@ -206,7 +218,15 @@ impl Verify {
                     .to_owned(),
             );
         }
+        let witness = self.witness.as_deref().map(read_witness).transpose()?;
+        if witness.is_some() && self.head.is_none() {
+            return Err(Error::new(
+                "a witness is asked for, and no head that it could have cosigned",
+            )
+            .help("name the checkpoint, or the anchor file, with `--head FILE`"));
+        }
         let mut walk = walk::Walk::new(key, public, notes);
+        walk.witness = witness;
         if let Some(file) = &self.head {
             walk.heads = head::read(file)?;
         }
@@ -228,6 +248,18 @@ pub(super) fn read_key(file: &Path) -> Result<Key> {
             Error::new(format!("`{}` is no verification key", file.display()))
                 .help("name the `.key` file that was made with the log")
         })
+}
+
+fn read_witness(file: &Path) -> Result<WitnessKey> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|e| Error::new(format!("`{}` cannot be read: {e}", file.display())))?;
+    WitnessKey::parse(&text).ok_or_else(|| {
+        Error::new(format!(
+            "`{}` is no public key of a witness",
+            file.display()
+        ))
+        .help("name the `.pub` file that was made with its key")
+    })
 }
 
 pub(super) fn read_public(file: &Path) -> Result<PublicKey> {

@@ -16,8 +16,8 @@ use super::{Finding, Kind, Verification, files::Segment};
 use crate::{
     Error, Result,
     audit::chain::{
-        Checkpoint, Frontier, Hash, Key, PublicKey, Ratchet, commitment, decode32, encode,
-        is_checkpoint, leaf, split,
+        Checkpoint, Frontier, Hash, Key, PublicKey, Ratchet, WitnessKey, commitment, decode32,
+        encode, is_checkpoint, leaf, split,
     },
 };
 
@@ -27,6 +27,8 @@ pub(super) struct Walk {
     public: Option<PublicKey>,
     /// Notes that were kept elsewhere.
     pub(super) heads: Vec<String>,
+    /// Who must have cosigned them.
+    pub(super) witness: Option<WitnessKey>,
     /// The same, opened, by their sizes.
     opened: Option<BTreeMap<u64, Hash>>,
     next_head: Option<u64>,
@@ -66,6 +68,7 @@ impl Walk {
             key,
             public,
             heads: Vec::new(),
+            witness: None,
             opened: None,
             next_head: None,
             tree: Frontier::default(),
@@ -261,6 +264,16 @@ impl Walk {
         };
         let mut opened = BTreeMap::new();
         for note in std::mem::take(&mut self.heads) {
+            if let Some(witness) = &self.witness {
+                match witness.check(&note) {
+                    Ok(_) => self.seen.witnessed += 1,
+                    Err(why) => {
+                        let what = format!("a head {why} `{}`", witness.name());
+                        self.find(Kind::Signature, None, &what);
+                        continue;
+                    }
+                }
+            }
             match Checkpoint::open(&note, &public) {
                 Ok(head) => {
                     if opened

@@ -2,7 +2,6 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::SecretString;
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::{Error, Result};
@@ -43,7 +42,7 @@ pub(super) fn is_id(id: &str) -> bool {
 
 /// What the file holds of a key. Its id is in it, so no line of the file can be made another's.
 pub(crate) fn digest(key: &[u8]) -> [u8; 32] {
-    Sha256::digest(key).into()
+    crate::sha256::hash(key)
 }
 
 /// CRC-32 in base 62, as GitHub and npm end their tokens. It says nothing of the secret to

@@ -9,7 +9,6 @@ use std::{
     time::SystemTime,
 };
 
-use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::cache::Digest;
@@ -34,7 +33,7 @@ impl Inbound {
 
     fn until(token: Zeroizing<String>, expires: Option<u64>) -> Self {
         Self(Arc::new(Held {
-            digest: Sha256::digest(token.as_bytes()).into(),
+            digest: crate::sha256::hash(token.as_bytes()),
             token: Mutex::new(Some(token)),
             expires,
         }))

@@ -11,7 +11,6 @@ use std::{
 
 use futures::future::{BoxFuture, Either};
 use http::{HeaderMap, Method, header, request::Parts};
-use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::{
@@ -204,7 +203,7 @@ impl Inner {
             token,
             proof,
             method: &head.method,
-            digest: Sha256::digest(token.as_bytes()).into(),
+            digest: crate::sha256::hash(token.as_bytes()),
             certificate: head.extensions.get::<PeerThumbprint>().map(|peer| peer.0),
         })
     }

@@ -49,7 +49,8 @@ impl Elicit {
         &self,
         message: impl Into<String>,
     ) -> ToolResult<Option<T>> {
-        let schema = serde_json::to_value(schemars::schema_for!(T))?;
+        let mut schema = serde_json::to_value(schemars::schema_for!(T))?;
+        crate::audit::take_marks(&mut schema);
         match self.ask(message, serde_json::from_value(schema)?).await? {
             Answer::Accepted(content) => Ok(Some(
                 serde_json::from_value(content).map_err(|e| malformed(e.to_string()))?,

@@ -105,12 +105,8 @@ impl ValidateLayer {
                     // The model reads what is wrong and can correct itself (SEP-1303).
                     .map_err(Refusal::into_tool_result)?;
                 // Behind the check: what is written has the shape that its author knows.
-                if !entry.audited.is_empty() {
-                    let named = entry.audited.iter().filter_map(|name| {
-                        let value = arguments.get(*name)?;
-                        Some(((*name).to_owned(), crate::audit::shown_value(value)))
-                    });
-                    let _ = inner.journey.values.set(named.collect());
+                if let Some(values) = entry.audited.values(&arguments) {
+                    let _ = inner.journey.values.set(values);
                 }
                 CheckedOp::Tool { index, arguments }
             }

@@ -1,8 +1,8 @@
 //! `[tools.NAME]`: what the operator lowers of one tool.
 
-use super::Config;
+use super::{Config, Unit};
 use crate::{
-    Rate, Result,
+    Limits, Rate, Result,
     manifest::{CallLimits, Entry, RateRow, size},
     server::suggest,
 };
@@ -18,10 +18,51 @@ pub(in crate::server) enum Bound {
     Quota(u64),
     /// Bytes of answers to one caller in a day.
     OutputQuota(u64),
+    /// Milliseconds that a call may take.
+    Timeout(u64),
+    /// Calls at once.
+    Concurrency(u64),
+    /// Bytes of one answer.
+    MaxOutput(u64),
+    /// What one call takes of the caller's rate. More is tighter.
+    Cost(u64),
+    /// How often the same call may come again.
+    Repeat(u64),
 }
 
+/// Why a bound is refused: what it is to be, what the code says, and which of the two is less.
+struct Wider {
+    wanted: String,
+    code: String,
+    is_floor: bool,
+}
+
+type Lowered = std::result::Result<(), Wider>;
+
 impl Bound {
-    pub(in crate::server) const KEYS: [&str; 4] = ["rate", "total_rate", "quota", "output_quota"];
+    pub(in crate::server) const KEYS: [&str; 9] = [
+        "rate",
+        "total_rate",
+        "quota",
+        "output_quota",
+        "timeout",
+        "concurrency",
+        "max_output",
+        "cost",
+        "repeat",
+    ];
+
+    /// The keys that are an amount, and not so much in a time.
+    pub(in crate::server) fn amount(key: &str) -> Option<(Unit, fn(u64) -> Self)> {
+        match key {
+            "timeout" => Some((Unit::Time, Self::Timeout)),
+            "concurrency" => Some((Unit::Count, Self::Concurrency)),
+            "max_output" => Some((Unit::Size, Self::MaxOutput)),
+            "cost" => Some((Unit::Count, Self::Cost)),
+            "repeat" => Some((Unit::Count, Self::Repeat)),
+            _ => None,
+        }
+    }
 
     /// What `key = "text"` means, or what was wanted instead.
     pub(in crate::server) fn read(
@@ -48,17 +89,33 @@ impl Bound {
     }
 
     fn key(self) -> &'static str {
-        let [rate, total, quota, output] = Self::KEYS;
+        let [
+            rate,
+            total,
+            quota,
+            output,
+            timeout,
+            concurrency,
+            max_output,
+            cost,
+            repeat,
+        ] = Self::KEYS;
         match self {
             Self::Rate(_) => rate,
             Self::TotalRate(_) => total,
             Self::Quota(_) => quota,
             Self::OutputQuota(_) => output,
+            Self::Timeout(_) => timeout,
+            Self::Concurrency(_) => concurrency,
+            Self::MaxOutput(_) => max_output,
+            Self::Cost(_) => cost,
+            Self::Repeat(_) => repeat,
         }
     }
 
-    /// Lowers what the tool says of itself, or says what it is where that is less.
-    fn lower(self, limits: &mut CallLimits) -> std::result::Result<(), (String, String)> {
+    /// Lowers what the tool says of itself, or what the server says of all tools; or says what that
+    /// is, where it is less.
+    fn lower(self, limits: &mut CallLimits, server: &Limits) -> Lowered {
         match self {
             Self::Rate(rate) => lower_rate(rate, &mut limits.rate),
             Self::TotalRate(rate) => lower_rate(rate, &mut limits.total_rate),
@@ -66,6 +123,35 @@ impl Bound {
             Self::OutputQuota(most) => lower_day(most, &mut limits.output_quota, |bytes| {
                 format!("{}/day", size(bytes))
             }),
+            Self::Timeout(wanted) => lower_amount(wanted, &mut limits.timeout_ms, Unit::Time),
+            Self::Concurrency(wanted) => match &mut limits.concurrency {
+                Some(most) => lower_amount(wanted, most, Unit::Count),
+                none => {
+                    *none = Some(wanted);
+                    Ok(())
+                }
+            },
+            Self::MaxOutput(wanted) => lower_amount(wanted, &mut limits.max_output, Unit::Size),
+            Self::Cost(wanted) => {
+                let least = limits.cost.unwrap_or(1);
+                if wanted < least {
+                    return Err(Wider {
+                        wanted: wanted.to_string(),
+                        code: least.to_string(),
+                        is_floor: true,
+                    });
+                }
+                limits.cost = Some(wanted);
+                Ok(())
+            }
+            Self::Repeat(wanted) => {
+                let says = limits.repeat.unwrap_or(server.repeats_per_minute as u64);
+                // Zero is any number: of that, each is less.
+                let mut most = if says == 0 { u64::MAX } else { says };
+                lower_amount(wanted, &mut most, Unit::Count)?;
+                limits.repeat = Some(most);
+                Ok(())
+            }
         }
     }
 }
@@ -77,7 +163,11 @@ impl Config {
     ///
     /// When one would be raised, or when there is no such tool: what is misspelled would limit
     /// nothing.
-    pub(in crate::server) fn narrow_tools(&self, tools: &mut [Entry]) -> Result<()> {
+    pub(in crate::server) fn narrow_tools(
+        &self,
+        tools: &mut [Entry],
+        limits: &Limits,
+    ) -> Result<()> {
         for (name, bound) in &self.tools {
             let Some(tool) = tools.iter_mut().find(|tool| tool.name == name.value) else {
                 let known = tools.iter().map(|tool| tool.name.as_str());
@@ -90,18 +180,26 @@ impl Config {
             };
             bound
                 .value
-                .lower(&mut tool.limits)
-                .map_err(|(wanted, most)| {
-                    self.error(
-                        bound,
-                        format!(
-                            "`tools.{}.{}` is {wanted}, above the ceiling of {most} that the code \
-                             sets",
-                            name.value,
-                            bound.value.key()
+                .lower(&mut tool.limits, limits)
+                .map_err(|wider| {
+                    let (bar, help) = match wider.is_floor {
+                        false => (
+                            "above the ceiling",
+                            "the operator can lower a limit, never raise it",
                         ),
-                    )
-                    .help("the operator can lower a limit, never raise it")
+                        true => (
+                            "below the floor",
+                            "the operator can let a call cost more, never less",
+                        ),
+                    };
+                    let what = format!(
+                        "`tools.{}.{}` is {}, {bar} of {} that the code sets",
+                        name.value,
+                        bound.value.key(),
+                        wider.wanted,
+                        wider.code
+                    );
+                    self.error(bound, what).help(help)
                 })?;
         }
         Ok(())
@@ -109,28 +207,41 @@ impl Config {
 }
 
 /// How many come at once, the code says where it does.
-fn lower_rate(
-    rate: Rate,
-    limit: &mut Option<RateRow>,
-) -> std::result::Result<(), (String, String)> {
+fn lower_rate(rate: Rate, limit: &mut Option<RateRow>) -> Lowered {
     let mut wanted = RateRow::from(rate);
     if let Some(most) = limit {
         wanted.burst = wanted.burst.min(most.burst);
         if !wanted.is_within(most) {
-            return Err((rate.to_string(), most.to_string()));
+            return Err(Wider {
+                wanted: rate.to_string(),
+                code: most.to_string(),
+                is_floor: false,
+            });
         }
     }
     *limit = Some(wanted);
     Ok(())
 }
 
-fn lower_day(
-    wanted: u64,
-    limit: &mut Option<u64>,
-    shown: impl Fn(u64) -> String,
-) -> std::result::Result<(), (String, String)> {
+fn lower_amount(wanted: u64, limit: &mut u64, unit: Unit) -> Lowered {
+    if wanted > *limit {
+        return Err(Wider {
+            wanted: unit.show(wanted),
+            code: unit.show(*limit),
+            is_floor: false,
+        });
+    }
+    *limit = wanted;
+    Ok(())
+}
+
+fn lower_day(wanted: u64, limit: &mut Option<u64>, shown: impl Fn(u64) -> String) -> Lowered {
     match *limit {
-        Some(most) if wanted > most => Err((shown(wanted), shown(most))),
+        Some(most) if wanted > most => Err(Wider {
+            wanted: shown(wanted),
+            code: shown(most),
+            is_floor: false,
+        }),
         _ => {
             *limit = Some(wanted);
             Ok(())

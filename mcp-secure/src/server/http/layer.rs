@@ -13,10 +13,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::future::{BoxFuture, ready};
+use futures::future::{BoxFuture, Either, Ready, ready};
 use http::{HeaderMap, Request, Response, header, request::Parts};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, combinators::UnsyncBoxBody};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::{Layer, Service, ServiceExt as _, service_fn};
 
 use super::{
@@ -30,8 +31,8 @@ use super::{
     query::NoQueryTokens,
     rate::RateLayer,
     refusal::{
-        BODY_TOO_LARGE, INSUFFICIENT_SCOPE, INTERNAL, PROXY_SILENT, PreAuthSink, Refusal, Tally,
-        UNDECLARED_PROXY,
+        BODY_TOO_LARGE, FULL, INSUFFICIENT_SCOPE, INTERNAL, PROXY_SILENT, PreAuthSink, Refusal,
+        Tally, UNDECLARED_PROXY,
     },
 };
 use crate::{Error, Result, auth::Principal, capability::Opening, pipeline::BoxError};
@@ -42,7 +43,8 @@ pub type LayerBody = UnsyncBoxBody<Bytes, BoxError>;
 /// The door of the HTTP ring, for any [`tower::Service`] over [`http::Request`]: axum, hyper.
 ///
 /// In the order of the checks: the rate of a network, `Host`, the RFC 9728 document, `Origin`, tokens
-/// in the query, authentication. What gets through has a [`Principal`] in its extensions and neither
+/// in the query, whether there is a place (if [`concurrency`](Self::concurrency) says how many there
+/// are), authentication. What gets through has a [`Principal`] in its extensions and neither
 /// `Authorization` nor cookies; a stream that a `GET` opened ends with its token. Bodies pass as
 /// they are: only a `Content-Length` above
 /// [`body_bytes`](super::HttpLimits::body_bytes) is refused, before authentication, so the
@@ -50,7 +52,10 @@ pub type LayerBody = UnsyncBoxBody<Bytes, BoxError>;
 ///
 /// Made by [`Http::layer`]; a clone is the same one.
 #[derive(Clone)]
-pub struct HttpLayer(Arc<Inner>);
+pub struct HttpLayer {
+    shared: Arc<Inner>,
+    places: Places,
+}
 
 struct Inner {
     door: Door,
@@ -68,6 +73,7 @@ type PeerOf = dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync;
 #[derive(Clone)]
 pub struct HttpService<S> {
     shared: Arc<Inner>,
+    places: Places,
     inner: S,
 }
 
@@ -134,18 +140,43 @@ impl Http<Authenticated> {
             opening: &mut opening,
         })?;
         futures::future::try_join_all(opening.ready).await?;
-        Ok(HttpLayer(Arc::new(Inner {
-            size: Arc::new(Size(door.most_bytes)),
-            door,
-            query: Arc::new(NoQueryTokens),
-            sink: Arc::new(Told),
-            peer: Box::new(peer),
-            scopes,
-        })))
+        Ok(HttpLayer {
+            shared: Arc::new(Inner {
+                size: Arc::new(Size(door.most_bytes)),
+                door,
+                query: Arc::new(NoQueryTokens),
+                sink: Arc::new(Told),
+                peer: Box::new(peer),
+                scopes,
+            }),
+            places: Places::default(),
+        })
     }
 }
 
 impl HttpLayer {
+    /// The application serves at most so many requests at once; more are told to come back, with 503
+    /// and `Retry-After`, before their tokens are checked and before their bodies come
+    /// (`load_shed/door`). A request has its place from authentication until the application has
+    /// answered; the body of the answer may take longer.
+    ///
+    /// Without it nothing is counted here. All clones and services of this layer share the places.
+    ///
+    /// # Errors
+    ///
+    /// When there is no place at all.
+    pub fn concurrency(mut self, most: usize) -> Result<Self> {
+        if most == 0 {
+            return Err(
+                Error::new("a layer with no place for a request serves nothing")
+                    .help("say how many requests the application serves at once"),
+            );
+        }
+        let most = most.min(Semaphore::MAX_PERMITS);
+        self.places = Places(Some(Arc::new(Semaphore::new(most))));
+        Ok(self)
+    }
+
     /// A layer for routes that need these scopes, all of them.
     ///
     /// # Errors
@@ -160,7 +191,10 @@ impl HttpLayer {
             return Err(Error::new("a route is to need a scope, and none is named")
                 .help("name one, or leave the layer away: a principal is needed in any case"));
         }
-        if let Some(unknown) = scopes.iter().find(|scope| !self.0.scopes.contains(scope)) {
+        if let Some(unknown) = scopes
+            .iter()
+            .find(|scope| !self.shared.scopes.contains(scope))
+        {
             return Err(Error::new(format!(
                 "`{unknown}` is needed by a route, and clients are not told of it"
             ))
@@ -168,7 +202,7 @@ impl HttpLayer {
         }
         Ok(ScopeLayer {
             scopes,
-            challenges: self.0.door.issued.challenges.clone(),
+            challenges: self.shared.door.issued.challenges.clone(),
         })
     }
 }
@@ -188,7 +222,8 @@ impl<S> Layer<S> for HttpLayer {
 
     fn layer(&self, inner: S) -> HttpService<S> {
         HttpService {
-            shared: Arc::clone(&self.0),
+            shared: Arc::clone(&self.shared),
+            places: self.places.clone(),
             inner,
         }
     }
@@ -215,10 +250,19 @@ where
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let shared = Arc::clone(&self.shared);
+        let places = self.places.clone();
         Box::pin(async move {
-            let (response, admitted) = shared.judge(request).await;
+            let Judged {
+                response,
+                admitted,
+                tally,
+            } = shared.judge(request, &places).await;
             let Some((head, body)) = admitted else {
                 return Ok(response.map(own));
+            };
+            // The last one may be taken since the door was passed.
+            let Some(_place) = places.take() else {
+                return Ok(harden(tally.put_off(&FULL)).map(own));
             };
             let end = match head.extensions.get::<Principal>() {
                 Some(principal) => end_of_stream(&head, principal),
@@ -246,28 +290,31 @@ fn said_for_all(
 
 impl Inner {
     /// Runs the checks around a leaf that keeps what reaches it.
-    async fn judge<B: Send + 'static>(
-        &self,
-        request: Request<B>,
-    ) -> (Response<Body>, Option<(Parts, B)>) {
+    async fn judge<B: Send + 'static>(&self, request: Request<B>, places: &Places) -> Judged<B> {
         let (head, body) = request.into_parts();
         let connected = (self.peer)(&head);
-        let refused = |tally: &Tally, refusal: &Refusal, version| {
-            (harden(tally.refuse(refusal, version)), None)
+        let refused = |tally: Tally, refusal: &Refusal, version| Judged {
+            response: harden(tally.refuse(refusal, version)),
+            admitted: None,
+            tally,
         };
         let nobody = Tally::new(Arc::clone(&self.sink), connected);
         let Some(connected) = connected else {
-            return refused(&nobody, &INTERNAL, head.version);
+            return refused(nobody, &INTERNAL, head.version);
         };
         let tally = match &self.door.proxies {
             None => nobody,
             Some(proxies) if !proxies.trusts(connected) => {
                 let answer = nobody.refuse_as(UNDECLARED_PROXY, &PROXY_SILENT, head.version);
-                return (harden(answer), None);
+                return Judged {
+                    response: harden(answer),
+                    admitted: None,
+                    tally: nobody,
+                };
             }
             Some(proxies) => match proxies.client(&head.headers) {
                 Ok(client) => nobody.for_peer(client),
-                Err(refusal) => return refused(&nobody, refusal, head.version),
+                Err(refusal) => return refused(nobody, refusal, head.version),
             },
         };
         let kept = Arc::new(Mutex::new(None));
@@ -288,12 +335,103 @@ impl Inner {
             MetadataLayer::new(&door.issued.metadata, &tally),
             GateLayer::new(&door.origins, &tally),
             GateLayer::new(&self.query, &tally),
+            places.door(&tally),
             AuthenticateLayer::new(&door.auth, &tally),
         )
             .layer(leaf);
         let Ok(response) = ring.oneshot(Request::from_parts(head, body)).await;
-        let kept = kept.lock().unwrap_or_else(PoisonError::into_inner).take();
-        (harden(response), kept)
+        let admitted = kept.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Judged {
+            response: harden(response),
+            admitted,
+            tally,
+        }
+    }
+}
+
+/// What the door says of a request.
+struct Judged<B> {
+    response: Response<Body>,
+    /// What goes on to the application.
+    admitted: Option<(Parts, B)>,
+    tally: Tally,
+}
+
+/// So many requests may be with the application.
+#[derive(Clone, Default)]
+struct Places(Option<Arc<Semaphore>>);
+
+/// One that is taken, or one of as many as anybody likes.
+struct Place {
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Places {
+    fn take(&self) -> Option<Place> {
+        let permit = match &self.0 {
+            None => None,
+            Some(places) => Some(Arc::clone(places).try_acquire_owned().ok()?),
+        };
+        Some(Place { _permit: permit })
+    }
+
+    /// Nobody is let in while all are taken. No place is taken here: whoever shows a token that is
+    /// none would have one for as long as an issuer is asked about it.
+    fn door(&self, tally: &Tally) -> DoorLayer {
+        DoorLayer {
+            places: self.clone(),
+            tally: tally.clone(),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        let places = self.0.as_ref();
+        places.is_some_and(|places| places.available_permits() == 0)
+    }
+}
+
+struct DoorLayer {
+    places: Places,
+    tally: Tally,
+}
+
+#[derive(Clone)]
+struct AtTheDoor<S> {
+    places: Places,
+    tally: Tally,
+    inner: S,
+}
+
+impl<S> Layer<S> for DoorLayer {
+    type Service = AtTheDoor<S>;
+
+    fn layer(&self, inner: S) -> AtTheDoor<S> {
+        AtTheDoor {
+            places: self.places.clone(),
+            tally: self.tally.clone(),
+            inner,
+        }
+    }
+}
+
+impl<S, B> Service<Request<B>> for AtTheDoor<S>
+where
+    S: Service<Request<B>, Response = Response<Body>>,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = Either<Ready<Result<Response<Body>, S::Error>>, S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        match self.places.is_full() {
+            // The connection is somebody else's: its listener knows how patient it is.
+            true => Either::Left(ready(Ok(self.tally.put_off(&FULL)))),
+            false => Either::Right(self.inner.call(request)),
+        }
     }
 }
 

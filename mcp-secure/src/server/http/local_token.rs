@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use secrecy::ExposeSecret;
 #[cfg(not(unix))]
 use secrecy::SecretString;
-use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::authenticate::Denied;
 use crate::{
     Error, Result,
     auth::{Assurance, Principal},
+    sha256,
 };
 
 /// Admits whoever shows the token of the file. The token itself is not kept: what arrives
@@ -35,13 +35,13 @@ impl LocalToken {
         let token = read_or_create(path)?;
         let subject = format!("uid:{}", crate::auth::current_uid());
         Ok(Self {
-            digest: Sha256::digest(token.expose_secret().as_bytes()).into(),
+            digest: sha256::hash(token.expose_secret().as_bytes()),
             principal: Principal::minted("local", &subject, Assurance::LocalToken).scopes(scopes),
         })
     }
 
     pub(crate) fn verify(&self, presented: &[u8]) -> std::result::Result<Principal, Denied> {
-        let digest: [u8; 32] = Sha256::digest(presented).into();
+        let digest = sha256::hash(presented);
         if bool::from(digest.ct_eq(&self.digest)) {
             Ok(self.principal.clone())
         } else {

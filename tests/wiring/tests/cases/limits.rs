@@ -137,6 +137,45 @@ on_every_way! {
         assert_limited(&long(), "1 KiB/day");
     }
 
+    fn the_operator_lowers_how_long_how_many_and_how_much_of_one_tool(way: Way) {
+        let lowered = "[tools.slow]\ntimeout = \"100ms\"\n\
+            [tools.long]\nmax_output = \"1 KiB\"\n\
+            [tools.dear]\ncost = 20\n\
+            [tools.ready]\nrepeat = 3\n\
+            [tools.echo]\nrepeat = 2\n";
+        let setup = with_config(way.setup(), lowered);
+        let server = setup.limits("principal_per_minute=1 principal_burst=50").start();
+        let client = server.client(way);
+        let slow = client.call("slow", json!({ "ms": 60_000 }));
+        assert!(is_refusal(&slow), "{slow}");
+        assert_record(&server.outcome_that_is("slow", "timeout"), "timeout", "allow", Some("timeout"));
+        let long = |bytes: usize| client.call("long", json!({ "bytes": bytes }));
+        assert_eq!(text(&long(1024)).len(), 1024);
+        assert!(is_tool_error(&long(1025)));
+        assert_record(&server.outcome_that_is("long", "denied"), "denied", "deny", Some("guard/size"));
+        let ready = || client.call("ready", json!({ "job": 1 }));
+        assert_eq!((0..6).filter(|_| ready().get("result").is_some()).count(), 3);
+        assert_limited(&ready(), "3/min");
+        // The code says any number; any number of them is less.
+        assert_eq!(admitted(&client, "echo", 4), 2);
+        // Of 50 there are more than 20 left, and not 40.
+        assert_eq!(admitted(&client, "dear", 3), 1);
+        server.denied_by("rate/principal");
+    }
+
+    fn the_operator_lets_fewer_calls_of_one_tool_run_at_once(way: Way) {
+        let server = with_config(way.setup(), "[tools.slow]\nconcurrency = 1\n").start();
+        let client = server.client(way);
+        let running = client.begin_call("slow", json!({ "ms": 60_000 }));
+        server.wait_for_trace("slow:started");
+        let second = client.call("slow", json!({ "ms": 1 }));
+        assert_eq!(code(&second), -31001, "{second}");
+        let record = server.outcome_that_is("slow", "overloaded");
+        assert_record(&record, "overloaded", "deny", Some("concurrency/tool"));
+        assert_eq!(text(&echo(&client, "echo")), "x");
+        client.cancel(running);
+    }
+
     fn what_does_not_fit_or_is_not_allowed_uses_nothing_up(way: Way) {
         let server = limited(way, "");
         let client = server.client(way);
@@ -265,6 +304,40 @@ fn an_operator_who_raises_or_misspells_a_tools_limit_gets_no_server() {
         (
             "[tools.rated]\nrate = \"1/week\"\n",
             "2:1: `tools.rated.rate` is `1/week`, not a number above zero in a time",
+        ),
+        (
+            "[tools.slow]\ntimeout = \"31s\"\n",
+            "2:1: `tools.slow.timeout` is 31s, above the ceiling of 30s that the code sets",
+        ),
+        (
+            "[tools.slow]\nconcurrency = 17\n",
+            "2:1: `tools.slow.concurrency` is 17, above the ceiling of 16 that the code sets",
+        ),
+        (
+            "[tools.slow]\nmax_output = \"2 MiB\"\n",
+            "2:1: `tools.slow.max_output` is 2 MiB, above the ceiling of 1 MiB that the code sets",
+        ),
+        (
+            "[tools.dear]\ncost = 9\n",
+            "2:1: `tools.dear.cost` is 9, below the floor of 10 that the code sets\n  help: the \
+             operator can let a call cost more, never less",
+        ),
+        (
+            "[tools.twice]\nrepeat = 3\n",
+            "2:1: `tools.twice.repeat` is 3, above the ceiling of 2 that the code sets",
+        ),
+        (
+            "[tools.ready]\nrepeat = 121\n",
+            "2:1: `tools.ready.repeat` is 121, above the ceiling of 120 that the code sets",
+        ),
+        (
+            "[tools.ready]\nrepeat = 0\n",
+            "2:1: `tools.ready.repeat` is zero",
+        ),
+        // What the operator lowers for all tools is the ceiling of each.
+        (
+            "[limits]\ntimeout = \"10s\"\n[tools.slow]\ntimeout = \"20s\"\n",
+            "4:1: `tools.slow.timeout` is 20s, above the ceiling of 10s",
         ),
     ] {
         let said = said(config);

@@ -79,6 +79,29 @@ on_every_way! {
         assert!(server.outcome_that_is("look_up", "denied").get("values").is_none());
     }
 
+    fn a_member_that_its_author_named_is_in_the_record_and_its_neighbours_are_not(way: Way) {
+        let server = way.start();
+        let client = server.client(way);
+        let parcel = json!({
+            "to": { "country": "Belgium\u{202e}", "street": "Hidden Lane 987654321" },
+            "items": [{ "article": 77, "grams": 123_456_789 }, { "article": 78, "grams": 1 }],
+        });
+        client.call("look_up", json!({ "city": "Ghent", "number": 1, "parcel": parcel }));
+        let values = &server.outcome("look_up")["values"];
+        let expected = json!({
+            "city": "Ghent",
+            "parcel.to.country": "Belgium",
+            "parcel.items[0].article": 77,
+            "parcel.items[1].article": 78,
+        });
+        assert_eq!(*values, expected);
+        let log = server.audit_text();
+        assert!(!log.contains("Hidden Lane") && !log.contains("123456789"), "{log}");
+        // A client is told nothing of it.
+        let tools = client.request("tools/list", json!({})).to_string();
+        assert!(tools.contains("article") && !tools.contains("x-mcp-secure-audit"), "{tools}");
+    }
+
     fn files_are_steps_without_their_names(way: Way) {
         let server = way.setup().file("private-name.txt", "12345").start();
         let client = server.client(way);
