@@ -7,6 +7,8 @@
     clippy::indexing_slicing
 )]
 
+#[cfg(target_os = "linux")]
+mod bao;
 mod bytes;
 #[cfg(target_os = "linux")]
 mod keyring;
@@ -14,6 +16,8 @@ mod kills;
 #[cfg(target_os = "linux")]
 mod memory;
 mod people;
+#[cfg(target_os = "linux")]
+mod provide;
 mod scene;
 mod site;
 mod ways;

@@ -33,6 +33,11 @@ pub(super) enum Verb {
         #[command(flatten)]
         whose: Whose,
     },
+    /// Write the anchor of what a caller has, as it is
+    Anchor {
+        #[command(flatten)]
+        whose: Whose,
+    },
     /// Remove all that a caller has, with the one key that opens it and its copies in backups
     Forget {
         #[command(flatten)]
@@ -46,6 +51,9 @@ pub(super) struct Whose {
     /// The folder of the credentials of callers
     #[arg(long, value_name = "FOLDER")]
     people: PathBuf,
+    /// The folder of the files that remember the newest generation of each
+    #[arg(long, value_name = "FOLDER")]
+    people_anchors: Option<PathBuf>,
     /// Who vouches for the caller: the issuer of their tokens, `api-key`, or `local`
     #[arg(long)]
     issuer: String,
@@ -63,7 +71,10 @@ impl Whose {
             .vault
             .file()
             .people(&self.vault.key.key()?, &self.people)?;
-        Ok((people, owner))
+        Ok(match &self.people_anchors {
+            Some(folder) => (people.anchors(folder), owner),
+            None => (people, owner),
+        })
     }
 }
 
@@ -85,6 +96,11 @@ impl Verb {
                 let (people, owner) = whose.open()?;
                 people.remove(&owner, name)?;
                 eprintln!("`{name}` is taken out; take it back at its issuer as well");
+            }
+            Self::Anchor { whose } => {
+                let (people, owner) = whose.open()?;
+                let generation = people.write_anchor(&owner)?;
+                eprintln!("the anchor says generation {generation}");
             }
             Self::Forget { whose } => {
                 let (people, owner) = whose.open()?;

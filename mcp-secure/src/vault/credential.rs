@@ -6,7 +6,7 @@ use http::HeaderName;
 use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
-use super::format::{MAX_SECRET, MAX_TEXT, MOST_HOSTS};
+use super::format::{MAX_SECRET, MAX_TEXT, MOST_HOSTS, NONCE, Record};
 use crate::{
     Error, Result,
     capability::{
@@ -25,6 +25,10 @@ pub enum Placement {
     Basic,
     /// A header of its own, such as `x-api-key`, in lower case.
     Header(String),
+    /// A parameter of this name in the query of the address, which servers, proxies and
+    /// histories write down. Spent only where the grant says
+    /// [`dangerous::credential_in_query`](crate::dangerous::credential_in_query).
+    Query(String),
     /// Into the handshake of a PostgreSQL server, by `SqlGrant::credential`; its hosts are
     /// written `postgres://HOST:PORT`.
     Password,
@@ -37,10 +41,27 @@ impl Placement {
     pub(super) const CANARY: &str = "canary";
     pub(super) const PASSWORD: &str = "password";
 
+    /// Whether its header or its parameter is one.
+    fn check(&self) -> Result<()> {
+        let Self::Query(name) = self else {
+            return self.header().map(drop);
+        };
+        let fine = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(fine) {
+            return Err(Error::new(format!(
+                "`{}` is no parameter for a secret",
+                name.escape_debug()
+            ))
+            .help("write letters, digits, `-`, `_` and `.`"));
+        }
+        Ok(())
+    }
+
     /// The name of the header.
     pub(super) fn header(&self) -> Result<HeaderName> {
         match self {
             Self::Bearer | Self::Basic => Ok(http::header::AUTHORIZATION),
+            Self::Query(_) => Err(Error::new("a parameter of a query goes into no header")),
             Self::Password => Err(Error::new("a password of a database goes into no header")
                 .help("spend it with `SqlGrant::credential`")),
             Self::Canary => Err(Error::new("a canary is spent by nothing")
@@ -67,6 +88,7 @@ impl fmt::Display for Placement {
             Self::Bearer => f.write_str("bearer"),
             Self::Basic => f.write_str("basic"),
             Self::Header(name) => write!(f, "header {name}"),
+            Self::Query(name) => write!(f, "query {name}"),
             Self::Password => f.write_str(Self::PASSWORD),
             Self::Canary => f.write_str(Self::CANARY),
         }
@@ -82,9 +104,10 @@ impl FromStr for Placement {
             "basic" => Self::Basic,
             Self::CANARY => return Ok(Self::Canary),
             Self::PASSWORD => return Ok(Self::Password),
-            _ => match text.strip_prefix("header ") {
-                Some(name) => Self::Header(name.to_owned()),
-                None => {
+            _ => match (text.strip_prefix("header "), text.strip_prefix("query ")) {
+                (Some(name), _) => Self::Header(name.to_owned()),
+                (_, Some(name)) => Self::Query(name.to_owned()),
+                (None, None) => {
                     return Err(
                         Error::new(format!("`{}` is no placement", text.escape_debug()))
                             .help("write `bearer`, `basic`, or `header NAME`"),
@@ -92,7 +115,7 @@ impl FromStr for Placement {
                 }
             },
         };
-        placement.header()?;
+        placement.check()?;
         Ok(placement)
     }
 }
@@ -120,7 +143,7 @@ impl NewCredential {
         let name = name.into();
         check_name(&name)?;
         if !matches!(placement, Placement::Canary | Placement::Password) {
-            placement.header()?;
+            placement.check()?;
         }
         let mut all = Vec::new();
         for host in hosts {
@@ -151,6 +174,37 @@ impl NewCredential {
             placement,
             hosts: all,
         })
+    }
+
+    /// What an entry of the file says.
+    pub(super) fn of(record: &Record) -> Result<Self> {
+        Ok(Self {
+            name: record.name.clone(),
+            placement: record.placement.parse()?,
+            hosts: record.hosts.clone(),
+        })
+    }
+
+    /// The same once more. There is no secret in it.
+    pub(super) fn again(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            placement: self.placement.clone(),
+            hosts: self.hosts.clone(),
+        }
+    }
+
+    /// As an entry of the file says it, for a secret that is in none.
+    pub(super) fn record(&self, version: u32) -> Record {
+        Record {
+            name: self.name.clone(),
+            version,
+            placement: self.placement.to_string(),
+            created: 0,
+            hosts: self.hosts.clone(),
+            nonce: [0; NONCE],
+            sealed: Vec::new(),
+        }
     }
 
     /// The secret as it is kept. Nothing of it is repeated.

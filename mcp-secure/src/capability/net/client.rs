@@ -197,9 +197,16 @@ impl OpenNet {
         if let Some(purse) = &self.credential {
             let spent = match &held.spent {
                 Some(spent) => spent,
-                None => held.spent.insert(purse.spent(call.caller.as_ref()).await?),
+                None => {
+                    let spent = purse.spent(call.caller.as_ref()).await?;
+                    // What is the server's own is known since the start.
+                    if spent.is_of_caller() {
+                        spent.remember();
+                    }
+                    held.spent.insert(spent)
+                }
             };
-            if spent.is_in(&hop.headers) {
+            if spent.is_in(&hop.headers, &hop.path) {
                 return Err(NetError::Credential);
             }
         }
@@ -238,7 +245,7 @@ impl OpenNet {
         if let Some(spent) = &held.spent
             && !hop.is_elsewhere
         {
-            spent.spend(request.headers_mut());
+            spent.spend(&mut request)?;
         }
         loop {
             let (mut conn, is_new) = match self.pool.take(&hop.host).await {

@@ -85,6 +85,11 @@ pub enum NetError {
         /// For the log.
         detail: String,
     },
+    /// Where the credential of the endpoint comes from gives none now.
+    Provider {
+        /// For the log.
+        detail: String,
+    },
     /// The call that the handle was lent to has ended.
     Revoked,
     /// The body of a request could not be made.
@@ -133,7 +138,9 @@ impl NetError {
             Self::Rate => "net/rate",
             Self::Content { .. } => "net/content",
             Self::Exchange { .. } => "net/exchange",
-            Self::Credential | Self::NoCredential { .. } => "net/credential",
+            Self::Credential | Self::NoCredential { .. } | Self::Provider { .. } => {
+                "net/credential"
+            }
             Self::Revoked => "net/revoked",
             Self::Body { .. } | Self::Decode { .. } | Self::Connection { .. } => return None,
         })
@@ -148,6 +155,7 @@ impl NetError {
             | Self::Content { detail }
             | Self::Exchange { detail }
             | Self::NoCredential { detail }
+            | Self::Provider { detail }
             | Self::Body { detail }
             | Self::Decode { detail }
             | Self::Connection { detail } => Some(detail.clone()),
@@ -192,6 +200,10 @@ impl fmt::Display for NetError {
             }
             Self::NoCredential { .. } => f.write_str(
                 "there is no credential of this caller for the server that would be called",
+            ),
+            Self::Provider { .. } => f.write_str(
+                "the credential for the server that would be called cannot be had now; try again \
+                 later",
             ),
             Self::Revoked => f.write_str("the call that this handle was lent to has ended"),
             Self::Body { .. } => f.write_str("the body of the request could not be made"),

@@ -163,8 +163,11 @@ impl<E: Endpoint> NetGrant<E> {
         self.spends(Spends::new(name, true))
     }
 
-    fn spends(mut self, spends: Spends) -> Self {
-        if E::CREDENTIAL.is_some_and(|declared| declared != spends) {
+    fn spends(mut self, mut spends: Spends) -> Self {
+        let before = self.settings.credential;
+        spends.in_query = before.is_some_and(|before| before.in_query);
+        let declared = E::CREDENTIAL.map(|one| (one.name, one.per_user));
+        if declared.is_some_and(|declared| declared != (spends.name, spends.per_user)) {
             self.trouble = Some("its declaration says another credential than its grant");
         }
         self.settings.credential = Some(spends);
@@ -173,6 +176,15 @@ impl<E: Endpoint> NetGrant<E> {
 }
 
 impl<E> NetGrant<E> {
+    /// For `dangerous::credential_in_query`.
+    #[cfg(feature = "vault")]
+    pub(crate) fn allow_query(&mut self) {
+        match &mut self.settings.credential {
+            Some(spends) => spends.in_query = true,
+            None => self.trouble = Some("a credential may be in its query, and it spends none"),
+        }
+    }
+
     /// For `dangerous::plain_http`.
     pub(crate) fn allow_plain_http(&mut self) {
         self.settings.plain_public = true;
@@ -259,7 +271,14 @@ impl Source for Web {
             } else {
                 "the"
             };
-            format!("spends {whose} credential {} of the vault", spends.name)
+            let place = match spends.in_query {
+                true => ", perhaps in the query of addresses",
+                false => "",
+            };
+            format!(
+                "spends {whose} credential {} of the vault{place}",
+                spends.name
+            )
         }));
         if settings.rules.only {
             terms.push("only what a rule is for".to_owned());
