@@ -10,6 +10,7 @@
 #[cfg(target_os = "linux")]
 mod bao;
 mod bytes;
+mod certificate;
 #[cfg(target_os = "linux")]
 mod keyring;
 mod kills;

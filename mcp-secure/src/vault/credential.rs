@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use http::HeaderName;
+use rustls::pki_types::{PrivateKeyDer, pem::PemObject as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
@@ -29,6 +30,9 @@ pub enum Placement {
     /// histories write down. Spent only where the grant says
     /// [`dangerous::credential_in_query`](crate::dangerous::credential_in_query).
     Query(String),
+    /// The private key of a client certificate, in PEM form (PKCS #8): into the TLS handshake of an
+    /// endpoint whose grant names the certificate, by `NetGrant::client_certificate`.
+    ClientKey,
     /// Into the handshake of a PostgreSQL server, by `SqlGrant::credential`; its hosts are
     /// written `postgres://HOST:PORT`.
     Password,
@@ -40,11 +44,14 @@ pub enum Placement {
 impl Placement {
     pub(super) const CANARY: &str = "canary";
     pub(super) const PASSWORD: &str = "password";
+    pub(super) const CLIENT_KEY: &str = "client-key";
 
     /// Whether its header or its parameter is one.
     fn check(&self) -> Result<()> {
-        let Self::Query(name) = self else {
-            return self.header().map(drop);
+        let name = match self {
+            Self::ClientKey => return Ok(()),
+            Self::Query(name) => name,
+            _ => return self.header().map(drop),
         };
         let fine = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
         if name.is_empty() || name.len() > 64 || !name.bytes().all(fine) {
@@ -62,6 +69,10 @@ impl Placement {
         match self {
             Self::Bearer | Self::Basic => Ok(http::header::AUTHORIZATION),
             Self::Query(_) => Err(Error::new("a parameter of a query goes into no header")),
+            Self::ClientKey => Err(Error::new(
+                "the key of a client certificate goes into no header",
+            )
+            .help("name the certificate with `NetGrant::client_certificate`")),
             Self::Password => Err(Error::new("a password of a database goes into no header")
                 .help("spend it with `SqlGrant::credential`")),
             Self::Canary => Err(Error::new("a canary is spent by nothing")
@@ -91,6 +102,7 @@ impl fmt::Display for Placement {
             Self::Query(name) => write!(f, "query {name}"),
             Self::Password => f.write_str(Self::PASSWORD),
             Self::Canary => f.write_str(Self::CANARY),
+            Self::ClientKey => f.write_str(Self::CLIENT_KEY),
         }
     }
 }
@@ -104,6 +116,7 @@ impl FromStr for Placement {
             "basic" => Self::Basic,
             Self::CANARY => return Ok(Self::Canary),
             Self::PASSWORD => return Ok(Self::Password),
+            Self::CLIENT_KEY => return Ok(Self::ClientKey),
             _ => match (text.strip_prefix("header "), text.strip_prefix("query ")) {
                 (Some(name), _) => Self::Header(name.to_owned()),
                 (_, Some(name)) => Self::Query(name.to_owned()),
@@ -158,6 +171,12 @@ impl NewCredential {
                     "`{host}` is plain HTTP: everybody on the way reads the secret"
                 ))
                 .help("write `https://`; only a server on this machine can do without"));
+            }
+            if target.scheme == Scheme::Http && placement == Placement::ClientKey {
+                return Err(
+                    Error::new(format!("`{host}` has no TLS, which the key is for"))
+                        .help("write `https://`"),
+                );
             }
             all.push(target.to_string());
         }
@@ -220,7 +239,15 @@ impl NewCredential {
             );
         }
         let plain = |b: u8| (0x21..0x7f).contains(&b);
-        let inside = |b: u8| plain(b) || (b == b' ' && self.placement != Placement::Bearer);
+        let is_key = self.placement == Placement::ClientKey;
+        if is_key && client_key(secret.as_bytes()).is_none() {
+            return wrong("is no private key", "store one in PEM form, as PKCS #8");
+        }
+        let inside = |b: u8| {
+            plain(b)
+                || (b == b' ' && self.placement != Placement::Bearer)
+                || (is_key && b"\r\n".contains(&b))
+        };
         let ends = [secret.bytes().next(), secret.bytes().last()];
         if !secret.bytes().all(inside) || !ends.into_iter().flatten().all(plain) {
             return wrong(
@@ -233,6 +260,11 @@ impl NewCredential {
         }
         Ok(Zeroizing::new(secret.as_bytes().to_vec()))
     }
+}
+
+/// The key in a text of PEM form.
+pub(super) fn client_key(pem: &[u8]) -> Option<PrivateKeyDer<'static>> {
+    PrivateKeyDer::from_pem_slice(pem).ok()
 }
 
 /// A database server, in the one form that is compared.

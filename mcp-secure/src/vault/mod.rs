@@ -104,7 +104,7 @@ pub use provide::{OpenBao, Provided, SecretProvider, Wanted};
 pub(crate) use reflect::{Redactor, Reflection};
 #[cfg(feature = "postgres")]
 pub(crate) use spend::password;
-pub(crate) use spend::{Purse, Spent};
+pub(crate) use spend::{Purse, Spent, client_key};
 pub use spend::{Spends, Vault};
 pub(crate) use verbs::Verb;
 

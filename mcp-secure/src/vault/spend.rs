@@ -279,7 +279,7 @@ impl Vault {
             }
             if matches!(
                 credential.placement,
-                Placement::Canary | Placement::Password
+                Placement::Canary | Placement::ClientKey | Placement::Password
             ) {
                 return Err(Error::new(format!(
                     "the credential `{name}` is a {}, and those are in the file of the vault",
@@ -543,6 +543,30 @@ impl Shelf {
     }
 }
 
+/// The key of the client certificate for an endpoint.
+///
+/// # Errors
+///
+/// As for an endpoint; and when it is no key, or comes from elsewhere than the file.
+pub(crate) fn client_key(
+    spends: Spends,
+    target: &Target,
+    opening: &mut Opening,
+) -> Result<rustls::pki_types::PrivateKeyDer<'static>> {
+    let name = spends.name;
+    let (record, secret) = shelf(name, opening)?.take(name, target)?;
+    covers(name, &record.hosts, target)?;
+    let key = super::credential::client_key(&secret);
+    key.filter(|_| record.placement == Placement::CLIENT_KEY && !spends.per_user)
+        .ok_or_else(|| {
+            Error::new(format!(
+                "the credential `{name}` is a {}, and would be the key of a certificate",
+                record.placement
+            ))
+            .help("store it with `--client-key`; each caller has none of their own")
+        })
+}
+
 /// The password for a database server, such as `postgres://db.example.com:5432`.
 ///
 /// # Errors
@@ -691,11 +715,17 @@ fn covers(name: &str, hosts: &[String], target: &Target) -> Result<()> {
     }
 }
 
-/// A secret, and what of it is one by itself: the password of a pair.
-fn parts(secret: &[u8]) -> [&[u8]; 2] {
+/// A secret, and what of it is one by itself: the password of a pair, the lines of a key.
+fn parts(secret: &[u8]) -> Vec<&[u8]> {
+    if secret.starts_with(b"-----BEGIN") {
+        let lines = secret.split(|byte| b"\r\n".contains(byte));
+        return lines
+            .filter(|line| line.len() >= 16 && !line.starts_with(b"-----"))
+            .collect();
+    }
     let colon = secret.iter().position(|byte| *byte == b':');
     let password = colon.and_then(|at| secret.get(at + 1..));
-    [secret, password.unwrap_or_default()]
+    vec![secret, password.unwrap_or_default()]
 }
 
 #[cfg_attr(

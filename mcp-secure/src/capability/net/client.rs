@@ -54,6 +54,9 @@ pub(super) struct Settings {
     pub(super) exchange: Option<DeclaredExchange>,
     #[cfg(feature = "vault")]
     pub(super) credential: Option<Spends>,
+    /// The certificate whose key the credential is.
+    #[cfg(feature = "vault")]
+    pub(super) certificate: Option<PathBuf>,
     pub(super) rules: EgressRules,
 }
 
@@ -102,12 +105,28 @@ impl OpenNet {
             None => None,
         };
         #[cfg(feature = "vault")]
-        let credential = match settings.credential {
-            Some(spends) => Some(Purse::open(spends, &target, opening)?),
-            None => None,
+        let (credential, client) = match (settings.credential, &settings.certificate) {
+            (Some(spends), Some(path)) => {
+                let key = crate::vault::client_key(spends, &target, opening)?;
+                (None, Some((path.as_path(), key)))
+            }
+            (Some(spends), None) => (Some(Purse::open(spends, &target, opening)?), None),
+            (None, None) => (None, None),
+            (None, Some(_)) => {
+                return Err(
+                    crate::Error::new("it has a client certificate, and no key for it")
+                        .help("name the key with `.credential(…)`"),
+                );
+            }
         };
+        #[cfg(not(feature = "vault"))]
+        let client = None;
         let tls = match target.scheme {
-            Scheme::Https => Some(tls::config(&settings.ca_files, settings.tls13_only)?),
+            Scheme::Https => Some(tls::config(
+                &settings.ca_files,
+                settings.tls13_only,
+                client,
+            )?),
             Scheme::Http => None,
         };
         Ok(Self {

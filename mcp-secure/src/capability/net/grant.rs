@@ -163,6 +163,15 @@ impl<E: Endpoint> NetGrant<E> {
         self.spends(Spends::new(name, true))
     }
 
+    /// Shows a client certificate in the TLS handshake: the chain in PEM form, its own first. Its
+    /// key is the [`credential`](Self::credential) of this grant, stored with
+    /// `mcp-secure vault set NAME --client-key`.
+    #[must_use]
+    pub fn client_certificate(mut self, path: impl Into<PathBuf>) -> Self {
+        self.settings.certificate = Some(path.into());
+        self
+    }
+
     fn spends(mut self, mut spends: Spends) -> Self {
         let before = self.settings.credential;
         spends.in_query = before.is_some_and(|before| before.in_query);
@@ -271,9 +280,10 @@ impl Source for Web {
             } else {
                 "the"
             };
-            let place = match spends.in_query {
-                true => ", perhaps in the query of addresses",
-                false => "",
+            let place = match (spends.in_query, &settings.certificate) {
+                (_, Some(_)) => ", as the key of a client certificate",
+                (true, None) => ", perhaps in the query of addresses",
+                (false, None) => "",
             };
             format!(
                 "spends {whose} credential {} of the vault{place}",

@@ -32,8 +32,11 @@ pub struct Terms {
     /// It is the password at a database server; `--host` is `postgres://HOST:PORT`
     #[arg(long, conflicts_with_all = ["header", "basic", "query"])]
     password: bool,
+    /// It is the private key of a client certificate, in PEM form
+    #[arg(long, conflicts_with_all = ["header", "basic", "query", "password"])]
+    client_key: bool,
     /// Send it nowhere: it is there to be found by thieves, and a server that sees it leave says so
-    #[arg(long, conflicts_with_all = ["header", "basic", "password", "query"])]
+    #[arg(long, conflicts_with_all = ["header", "basic", "password", "query", "client_key"])]
     canary: bool,
 }
 
@@ -47,6 +50,7 @@ impl Terms {
         let placement = match (&self.header, &self.query) {
             _ if self.canary => Placement::Canary,
             _ if self.password => Placement::Password,
+            _ if self.client_key => Placement::ClientKey,
             _ if self.basic => Placement::Basic,
             (Some(name), _) => Placement::Header(name.to_ascii_lowercase()),
             (_, Some(name)) => Placement::Query(name.clone()),
