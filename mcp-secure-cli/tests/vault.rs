@@ -252,6 +252,21 @@ fn what_callers_have_is_kept_apart_and_forgotten() {
             .out
             .starts_with("github")
     );
+    // Unless it is said where those are who have one of it.
+    let moved = world.fine(&format!("rotate {OPEN} --people people"), "");
+    assert!(moved.err.contains("1 callers moved"), "{}", moved.err);
+    assert!(
+        world
+            .fine(&of("list", "alice"), "")
+            .out
+            .starts_with("github  v2")
+    );
+    // An anchor of theirs: what was there before has one when it is said to.
+    let anchored = |verb: &str| of(verb, "alice") + " --people-anchors anchors";
+    let said = world.vault(&anchored("list"), "");
+    assert!(said.err.contains("no anchor"), "{}", said.err);
+    world.fine(&anchored("anchor"), "");
+    assert!(world.fine(&anchored("list"), "").out.starts_with("github"));
     assert!(
         world
             .fine(&of("forget", "alice"), "")

@@ -45,6 +45,29 @@ pub fn vault_key_from_env(name: impl Into<String>) -> crate::vault::VaultKey {
     crate::vault::VaultKey::env(name.into())
 }
 
+/// Lets the credential of a grant be one that goes into the query of addresses
+/// ([`Placement::Query`](crate::vault::Placement::Query)), for a server that takes it nowhere
+/// else. Its logs then have it, and those of each proxy before it. Responses and what leaves are
+/// cleaned of it all the same. Say which credential first.
+///
+/// ```
+/// # use mcp_secure::{dangerous, prelude::*};
+/// /// A weather service of long ago.
+/// #[capability(net = "https://weather.example", credential = "weather")]
+/// struct Weather;
+///
+/// let grant = dangerous::credential_in_query(Weather::declared());
+/// # let _: mcp_secure::__private::Grant = grant.into();
+/// ```
+#[cfg(feature = "vault")]
+#[must_use]
+pub fn credential_in_query<E>(
+    mut grant: crate::capability::net::NetGrant<E>,
+) -> crate::capability::net::NetGrant<E> {
+    grant.allow_query();
+    grant
+}
+
 /// Starts without an OS ring: a dependency that calls `std::fs` or opens a socket is not
 /// stopped. Why is in the audit log of every start. An operator who
 /// [requires](crate::sandbox::Sandbox::require) a level has a server that does not start.

@@ -16,6 +16,7 @@ use crate::{
 struct World {
     scene: Scene,
     site: Site,
+    server: &'static str,
 }
 
 struct Said {
@@ -28,6 +29,7 @@ impl World {
         let world = Self {
             scene: Scene::new(),
             site: Site::new(None),
+            server: env!("CARGO_BIN_EXE_vault-target"),
         };
         for folder in ["home", "run"] {
             fs::create_dir(world.scene.at(folder)).unwrap();
@@ -49,10 +51,14 @@ impl World {
             "\n"
         );
         let serve = format!(
-            "(cat '{calls}'; sleep 2) | '{server}' --stdio --grant api={url} --grant other={url} \
+            "(cat '{calls}'; sleep 2) | {server} --stdio --grant api={url} --grant other={url} \
              --grant files='{files}' --audit '{log}'",
             calls = self.scene.at("calls").display(),
-            server = env!("CARGO_BIN_EXE_vault-target"),
+            // One that provides has no file of a vault.
+            server = match self.server {
+                server if server.ends_with("provide") => format!("env -u VAULT '{server}'"),
+                server => format!("'{server}'"),
+            },
             url = self.site.url(),
             files = self.scene.at("files").display(),
             log = self.scene.at("log/a.jsonl").display(),
@@ -75,6 +81,9 @@ impl World {
             .env("VAULT", self.scene.at("vault/v"))
             .env("HOST", self.site.url())
             .env("VAULT_KEYRING", keyring)
+            .env("PROVIDE", keyring)
+            .env("PROVIDE_HOST", self.site.url())
+            .env("PROVIDE_PLACEMENT", "bearer")
             .env("HOME", self.scene.at("home"))
             .env("XDG_RUNTIME_DIR", self.scene.at("run"))
             .env("XDG_DATA_HOME", self.scene.at("home/data"))
@@ -178,4 +187,30 @@ fn a_session_keyring_that_is_empty_or_open_to_others_stops_the_start() {
     let in_users = "KEY_ID=$(keyctl padd user mcp-secure:stars @us < \"$KEY\"); ";
     let said = world.session(&format!("{in_users}{SERVE}; keyctl unlink $KEY_ID @us"));
     world.stopped(&said, "there is no key `stars` in the session keyring");
+}
+
+/// The secret itself, and no vault.
+#[test]
+fn one_secret_of_a_keyring_is_spent_and_one_that_is_not_there_stops_the_start() {
+    let mut world = World::new();
+    world.server = env!("CARGO_BIN_EXE_vault-provide");
+    let said = world.session(SERVE);
+    world.stopped(&said, "there is no key `stars` in the session keyring");
+    let said = world.session(&format!("{PUT} keyctl setperm $KEY_ID 0x3f030000; {SERVE}"));
+    world.stopped(&said, "can be read by who does not possess it");
+    let said = world.bus(&format!("{UNLOCK}{SERVE}"));
+    world.stopped(&said, "the Secret Service has no key `stars`");
+    let said = world.session(&format!("{PUT}{SERVE}"));
+    assert!(said.out.contains("fine"), "{} {}", said.out, said.err);
+    let secret = fs::read_to_string(world.scene.at("keys/0")).unwrap();
+    let seen = world.site.seen();
+    assert!(
+        seen.len() == 1 && seen[0].contains(secret.trim_end()),
+        "{seen:?}"
+    );
+    // What `SETUP` makes under this name is as good a secret as another.
+    let said = world.bus(&format!("{UNLOCK}{SETUP}{SERVE}"));
+    assert!(said.out.contains("fine"), "{} {}", said.out, said.err);
+    let seen = world.site.seen();
+    assert!(seen.len() == 2 && seen[1].contains("Bearer ") && seen[1] != seen[0]);
 }

@@ -2,11 +2,11 @@
 
 use std::{
     io::{BufRead as _, BufReader},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
 
-use mcp_secure::vault::{Placement, VaultKey};
+use mcp_secure::vault::{Owner, Placement, VaultKey};
 
 use crate::scene::Scene;
 
@@ -67,6 +67,27 @@ fn whole(scene: &Scene, entries: &[String]) -> bool {
     is_second
 }
 
+/// Kills it in the middle of what it writes, and elsewhere in it each time: how it ended, and
+/// what it said was done.
+fn killed_after(mut child: Child, round: usize) -> (ExitStatus, Vec<String>) {
+    let lines = BufReader::new(child.stdout.take().unwrap());
+    let mut done = Vec::new();
+    let moment = Duration::from_micros((round as u64 * 7_919 + 131) % 16_000);
+    let pid = rustix::process::Pid::from_child(&child);
+    let mut killer = None;
+    for line in lines.lines().map_while(Result::ok) {
+        done.push(line);
+        killer.get_or_insert_with(|| {
+            std::thread::spawn(move || {
+                std::thread::sleep(moment);
+                rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+            })
+        });
+    }
+    killer.unwrap().join().unwrap();
+    (child.wait().unwrap(), done)
+}
+
 #[test]
 fn a_writer_that_is_killed_leaves_a_whole_vault() {
     let scene = Scene::new();
@@ -76,24 +97,7 @@ fn a_writer_that_is_killed_leaves_a_whole_vault() {
     for round in 0..rounds() {
         for (kind, how) in ["set", "rotate", "rewrap"].into_iter().enumerate() {
             let name = format!("r{round}");
-            let mut child = writer(&scene, how, &name, 100_000);
-            let lines = BufReader::new(child.stdout.take().unwrap());
-            let mut done = Vec::new();
-            // In the middle of what it writes, and elsewhere in it each time.
-            let moment = Duration::from_micros((round as u64 * 7_919 + 131) % 16_000);
-            let pid = rustix::process::Pid::from_child(&child);
-            let mut killer = None;
-            for line in lines.lines().map_while(Result::ok) {
-                done.push(line);
-                killer.get_or_insert_with(|| {
-                    std::thread::spawn(move || {
-                        std::thread::sleep(moment);
-                        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-                    })
-                });
-            }
-            killer.unwrap().join().unwrap();
-            let status = child.wait().unwrap();
+            let (status, done) = killed_after(writer(&scene, how, &name, 100_000), round);
             killed += usize::from(!status.success());
             changes[kind] += done.len();
             if how == "set" {
@@ -128,4 +132,45 @@ fn a_writer_that_is_killed_leaves_a_whole_vault() {
         .filter(|name| name.contains("draft"))
         .collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+/// Storing, and moving all callers to another root.
+#[test]
+fn a_writer_that_is_killed_leaves_what_callers_have_whole() {
+    let scene = Scene::new();
+    scene.filled("https://api.example");
+    let folder = scene.at("keys/people");
+    let mut newest = [0_u32; 3];
+    let mut halves = 0;
+    for round in 0..rounds() {
+        let (status, done) = killed_after(writer(&scene, "people", "-", 100_000), round);
+        assert!(!status.success());
+        for line in &done {
+            let Some((who, rest)) = line.strip_prefix("caller-").and_then(|l| l.split_once(' '))
+            else {
+                continue;
+            };
+            let version = rest.split(' ').next().unwrap().parse().unwrap();
+            newest[who.parse::<usize>().unwrap()] = version;
+        }
+        if scene.anchored().people(&scene.key(), &folder).is_err() {
+            halves += 1;
+        }
+        // Goes on where it was stopped, if it was.
+        scene
+            .anchored()
+            .rotate_people(&scene.key(), &folder, None)
+            .unwrap();
+        let people = scene.anchored().people(&scene.key(), &folder).unwrap();
+        for (who, version) in newest
+            .iter()
+            .enumerate()
+            .filter(|(_, version)| **version > 0)
+        {
+            let owner = Owner::new("local", format!("caller-{who}")).unwrap();
+            let has = people.list(&owner).unwrap();
+            assert!(has[0].version() >= *version, "{who}: {version}");
+        }
+    }
+    println!("{} kills, {halves} of them with callers half way", rounds());
 }

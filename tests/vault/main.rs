@@ -7,13 +7,18 @@
     clippy::indexing_slicing
 )]
 
+#[cfg(target_os = "linux")]
+mod bao;
 mod bytes;
+mod certificate;
 #[cfg(target_os = "linux")]
 mod keyring;
 mod kills;
 #[cfg(target_os = "linux")]
 mod memory;
 mod people;
+#[cfg(target_os = "linux")]
+mod provide;
 mod scene;
 mod site;
 mod ways;

@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
+    os::unix::fs::PermissionsExt as _,
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::{Duration, SystemTime},
@@ -29,10 +30,16 @@ struct World {
     alice: String,
     bob: String,
     carol: String,
+    anchored: bool,
 }
 
 impl World {
     fn new() -> Self {
+        Self::with(false)
+    }
+
+    /// With a file for each caller that remembers the newest of theirs.
+    fn with(anchored: bool) -> Self {
         let (scene, site) = (Scene::new(), Site::new(None));
         scene.file().init(&scene.key()).unwrap();
         let callers = KeyFile::at(scene.at("callers/keys.json"));
@@ -41,31 +48,7 @@ impl World {
             let made = callers.add(&NewKey::new(subject, Lifetime::Until(until)));
             made.unwrap().secret.reveal().to_owned()
         });
-        let mut server = Command::new(env!("CARGO_BIN_EXE_vault-people"))
-            .args(["--http", "127.0.0.1:0"])
-            .args(["--grant", &format!("api={}", site.url())])
-            .arg("--audit")
-            .arg(scene.at("log/audit.jsonl"))
-            .env("VAULT", scene.at("vault/v"))
-            .env("VAULT_KEY", scene.at("keys/0"))
-            .env("VAULT_PEOPLE", scene.at("people"))
-            .env("VAULT_CALLERS", scene.at("callers/keys.json"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut said = BufReader::new(server.stderr.take().unwrap());
-        let mut all = String::new();
-        let port = loop {
-            let from = all.len();
-            assert_ne!(said.read_line(&mut all).unwrap(), 0, "it ended: {all}");
-            let at = all[from..].split_once("listening on http://127.0.0.1:");
-            if let Some((_, rest)) = at {
-                break rest.split('/').next().unwrap().parse().unwrap();
-            }
-        };
-        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+        let (server, port) = serve(&scene, &site, anchored);
         Self {
             scene,
             site,
@@ -74,14 +57,45 @@ impl World {
             alice,
             bob,
             carol,
+            anchored,
+        }
+    }
+
+    /// Ends the server, and starts another one.
+    fn again(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+        (self.server, self.port) = serve(&self.scene, &self.site, self.anchored);
+    }
+
+    /// All that lies in the folder of the people.
+    fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let all = [self.names("keys"), self.names("entries")].concat();
+        let read = |path: PathBuf| (path.clone(), fs::read(path).unwrap());
+        all.into_iter().map(read).collect()
+    }
+
+    /// Puts it back as it was.
+    fn roll_back(&self, files: &[(PathBuf, Vec<u8>)]) {
+        for (path, _) in self.files() {
+            fs::remove_file(path).unwrap();
+        }
+        for (path, bytes) in files {
+            fs::write(path, bytes).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
         }
     }
 
     fn people(&self) -> People {
-        let people = self.scene.file();
-        people
+        let people = self
+            .scene
+            .file()
             .people(&self.scene.key(), self.scene.at("people"))
-            .unwrap()
+            .unwrap();
+        match self.anchored {
+            true => people.anchors(self.scene.at("keys/anchor/people")),
+            false => people,
+        }
     }
 
     fn store(&self, subject: &str, secret: &str) {
@@ -147,6 +161,39 @@ impl World {
         }
         read()
     }
+}
+
+fn serve(scene: &Scene, site: &Site, anchored: bool) -> (Child, u16) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vault-people"));
+    if anchored {
+        command.env("VAULT_ANCHORS", scene.at("keys/anchor/people"));
+    }
+    let mut server = command
+        .args(["--http", "127.0.0.1:0"])
+        .args(["--grant", &format!("api={}", site.url())])
+        .arg("--audit")
+        .arg(scene.at("log/audit.jsonl"))
+        .env("VAULT", scene.at("vault/v"))
+        .env("VAULT_KEY", scene.at("keys/0"))
+        .env("VAULT_PEOPLE", scene.at("people"))
+        .env("VAULT_CALLERS", scene.at("callers/keys.json"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(server.stderr.take().unwrap());
+    let mut all = String::new();
+    let port = loop {
+        let from = all.len();
+        assert_ne!(said.read_line(&mut all).unwrap(), 0, "it ended: {all}");
+        let at = all[from..].split_once("listening on http://127.0.0.1:");
+        if let Some((_, rest)) = at {
+            break rest.split('/').next().unwrap().parse().unwrap();
+        }
+    };
+    std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+    (server, port)
 }
 
 impl Drop for World {
@@ -304,5 +351,85 @@ fn the_files_of_callers_tell_a_tool_nothing() {
         let path = world.scene.at(path);
         let said = world.call(&world.bob, "file", json!({ "path": path }));
         assert!(said.contains("no: PermissionDenied"), "{said}");
+    }
+}
+
+#[test]
+fn what_one_caller_spent_leaves_in_no_answer_to_another() {
+    let world = World::new();
+    world.store("alice", ALICE);
+    let says = |text: &str| world.call(&world.bob, "say", json!({ "text": text }));
+    assert!(world.read(&world.alice).contains("fine"));
+    let said = says(&format!("it is {ALICE}."));
+    assert!(said.contains("it is [credential removed]."), "{said}");
+    let hex: String = ALICE.bytes().map(|b| format!("{b:02x}")).collect();
+    assert!(says(&hex).contains("[credential removed]"));
+    assert!(says("alice-token").contains("alice-token"));
+    let audit = world.audit_with("vault-credential");
+    assert!(audit.contains("vault-credential"), "{audit}");
+    assert!(!audit.contains(ALICE));
+}
+
+#[test]
+fn older_entries_of_a_caller_are_refused_where_there_is_an_anchor_and_only_there() {
+    for anchored in [false, true] {
+        let world = World::with(anchored);
+        world.store("alice", ALICE);
+        world.store("bob", BOB);
+        let before = world.files();
+        // Alice's was stolen, and she has another one.
+        world.store("alice", "renewed-token-4711");
+        world.roll_back(&before);
+        let said = world.read(&world.alice);
+        assert_eq!(said.contains("fine"), !anchored, "{said}");
+        assert_eq!(world.spent().len(), usize::from(!anchored));
+        if anchored {
+            let audit = world.audit_with("rolled back");
+            assert!(audit.contains("rolled back"), "{audit}");
+            assert!(world.people().list(&owner("alice")).is_err());
+            // Who is forgotten stays so, with the key of a backup as well.
+            assert!(world.people().forget(&owner("bob")).unwrap());
+            world.roll_back(&before);
+            let said = world.read(&world.bob);
+            assert!(said.contains("no credential of this caller"), "{said}");
+            let audit = world.audit_with("there is no anchor");
+            assert!(audit.contains("there is no anchor"), "{audit}");
+        }
+    }
+}
+
+#[test]
+fn a_rotation_moves_all_callers_to_other_keys_and_loses_nothing() {
+    for anchored in [false, true] {
+        let mut world = World::with(anchored);
+        world.store("alice", ALICE);
+        world.store("bob", BOB);
+        world.store("bob", BOB);
+        let before = world.files();
+        let anchors = world.scene.at("keys/anchor/people");
+        let rotate = |world: &World| {
+            let anchors = anchored.then_some(anchors.as_path());
+            let (file, key) = (world.scene.file(), world.scene.key());
+            file.rotate_people(&key, world.scene.at("people"), anchors)
+        };
+        assert_eq!(rotate(&world).unwrap(), 2);
+        let after = world.files();
+        for (path, bytes) in &after {
+            assert!(!before.iter().any(|(old, b)| old == path || b == bytes));
+        }
+        assert!(!after.iter().any(|(path, _)| path.extension().is_some()));
+        // The server that runs has the old root, and finds nothing under it.
+        let said = world.read(&world.alice);
+        assert!(said.contains("no credential of this caller"), "{said}");
+        world.again();
+        assert!(world.read(&world.alice).contains("fine"));
+        assert!(world.read(&world.bob).contains("fine"));
+        let bearer = |token: &str| format!("Bearer {token}");
+        assert_eq!(world.spent(), [bearer(ALICE), bearer(BOB)]);
+        assert_eq!(world.people().list(&owner("bob")).unwrap()[0].version(), 2);
+        // What a backup has opens with nothing that is left.
+        world.roll_back(&before);
+        assert!(world.people().list(&owner("alice")).unwrap().is_empty());
+        assert!(rotate(&world).is_err(), "it is nobody's");
     }
 }

@@ -22,6 +22,12 @@ impl Target {
         Ok(response.text().await?)
     }
 
+    /// Say what one is told to.
+    #[tool(public)]
+    async fn say(&self, text: String) -> String {
+        text
+    }
+
     /// Try a header of one's own.
     #[tool(public)]
     async fn override_header(&self, api: Net<Api, Get>) -> ToolResult<String> {
@@ -40,10 +46,19 @@ impl Target {
 }
 
 fn main() -> mcp_secure::Result<()> {
-    let kept = ["VAULT", "VAULT_KEY", "VAULT_PEOPLE", "VAULT_CALLERS"];
+    let kept = [
+        "VAULT",
+        "VAULT_KEY",
+        "VAULT_PEOPLE",
+        "VAULT_ANCHORS",
+        "VAULT_CALLERS",
+    ];
     let sandbox = kept.into_iter().fold(Sandbox::new(), Sandbox::keep_env);
     let setting = |name| std::env::var(name).unwrap_or_default();
-    let vault = Vault::file(setting("VAULT"), VaultKey::file(setting("VAULT_KEY")));
+    let mut vault = Vault::file(setting("VAULT"), VaultKey::file(setting("VAULT_KEY")));
+    if let Ok(anchors) = std::env::var("VAULT_ANCHORS") {
+        vault = vault.people_anchors(anchors);
+    }
     SecureServer::new(Target)
         .sandbox(sandbox)
         .vault(vault.people(setting("VAULT_PEOPLE")))

@@ -109,6 +109,31 @@ impl Scene {
         self.run(target, folder, urls, name, tool, arguments)
     }
 
+    /// Reads a page, with more in the environment.
+    pub(crate) fn call_in(
+        &self,
+        env: &[(&str, PathBuf)],
+        urls: [&str; 2],
+        name: &str,
+        arguments: Value,
+    ) -> Said {
+        self.call_tool_in(env, urls, name, "read", arguments)
+    }
+
+    /// The same with another tool.
+    pub(crate) fn call_tool_in(
+        &self,
+        env: &[(&str, PathBuf)],
+        urls: [&str; 2],
+        name: &str,
+        tool: &str,
+        arguments: Value,
+    ) -> Said {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vault-target"));
+        command.envs(env.iter().map(|(name, value)| (name, value)));
+        self.run_command(command, "files", urls, name, tool, arguments)
+    }
+
     /// The same with another server.
     pub(crate) fn run(
         &self,
@@ -119,11 +144,23 @@ impl Scene {
         tool: &str,
         arguments: Value,
     ) -> Said {
+        self.run_command(Command::new(server), folder, urls, name, tool, arguments)
+    }
+
+    fn run_command(
+        &self,
+        mut command: Command,
+        folder: &str,
+        urls: [&str; 2],
+        name: &str,
+        tool: &str,
+        arguments: Value,
+    ) -> Said {
         // A new log, with nothing of the last one beside it.
         std::fs::remove_dir_all(self.at("log")).unwrap();
         std::fs::create_dir(self.at("log")).unwrap();
         let audit = self.at("log/audit.jsonl");
-        let mut child = Command::new(server)
+        let mut child = command
             .arg("--stdio")
             .args(["--grant", &format!("api={}", urls[0])])
             .args(["--grant", &format!("other={}", urls[1])])

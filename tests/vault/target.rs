@@ -120,6 +120,7 @@ fn main() -> mcp_secure::Result<()> {
         "VAULT_KEYRING",
         "DBUS_SESSION_BUS_ADDRESS",
         "VAULT_CA",
+        "VAULT_CERT",
     ];
     let sandbox = kept.into_iter().fold(Sandbox::new(), Sandbox::keep_env);
     let setting = |name| std::env::var(name).ok();
@@ -139,6 +140,7 @@ fn main() -> mcp_secure::Result<()> {
         Some("key") => "key",
         Some("pair") => "pair",
         Some("missing") => "missing",
+        Some("client") => "client",
         _ => "token",
     };
     let mut api = Api::from_operator()
@@ -146,6 +148,9 @@ fn main() -> mcp_secure::Result<()> {
         .redirects(Redirects::Granted);
     if let Some(path) = setting("VAULT_CA") {
         api = api.ca_file(path);
+    }
+    if let Some(path) = setting("VAULT_CERT") {
+        api = api.client_certificate(path);
     }
     SecureServer::new(Target)
         .sandbox(sandbox)

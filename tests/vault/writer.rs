@@ -3,7 +3,7 @@
 
 use std::io::Write as _;
 
-use mcp_secure::vault::{NewCredential, Placement, VaultFile, VaultKey};
+use mcp_secure::vault::{NewCredential, Owner, Placement, VaultFile, VaultKey};
 use secrecy::SecretString;
 
 fn main() -> mcp_secure::Result<()> {
@@ -26,6 +26,21 @@ fn main() -> mcp_secure::Result<()> {
                 )?;
                 let secret = SecretString::from(format!("secret-of-{name}.{n}"));
                 file.set(&key(0), &credential, &secret)?;
+            }
+            "people" => {
+                let people = format!("{keys}/people");
+                let who = format!("caller-{}", n % 3);
+                if n % 5 == 4 {
+                    file.rotate_people(&key(0), &people, None)?;
+                } else {
+                    let owner = Owner::new("local", &who)?;
+                    let new =
+                        NewCredential::new("token", Placement::Bearer, ["https://api.example"])?;
+                    let secret = SecretString::from(format!("secret-of-{who}"));
+                    let all = file.people(&key(0), &people)?;
+                    let version = all.set(&owner, &new, &secret)?;
+                    print!("{who} {version} ");
+                }
             }
             "rotate" => {
                 file.rotate(&key(0), false)?;

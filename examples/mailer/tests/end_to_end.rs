@@ -402,3 +402,59 @@ fn it_can_do_no_more_than_the_reviewed_manifest_says() {
         "see what changed, then run `cargo run -p mailer -- manifest --json > examples/mailer/manifest.json`"
     );
 }
+
+/// The operator of this server needs no second program to give it its token.
+#[test]
+fn the_server_keeps_its_own_vault() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["vault", "keys"] {
+        fs::create_dir(folder.path().join(name)).unwrap();
+    }
+    let vault = |verb: &[&str], secret: &str| {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_mailer"))
+            .arg("vault")
+            .args(verb)
+            .current_dir(&folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(secret.as_bytes())
+            .unwrap();
+        let done = child.wait_with_output().unwrap();
+        let said = [done.stdout, done.stderr].concat();
+        (done.status.success(), String::from_utf8(said).unwrap())
+    };
+    let (fine, said) = vault(&["list"], "");
+    assert!(!fine, "there is none: {said}");
+    assert!(vault(&["init"], "").0);
+    assert!(!vault(&["init"], "").0, "there is one");
+    let (fine, said) = vault(
+        &["set", "mail", "--host", "https://api.mail.example"],
+        &format!("{TOKEN}\n"),
+    );
+    assert!(
+        fine && said.contains("stored `mail`, version 1") && !said.contains(TOKEN),
+        "{said}"
+    );
+    let (fine, said) = vault(&["list"], "");
+    assert!(
+        fine && said.contains("mail  v1") && said.contains("https://api.mail.example"),
+        "{said}"
+    );
+    assert!(!said.contains(TOKEN));
+    assert!(vault(&["rotate"], "").1.contains("1 sealed anew"));
+    assert!(vault(&["rm", "mail"], "").0);
+    assert_eq!(vault(&["list"], ""), (true, String::new()));
+    // Never from the command line.
+    let (fine, _) = vault(
+        &["set", "mail", TOKEN, "--host", "https://api.mail.example"],
+        "",
+    );
+    assert!(!fine);
+}

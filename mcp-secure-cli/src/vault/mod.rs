@@ -3,22 +3,19 @@
 mod dotenv;
 #[cfg(feature = "upstream")]
 mod grants;
-mod input;
 mod key;
 mod last_use;
 mod people;
 
-use std::{
-    io::{self, Write as _},
-    path::PathBuf,
-    process::ExitCode,
-    time::SystemTime,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Subcommand};
 use mcp_secure::{
-    Error, Result,
-    vault::{Entry, NewCredential, Placement, VaultFile},
+    Result,
+    vault::{
+        VaultFile,
+        verbs::{Terms, input, list, written},
+    },
 };
 
 use self::key::{KeyArgs, NewKeyArgs};
@@ -91,6 +88,12 @@ enum Verb {
         /// Other keys that open the vault will not any more
         #[arg(long)]
         drop_other_keys: bool,
+        /// Renew what callers' keys are made of, too, and move what lies in this folder
+        #[arg(long, value_name = "FOLDER")]
+        people: Option<PathBuf>,
+        /// The folder of the callers' anchors
+        #[arg(long, value_name = "FOLDER", requires = "people")]
+        people_anchors: Option<PathBuf>,
     },
     /// Write an encrypted copy, with a key of its own
     Export {
@@ -167,39 +170,6 @@ impl Opened {
     }
 }
 
-/// Where a credential may go.
-#[derive(Args)]
-struct Terms {
-    /// Where it may be sent: scheme, host, perhaps port and path; once for each
-    #[arg(long = "host", value_name = "URL", required = true)]
-    hosts: Vec<String>,
-    /// Send it as `Authorization: Basic`; the secret is `user:password`
-    #[arg(long, conflicts_with = "header")]
-    basic: bool,
-    /// Send it in this header, instead of as a bearer token
-    #[arg(long, value_name = "NAME")]
-    header: Option<String>,
-    /// It is the password at a database server; `--host` is `postgres://HOST:PORT`
-    #[arg(long, conflicts_with_all = ["header", "basic"])]
-    password: bool,
-    /// Send it nowhere: it is there to be found by thieves, and a server that sees it leave says so
-    #[arg(long, conflicts_with_all = ["header", "basic", "password"])]
-    canary: bool,
-}
-
-impl Terms {
-    fn of(&self, name: &str) -> Result<NewCredential> {
-        let placement = match (&self.header, self.basic) {
-            _ if self.canary => Placement::Canary,
-            _ if self.password => Placement::Password,
-            (Some(name), _) => Placement::Header(name.to_ascii_lowercase()),
-            (None, true) => Placement::Basic,
-            (None, false) => Placement::Bearer,
-        };
-        NewCredential::new(name, placement, &self.hosts)
-    }
-}
-
 impl Vault {
     /// Does it, and says what was done on standard error.
     pub(crate) fn run(&self) -> Result<ExitCode> {
@@ -233,9 +203,16 @@ impl Vault {
             Verb::Rotate {
                 vault,
                 drop_other_keys,
+                people,
+                people_anchors,
             } => {
-                let count = vault.file().rotate(&vault.key.key()?, *drop_other_keys)?;
+                let (file, key) = (vault.file(), vault.key.key()?);
+                let count = file.rotate(&key, *drop_other_keys)?;
                 eprintln!("{count} sealed anew");
+                if let Some(folder) = people {
+                    let count = file.rotate_people(&key, folder, people_anchors.as_deref())?;
+                    eprintln!("{count} callers moved: start the servers again that serve them");
+                }
             }
             Verb::Export { vault, to, new } => {
                 let key = vault.key.key()?;
@@ -279,36 +256,4 @@ impl Vault {
         }
         Ok(ExitCode::SUCCESS)
     }
-}
-
-pub(super) fn written(done: io::Result<()>) -> Result<()> {
-    match done {
-        // Whoever reads has seen enough.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::new(format!("the output cannot be written: {error}")))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn list(entries: &[Entry]) -> Result<()> {
-    let mut out = io::stdout().lock();
-    let widest = |of: fn(&Entry) -> &str| entries.iter().map(|e| of(e).len()).max().unwrap_or(0);
-    let (name, placement) = (widest(Entry::name), widest(Entry::placement));
-    let mut all = || {
-        for entry in entries {
-            let day = chrono::DateTime::<chrono::Utc>::from(entry.created().min(SystemTime::now()));
-            writeln!(
-                out,
-                "{:<name$}  v{:<4} {}  {:<placement$}  {}",
-                entry.name(),
-                entry.version(),
-                day.format("%Y-%m-%d"),
-                entry.placement(),
-                entry.hosts().join(" "),
-            )?;
-        }
-        out.flush()
-    };
-    written(all())
 }

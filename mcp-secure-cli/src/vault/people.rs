@@ -39,6 +39,11 @@ pub(super) enum Verb {
     /// Take back at its issuer what a caller connected, and remove it here
     #[cfg(feature = "upstream")]
     Disconnect(super::grants::Disconnect),
+    /// Write the anchor of what a caller has, as it is
+    Anchor {
+        #[command(flatten)]
+        whose: Whose,
+    },
     /// Remove all that a caller has, with the one key that opens it and its copies in backups
     Forget {
         #[command(flatten)]
@@ -55,6 +60,9 @@ pub(super) struct Whose {
     /// The folder of the credentials of callers
     #[arg(long, value_name = "FOLDER")]
     people: PathBuf,
+    /// The folder of the files that remember the newest generation of each
+    #[arg(long, value_name = "FOLDER")]
+    people_anchors: Option<PathBuf>,
     /// Who vouches for the caller: the issuer of their tokens, `api-key`, or `local`
     #[arg(long)]
     issuer: String,
@@ -72,7 +80,10 @@ impl Whose {
             .vault
             .file()
             .people(&self.vault.key.key()?, &self.people)?;
-        Ok((people, owner))
+        Ok(match &self.people_anchors {
+            Some(folder) => (people.anchors(folder), owner),
+            None => (people, owner),
+        })
     }
 }
 
@@ -99,6 +110,11 @@ impl Verb {
             Self::Connect(connect) => connect.run()?,
             #[cfg(feature = "upstream")]
             Self::Disconnect(disconnect) => disconnect.run()?,
+            Self::Anchor { whose } => {
+                let (people, owner) = whose.open()?;
+                let generation = people.write_anchor(&owner)?;
+                eprintln!("the anchor says generation {generation}");
+            }
             Self::Forget {
                 whose,
                 #[cfg(feature = "upstream")]

@@ -43,6 +43,8 @@ pub(crate) enum Role {
     Dial,
     /// Starts one granted program.
     Spawn,
+    /// Starts the one program that knows a credential.
+    Credential,
     /// Shows what it cannot do. For tests.
     #[cfg(feature = "testing")]
     Probe,

@@ -22,6 +22,7 @@ impl Role {
         match self {
             Self::Dial => "dial",
             Self::Spawn => "spawn",
+            Self::Credential => "credential",
             #[cfg(feature = "testing")]
             Self::Probe => "probe",
         }
@@ -43,6 +44,10 @@ pub(super) fn prepare(role: Role, policy: serde_json::Value) -> Result<Prepared>
         Role::Spawn => spawn(policy),
         #[cfg(not(feature = "exec"))]
         Role::Spawn => Err(without(role, policy)),
+        #[cfg(feature = "vault")]
+        Role::Credential => credential(policy),
+        #[cfg(not(feature = "vault"))]
+        Role::Credential => Err(without(role, policy)),
         #[cfg(feature = "testing")]
         Role::Probe => Ok(Prepared {
             needs: HelperNeeds::default(),
@@ -52,7 +57,7 @@ pub(super) fn prepare(role: Role, policy: serde_json::Value) -> Result<Prepared>
     }
 }
 
-#[cfg(not(all(feature = "tcp", feature = "exec")))]
+#[cfg(not(all(feature = "tcp", feature = "exec", feature = "vault")))]
 fn without(role: Role, _: serde_json::Value) -> Error {
     Error::new(format!(
         "this program is built without the role `{}`",
@@ -100,6 +105,17 @@ fn spawn(policy: serde_json::Value) -> Result<Prepared> {
     Ok(Prepared {
         needs: helper.needs(),
         hand: helper.hand(),
+        serve: Box::new(move |channel| helper.serve(&channel)),
+    })
+}
+
+/// Runs of the program that knows a credential.
+#[cfg(feature = "vault")]
+fn credential(policy: serde_json::Value) -> Result<Prepared> {
+    let helper = crate::vault::Helper::prepare(policy)?;
+    Ok(Prepared {
+        needs: helper.needs(),
+        hand: None,
         serve: Box::new(move |channel| helper.serve(&channel)),
     })
 }

@@ -23,6 +23,8 @@ pub(crate) enum Invocation {
     ClientConfig(ClientConfigOptions),
     #[cfg(feature = "sandbox")]
     Doctor(DoctorOptions),
+    #[cfg(feature = "vault")]
+    Vault(crate::vault::Verb),
 }
 
 /// How to serve.
@@ -165,6 +167,12 @@ enum Verb {
     /// what the kernel keeps; fails below the required level
     #[cfg(feature = "sandbox")]
     Doctor(DoctorArgs),
+    /// Keep the credentials that this server spends
+    #[cfg(feature = "vault")]
+    Vault {
+        #[command(subcommand)]
+        verb: crate::vault::Verb,
+    },
 }
 
 #[derive(Args)]
@@ -267,6 +275,8 @@ impl CommandLine {
                 json: args.json,
                 serve: args.serve.into_options(),
             }),
+            #[cfg(feature = "vault")]
+            Some(Verb::Vault { verb }) => Invocation::Vault(verb),
         }
     }
 }

@@ -151,6 +151,14 @@ impl<S: SecureService> SecureServer<S, Ready> {
             }
             #[cfg(feature = "sandbox")]
             Next::Doctor { resolved, json } => self.doctor(&definition, &resolved, json, rows),
+            #[cfg(feature = "vault")]
+            Next::Vault(verb) => {
+                let vault = self.vault.as_ref().ok_or_else(|| {
+                    Error::new("this server has no vault")
+                        .help("`mcp-secure vault` keeps those of others")
+                });
+                vault.and_then(|vault| verb.run(vault))
+            }
             Next::Exit(0) => Ok(()),
             Next::Exit(code) => std::process::exit(i32::from(code)),
         }

@@ -24,6 +24,9 @@ pub(crate) enum Next {
     /// Close the sandbox, and say what the kernel keeps.
     #[cfg(feature = "sandbox")]
     Doctor { resolved: Box<Resolved>, json: bool },
+    /// Do this to the vault of the server.
+    #[cfg(feature = "vault")]
+    Vault(crate::vault::Verb),
     /// Leave with this code; everything is said.
     Exit(u8),
 }
@@ -70,6 +73,8 @@ pub(crate) fn dispatch(
             }
             Err(error) => Err(error),
         },
+        #[cfg(feature = "vault")]
+        Invocation::Vault(verb) => return Next::Vault(verb),
         Invocation::Check(options) => check(&options, declared, probe, around),
         Invocation::Manifest(options) => manifest(&options, declared, around),
         Invocation::ClientConfig(options) => client_config(&options, declared, around),

@@ -16,7 +16,7 @@ use super::{
     crypt::{Key, fill},
     format::{MAX_FILE, MOST_RECORDS, MOST_SLOTS, NONCE, Record, Sealed, Slot},
     key,
-    people::{MOST_EACH, People, ROOT},
+    people::{MOST_EACH, NEXT, People, ROOT},
 };
 use crate::{
     Error, Result,
@@ -110,7 +110,7 @@ impl VaultFile {
         let is_of_caller = key.is_of_caller();
         self.create(id, key, || match is_of_caller {
             true => Ok(Vec::new()),
-            false => Ok(vec![root()?]),
+            false => Ok(vec![root(ROOT)?]),
         })
     }
 
@@ -171,7 +171,7 @@ impl VaultFile {
     /// When it does not open.
     pub fn list(&self, key: &VaultKey) -> Result<Vec<Entry>> {
         let mut open = self.open(key)?;
-        open.sealed.records.retain(|record| record.name != ROOT);
+        open.sealed.records.retain(|record| !is_own(record));
         let entry = |r: Record| Entry {
             name: r.name,
             version: r.version,
@@ -223,13 +223,60 @@ impl VaultFile {
             let slot = wrap(key, &open.sealed.id, &master)?;
             reseal(&open.master, &master, &mut open.sealed)?;
             if !key.is_of_caller() && !open.sealed.records.iter().any(|r| r.name == ROOT) {
-                let (mut record, secret) = root()?;
+                let (mut record, secret) = root(ROOT)?;
                 seal(&master, &open.sealed.id, &mut record, &secret)?;
                 open.sealed.records.insert(0, record);
             }
             open.sealed.slots = vec![slot];
             open.master = master;
             Ok(open.count())
+        })?;
+        self.forget_previous()?;
+        Ok(count)
+    }
+
+    /// Renews what the keys of callers are made of, and moves what they have under it. Servers that
+    /// spend it are to be started again. Stopped in between, it goes on when it is called again.
+    ///
+    /// # Errors
+    ///
+    /// When something of a caller's does not open, or it does not itself.
+    pub fn rotate_people(
+        &self,
+        key: &VaultKey,
+        folder: impl AsRef<Path>,
+        anchors: Option<&Path>,
+    ) -> Result<usize> {
+        self.change(key, |open| {
+            let records = &mut open.sealed.records;
+            let Err(at) = records.binary_search_by(|r| r.name.as_str().cmp(NEXT)) else {
+                return Ok(());
+            };
+            let (mut record, secret) = root(NEXT)?;
+            seal(&open.master, &open.sealed.id, &mut record, &secret)?;
+            records.insert(at, record);
+            Ok(())
+        })?;
+        let open = self.open(key)?;
+        let under = |root| {
+            let people = People::under(root, folder.as_ref(), MOST_EACH, &open)?;
+            Ok::<_, Error>(match anchors {
+                Some(anchors) => people.anchors(anchors),
+                None => people,
+            })
+        };
+        let count = under(ROOT)?.move_to(&under(NEXT)?)?;
+        self.change(key, |open| {
+            let mut records = open.sealed.records.iter();
+            let next = records.find(|record| record.name == NEXT);
+            let next = next.ok_or_else(|| Error::new("the new root is gone"))?;
+            let secret = open.secret(next)?;
+            let (mut record, _) = root(ROOT)?;
+            seal(&open.master, &open.sealed.id, &mut record, &secret)?;
+            let records = &mut open.sealed.records;
+            records.retain(|record| record.name != ROOT && record.name != NEXT);
+            records.insert(0, record);
+            Ok(())
         })?;
         self.forget_previous()?;
         Ok(count)
@@ -304,6 +351,37 @@ impl VaultFile {
         open.sealed.generation = open.sealed.generation.max(seen);
         self.commit(&folder, &mut open, None)?;
         Ok(open.sealed.generation)
+    }
+
+    /// Makes a vault of so many, at once. For the benchmark.
+    ///
+    /// # Errors
+    ///
+    /// As [`init`](Self::init).
+    #[cfg(feature = "__bench")]
+    #[doc(hidden)]
+    pub fn __filled(&self, key: &VaultKey, count: usize) -> Result<()> {
+        let mut id = [0; 16];
+        fill(&mut id)?;
+        let one = |n: usize| {
+            let record = Record {
+                name: format!("token-{n:05}"),
+                version: 1,
+                placement: "bearer".to_owned(),
+                created: now(),
+                hosts: vec!["https://api.example".to_owned()],
+                nonce: [0; NONCE],
+                sealed: Vec::new(),
+            };
+            (
+                record,
+                Zeroizing::new(format!("secret-of-{n:030}").into_bytes()),
+            )
+        };
+        self.create(id, key, || {
+            let all = std::iter::once(root(ROOT));
+            all.chain((0..count).map(|n| Ok(one(n)))).collect()
+        })
     }
 
     /// The credentials of each caller, in this folder.
@@ -444,7 +522,7 @@ impl VaultFile {
         }
     }
 
-    fn create(
+    pub(super) fn create(
         &self,
         id: [u8; 16],
         key: &VaultKey,
@@ -509,7 +587,7 @@ impl Open {
     /// How many credentials there are.
     fn count(&self) -> usize {
         let records = self.sealed.records.iter();
-        records.filter(|record| record.name != ROOT).count()
+        records.filter(|record| !is_own(record)).count()
     }
 
     fn print(&self) -> Result<Vec<u8>> {
@@ -585,9 +663,9 @@ pub(super) fn copy(record: &Record) -> Record {
 
 /// What the keys of callers are made of. It lies in the vault as a credential does, under a name
 /// that none has.
-fn root() -> Result<(Record, Zeroizing<Vec<u8>>)> {
+fn root(name: &str) -> Result<(Record, Zeroizing<Vec<u8>>)> {
     let record = Record {
-        name: ROOT.to_owned(),
+        name: name.to_owned(),
         version: 1,
         placement: "none".to_owned(),
         created: now(),
@@ -596,6 +674,11 @@ fn root() -> Result<(Record, Zeroizing<Vec<u8>>)> {
         sealed: Vec::new(),
     };
     Ok((record, Zeroizing::new(Key::random()?.bytes().to_vec())))
+}
+
+/// Whether it is of the vault itself, and no credential.
+fn is_own(record: &Record) -> bool {
+    record.name.starts_with('.')
 }
 
 fn record_key(master: &Key, vault: &[u8; 16]) -> Result<Key> {

@@ -3,10 +3,11 @@
 use std::{fmt, str::FromStr};
 
 use http::HeaderName;
+use rustls::pki_types::{PrivateKeyDer, pem::PemObject as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
-use super::format::{MAX_SECRET, MAX_TEXT, MOST_HOSTS};
+use super::format::{MAX_SECRET, MAX_TEXT, MOST_HOSTS, NONCE, Record};
 use crate::{
     Error, Result,
     capability::{
@@ -25,6 +26,13 @@ pub enum Placement {
     Basic,
     /// A header of its own, such as `x-api-key`, in lower case.
     Header(String),
+    /// A parameter of this name in the query of the address, which servers, proxies and
+    /// histories write down. Spent only where the grant says
+    /// [`dangerous::credential_in_query`](crate::dangerous::credential_in_query).
+    Query(String),
+    /// The private key of a client certificate, in PEM form (PKCS #8): into the TLS handshake of an
+    /// endpoint whose grant names the certificate, by `NetGrant::client_certificate`.
+    ClientKey,
     /// Into the handshake of a PostgreSQL server, by `SqlGrant::credential`; its hosts are
     /// written `postgres://HOST:PORT`.
     Password,
@@ -40,11 +48,35 @@ impl Placement {
     pub(super) const CANARY: &str = "canary";
     const GRANT: &str = "grant";
     pub(super) const PASSWORD: &str = "password";
+    pub(super) const CLIENT_KEY: &str = "client-key";
+
+    /// Whether its header or its parameter is one.
+    fn check(&self) -> Result<()> {
+        let name = match self {
+            Self::ClientKey => return Ok(()),
+            Self::Query(name) => name,
+            _ => return self.header().map(drop),
+        };
+        let fine = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(fine) {
+            return Err(Error::new(format!(
+                "`{}` is no parameter for a secret",
+                name.escape_debug()
+            ))
+            .help("write letters, digits, `-`, `_` and `.`"));
+        }
+        Ok(())
+    }
 
     /// The name of the header.
     pub(super) fn header(&self) -> Result<HeaderName> {
         match self {
             Self::Bearer | Self::Basic => Ok(http::header::AUTHORIZATION),
+            Self::Query(_) => Err(Error::new("a parameter of a query goes into no header")),
+            Self::ClientKey => Err(Error::new(
+                "the key of a client certificate goes into no header",
+            )
+            .help("name the certificate with `NetGrant::client_certificate`")),
             Self::Password => Err(Error::new("a password of a database goes into no header")
                 .help("spend it with `SqlGrant::credential`")),
             Self::Canary => Err(Error::new("a canary is spent by nothing")
@@ -75,9 +107,11 @@ impl fmt::Display for Placement {
             Self::Bearer => f.write_str("bearer"),
             Self::Basic => f.write_str("basic"),
             Self::Header(name) => write!(f, "header {name}"),
+            Self::Query(name) => write!(f, "query {name}"),
             Self::Password => f.write_str(Self::PASSWORD),
             Self::Canary => f.write_str(Self::CANARY),
             Self::Grant => f.write_str(Self::GRANT),
+            Self::ClientKey => f.write_str(Self::CLIENT_KEY),
         }
     }
 }
@@ -92,9 +126,11 @@ impl FromStr for Placement {
             Self::CANARY => return Ok(Self::Canary),
             Self::GRANT => return Ok(Self::Grant),
             Self::PASSWORD => return Ok(Self::Password),
-            _ => match text.strip_prefix("header ") {
-                Some(name) => Self::Header(name.to_owned()),
-                None => {
+            Self::CLIENT_KEY => return Ok(Self::ClientKey),
+            _ => match (text.strip_prefix("header "), text.strip_prefix("query ")) {
+                (Some(name), _) => Self::Header(name.to_owned()),
+                (_, Some(name)) => Self::Query(name.to_owned()),
+                (None, None) => {
                     return Err(
                         Error::new(format!("`{}` is no placement", text.escape_debug()))
                             .help("write `bearer`, `basic`, or `header NAME`"),
@@ -102,7 +138,7 @@ impl FromStr for Placement {
                 }
             },
         };
-        placement.header()?;
+        placement.check()?;
         Ok(placement)
     }
 }
@@ -134,7 +170,7 @@ impl NewCredential {
             Placement::Canary | Placement::Grant | Placement::Password
         );
         if is_sent {
-            placement.header()?;
+            placement.check()?;
         }
         let mut all = Vec::new();
         for host in hosts {
@@ -149,6 +185,12 @@ impl NewCredential {
                     "`{host}` is plain HTTP: everybody on the way reads the secret"
                 ))
                 .help("write `https://`; only a server on this machine can do without"));
+            }
+            if target.scheme == Scheme::Http && placement == Placement::ClientKey {
+                return Err(
+                    Error::new(format!("`{host}` has no TLS, which the key is for"))
+                        .help("write `https://`"),
+                );
             }
             all.push(target.to_string());
         }
@@ -167,6 +209,37 @@ impl NewCredential {
         })
     }
 
+    /// What an entry of the file says.
+    pub(super) fn of(record: &Record) -> Result<Self> {
+        Ok(Self {
+            name: record.name.clone(),
+            placement: record.placement.parse()?,
+            hosts: record.hosts.clone(),
+        })
+    }
+
+    /// The same once more. There is no secret in it.
+    pub(super) fn again(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            placement: self.placement.clone(),
+            hosts: self.hosts.clone(),
+        }
+    }
+
+    /// As an entry of the file says it, for a secret that is in none.
+    pub(super) fn record(&self, version: u32) -> Record {
+        Record {
+            name: self.name.clone(),
+            version,
+            placement: self.placement.to_string(),
+            created: 0,
+            hosts: self.hosts.clone(),
+            nonce: [0; NONCE],
+            sealed: Vec::new(),
+        }
+    }
+
     /// The secret as it is kept. Nothing of it is repeated.
     pub(super) fn check(&self, secret: &SecretString) -> Result<Zeroizing<Vec<u8>>> {
         let secret = secret.expose_secret();
@@ -180,7 +253,15 @@ impl NewCredential {
             );
         }
         let plain = |b: u8| (0x21..0x7f).contains(&b);
-        let inside = |b: u8| plain(b) || (b == b' ' && self.placement != Placement::Bearer);
+        let is_key = self.placement == Placement::ClientKey;
+        if is_key && client_key(secret.as_bytes()).is_none() {
+            return wrong("is no private key", "store one in PEM form, as PKCS #8");
+        }
+        let inside = |b: u8| {
+            plain(b)
+                || (b == b' ' && self.placement != Placement::Bearer)
+                || (is_key && b"\r\n".contains(&b))
+        };
         let ends = [secret.bytes().next(), secret.bytes().last()];
         if !secret.bytes().all(inside) || !ends.into_iter().flatten().all(plain) {
             return wrong(
@@ -193,6 +274,11 @@ impl NewCredential {
         }
         Ok(Zeroizing::new(secret.as_bytes().to_vec()))
     }
+}
+
+/// The key in a text of PEM form.
+pub(super) fn client_key(pem: &[u8]) -> Option<PrivateKeyDer<'static>> {
+    PrivateKeyDer::from_pem_slice(pem).ok()
 }
 
 /// A database server, in the one form that is compared.

@@ -1,7 +1,7 @@
 //! What the system is asked before a key is read: no core file, and nothing of this process on a
 //! swap device.
 //!
-//! Memory is locked where that has no limit, and not otherwise: a limit that is reached later
+//! Memory is locked where the hard limit is none, and not otherwise: a limit that is reached later
 //! ends a server in the middle of its work. A service of systemd says `LimitMEMLOCK=infinity`.
 //! That no debugger attaches is the sandbox's part.
 
@@ -25,6 +25,15 @@ pub(super) fn tidy() -> Option<String> {
         rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
     {
         return Some(format!("debuggers may attach to this process: {error}"));
+    }
+    let limit = getrlimit(Resource::Memlock);
+    // A soft limit is a default that nobody chose; the hard one is what the operator says.
+    if limit.current.is_some() && limit.maximum.is_none() {
+        let none = Rlimit {
+            current: None,
+            maximum: None,
+        };
+        let _ = setrlimit(Resource::Memlock, none);
     }
     let locked = match getrlimit(Resource::Memlock).current {
         // What is touched later, too, and not what is only mapped.

@@ -81,9 +81,12 @@ mod key;
 #[cfg(feature = "keyring")]
 mod keyring;
 mod people;
+mod provide;
 mod reflect;
 mod spend;
 pub(crate) mod tripwire;
+#[doc(hidden)]
+pub mod verbs;
 
 pub use admin::{Entry, VaultFile};
 pub use credential::{NewCredential, Placement};
@@ -91,6 +94,13 @@ pub use key::VaultKey;
 #[cfg(all(target_os = "linux", feature = "keyring"))]
 pub(crate) use keyring::{by_child, serve_as_reader};
 pub use people::{Owner, People};
+#[cfg(target_os = "linux")]
+pub use provide::CredentialCommand;
+#[cfg(all(target_os = "linux", feature = "sandbox"))]
+pub(crate) use provide::Helper;
+#[cfg(feature = "keyring")]
+pub use provide::KeyringEntry;
+pub use provide::{OpenBao, Provided, SecretProvider, Wanted};
 pub(crate) use reflect::{Redactor, Reflection};
 #[cfg(feature = "postgres")]
 pub(crate) use spend::password;
@@ -98,8 +108,9 @@ pub(crate) use spend::password;
 pub(crate) use spend::people_to_write;
 #[cfg(feature = "oauth")]
 pub(crate) use spend::secret_for;
-pub(crate) use spend::{Purse, Spent};
+pub(crate) use spend::{Purse, Spent, client_key};
 pub use spend::{Spends, Vault};
+pub(crate) use verbs::Verb;
 
 #[cfg(test)]
 mod tests;

@@ -50,6 +50,11 @@ impl Redactor {
         })
     }
 
+    /// Whether it looks for the same.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.spellings == other.spellings
+    }
+
     /// Whether it is in this.
     pub(super) fn is_in(&self, text: &[u8]) -> bool {
         self.found.is_match(text)

@@ -9,12 +9,14 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
-    People, Purse, Redactor, Reflection, Spent, Vault, VaultFile, VaultKey,
+    People, Provided, Purse, Redactor, Reflection, Spends, Spent, Vault, VaultFile, VaultKey,
     admin::Open,
     crypt::Key,
     format::{NONCE, Record, Sealed, Slot},
     key::Material,
+    provide::Kept,
 };
+use crate::capability::{Opening, net::Target};
 
 /// Does not compile when a type has one of these traits: then two implementations fit the `_`.
 macro_rules! has_none_of {
@@ -32,7 +34,7 @@ macro_rules! has_none_of {
 
 has_none_of!(
     std::fmt::Debug, std::fmt::Display, Clone, serde::Serialize, AsRef<[u8]>, AsRef<str>;
-    [Key, Material, Open, People, Purse, Redactor, Spent, Vault, VaultFile, VaultKey]
+    [Key, Kept, Material, Open, People, Provided, Purse, Redactor, Spent, Vault, VaultFile, VaultKey]
 );
 
 fn record(name: &str, hosts: &[&str]) -> Record {
@@ -176,4 +178,46 @@ fn a_header_that_is_named_like_the_secret_is_dropped() {
     assert_eq!(headers["etag"], "\"[credential removed]\"");
     assert_eq!(headers["server"], "tok");
     assert!(!redactor.clean(&mut headers));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_operator_is_reminded_of_what_is_old_and_spent_and_of_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let days = |days: u64| {
+        let now = std::time::SystemTime::UNIX_EPOCH
+            .elapsed()
+            .unwrap()
+            .as_secs();
+        now - days * 24 * 3600 - 60
+    };
+    let key = VaultKey::file(path("k"));
+    key.make().unwrap();
+    let host = "https://api.example";
+    let all = [("fresh", 89), ("old", 90), ("unspent", 900)].map(|(name, age)| {
+        let mut record = record(name, &[host]);
+        record.created = days(age);
+        (record, zeroize::Zeroizing::new(b"a-long-secret".to_vec()))
+    });
+    VaultFile::at(path("v"))
+        .create([7; 16], &key, || Ok(all.into()))
+        .unwrap();
+    let mut opening = Opening::default();
+    Vault::file(path("v"), VaultKey::file(path("k")))
+        .enter(&mut opening)
+        .unwrap();
+    let target = Target::parse(host, false).unwrap();
+    for name in ["fresh", "old"] {
+        Purse::open(Spends::new(name, false), &target, &mut opening).unwrap();
+    }
+    let lines = Vault::reminders(&mut opening);
+    let of_age: Vec<_> = lines
+        .iter()
+        .filter(|line| line.contains("days old"))
+        .collect();
+    let [line] = &of_age[..] else {
+        unreachable!("{lines:?}");
+    };
+    assert!(line.contains("`old` is 90 days old"), "{line}");
 }

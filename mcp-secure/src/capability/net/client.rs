@@ -56,6 +56,9 @@ pub(super) struct Settings {
     pub(super) credential: Option<Spends>,
     #[cfg(feature = "upstream")]
     pub(super) connect: Option<Arc<crate::auth::UpstreamOAuth>>,
+    /// The certificate whose key the credential is.
+    #[cfg(feature = "vault")]
+    pub(super) certificate: Option<PathBuf>,
     pub(super) rules: EgressRules,
 }
 
@@ -104,17 +107,33 @@ impl OpenNet {
             None => None,
         };
         #[cfg(feature = "vault")]
-        let credential = match settings.credential {
-            Some(spends) => Some(Purse::open(spends, &target, opening)?),
-            None => None,
+        let (credential, client) = match (settings.credential, &settings.certificate) {
+            (Some(spends), Some(path)) => {
+                let key = crate::vault::client_key(spends, &target, opening)?;
+                (None, Some((path.as_path(), key)))
+            }
+            (Some(spends), None) => (Some(Purse::open(spends, &target, opening)?), None),
+            (None, None) => (None, None),
+            (None, Some(_)) => {
+                return Err(
+                    crate::Error::new("it has a client certificate, and no key for it")
+                        .help("name the key with `.credential(…)`"),
+                );
+            }
         };
         #[cfg(feature = "upstream")]
         let credential = match &settings.connect {
             Some(declared) => Some(Purse::Connected(declared.open(name, &target, opening)?)),
             None => credential,
         };
+        #[cfg(not(feature = "vault"))]
+        let client = None;
         let tls = match target.scheme {
-            Scheme::Https => Some(tls::config(&settings.ca_files, settings.tls13_only)?),
+            Scheme::Https => Some(tls::config(
+                &settings.ca_files,
+                settings.tls13_only,
+                client,
+            )?),
             Scheme::Http => None,
         };
         Ok(Self {
@@ -204,9 +223,16 @@ impl OpenNet {
         if let Some(purse) = &self.credential {
             let spent = match &held.spent {
                 Some(spent) => spent,
-                None => held.spent.insert(purse.spent(call.caller.as_ref()).await?),
+                None => {
+                    let spent = purse.spent(call.caller.as_ref()).await?;
+                    // What is the server's own is known since the start.
+                    if spent.is_of_caller() {
+                        spent.remember();
+                    }
+                    held.spent.insert(spent)
+                }
             };
-            if spent.is_in(&hop.headers) {
+            if spent.is_in(&hop.headers, &hop.path) {
                 return Err(NetError::Credential);
             }
         }
@@ -245,7 +271,7 @@ impl OpenNet {
         if let Some(spent) = &held.spent
             && !hop.is_elsewhere
         {
-            spent.spend(request.headers_mut());
+            spent.spend(&mut request)?;
         }
         loop {
             let (mut conn, is_new) = match self.pool.take(&hop.host).await {

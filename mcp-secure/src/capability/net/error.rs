@@ -98,6 +98,11 @@ pub enum NetError {
         /// For the log.
         detail: String,
     },
+    /// Where the credential of the endpoint comes from gives none now.
+    Provider {
+        /// For the log.
+        detail: String,
+    },
     /// The call that the handle was lent to has ended.
     Revoked,
     /// The body of a request could not be made.
@@ -146,7 +151,9 @@ impl NetError {
             Self::Rate => "net/rate",
             Self::Content { .. } => "net/content",
             Self::Exchange { .. } => "net/exchange",
-            Self::Credential | Self::NoCredential { .. } => "net/credential",
+            Self::Credential | Self::NoCredential { .. } | Self::Provider { .. } => {
+                "net/credential"
+            }
             #[cfg(feature = "upstream")]
             Self::NotConnected { .. } => "upstream/connect",
             #[cfg(feature = "upstream")]
@@ -165,6 +172,7 @@ impl NetError {
             | Self::Content { detail }
             | Self::Exchange { detail }
             | Self::NoCredential { detail }
+            | Self::Provider { detail }
             | Self::Body { detail }
             | Self::Decode { detail }
             | Self::Connection { detail } => Some(detail.clone()),
@@ -219,6 +227,10 @@ impl fmt::Display for NetError {
             #[cfg(feature = "upstream")]
             Self::Disconnected { .. } => f.write_str(
                 "the account at the server that would be called has to be connected again",
+            ),
+            Self::Provider { .. } => f.write_str(
+                "the credential for the server that would be called cannot be had now; try again \
+                 later",
             ),
             Self::Revoked => f.write_str("the call that this handle was lent to has ended"),
             Self::Body { .. } => f.write_str("the body of the request could not be made"),

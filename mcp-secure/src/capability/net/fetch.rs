@@ -147,6 +147,21 @@ impl Client {
             .await
     }
 
+    /// The same with headers.
+    ///
+    /// # Errors
+    ///
+    /// As for a tool.
+    #[cfg(feature = "vault")]
+    pub(crate) async fn get_with(
+        &self,
+        path: &str,
+        headers: HeaderMap,
+    ) -> std::result::Result<Fetched, NetError> {
+        self.exchange(Method::GET, path, headers, Payload::None)
+            .await
+    }
+
     /// Sends a form.
     ///
     /// # Errors

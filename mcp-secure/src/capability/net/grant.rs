@@ -175,8 +175,20 @@ impl<E: Endpoint> NetGrant<E> {
         self
     }
 
-    fn spends(mut self, spends: Spends) -> Self {
-        if E::CREDENTIAL.is_some_and(|declared| declared != spends) {
+    /// Shows a client certificate in the TLS handshake: the chain in PEM form, its own first. Its
+    /// key is the [`credential`](Self::credential) of this grant, stored with
+    /// `mcp-secure vault set NAME --client-key`.
+    #[must_use]
+    pub fn client_certificate(mut self, path: impl Into<PathBuf>) -> Self {
+        self.settings.certificate = Some(path.into());
+        self
+    }
+
+    fn spends(mut self, mut spends: Spends) -> Self {
+        let before = self.settings.credential;
+        spends.in_query = before.is_some_and(|before| before.in_query);
+        let declared = E::CREDENTIAL.map(|one| (one.name, one.per_user));
+        if declared.is_some_and(|declared| declared != (spends.name, spends.per_user)) {
             self.trouble = Some("its declaration says another credential than its grant");
         }
         self.settings.credential = Some(spends);
@@ -185,6 +197,15 @@ impl<E: Endpoint> NetGrant<E> {
 }
 
 impl<E> NetGrant<E> {
+    /// For `dangerous::credential_in_query`.
+    #[cfg(feature = "vault")]
+    pub(crate) fn allow_query(&mut self) {
+        match &mut self.settings.credential {
+            Some(spends) => spends.in_query = true,
+            None => self.trouble = Some("a credential may be in its query, and it spends none"),
+        }
+    }
+
     /// For `dangerous::plain_http`.
     pub(crate) fn allow_plain_http(&mut self) {
         self.settings.plain_public = true;
@@ -271,7 +292,15 @@ impl Source for Web {
             } else {
                 "the"
             };
-            format!("spends {whose} credential {} of the vault", spends.name)
+            let place = match (spends.in_query, &settings.certificate) {
+                (_, Some(_)) => ", as the key of a client certificate",
+                (true, None) => ", perhaps in the query of addresses",
+                (false, None) => "",
+            };
+            format!(
+                "spends {whose} credential {} of the vault{place}",
+                spends.name
+            )
         }));
         #[cfg(feature = "upstream")]
         terms.extend(

@@ -303,6 +303,34 @@ pub mod __bench {
         let mut call = Call::outside_of_requests(grants.into(), Principal::local_user());
         Net::lend(&mut call).map_err(|_| Error::new("the handle cannot be lent"))
     }
+
+    /// The same beside a vault.
+    #[cfg(feature = "vault")]
+    pub fn lend_with<E: Endpoint, M: Access>(
+        grant: NetGrant<E>,
+        url: &str,
+        vault: Option<&crate::vault::Vault>,
+    ) -> Result<Net<E, M>> {
+        let grant = Grant::from(grant);
+        let base = Path::new("/");
+        let asked = Asked {
+            written: url.as_ref(),
+            base,
+        };
+        let binding = grant.source.bind(Some(&asked), base)?;
+        let mut opening = Opening::default();
+        if let Some(vault) = vault {
+            vault.enter(&mut opening)?;
+        }
+        let open = grant
+            .source
+            .open(&binding, Rights::default(), &mut opening)?;
+        crate::vault::Vault::leave(&mut opening)?;
+        let mut grants = Grants::default();
+        grants.insert(grant.type_id, open);
+        let mut call = Call::outside_of_requests(grants.into(), Principal::local_user());
+        Net::lend(&mut call).map_err(|_| Error::new("the handle cannot be lent"))
+    }
 }
 
 /// For the fuzz targets. Not part of the API.

@@ -4,7 +4,7 @@ use std::{fs, path::Path, sync::Arc};
 
 use rustls::{
     ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, ServerName, pem::PemObject as _},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
 };
 
 use super::NetError;
@@ -15,7 +15,11 @@ use crate::error::{Error, Result};
 ///
 /// Keys are never written to a file, whatever `SSLKEYLOGFILE` says; that is rustls's default,
 /// stated here because it is a default.
-pub(super) fn config(ca_files: &[impl AsRef<Path>], tls13_only: bool) -> Result<Arc<ClientConfig>> {
+pub(super) fn config(
+    ca_files: &[impl AsRef<Path>],
+    tls13_only: bool,
+    client: Option<(&Path, PrivateKeyDer<'static>)>,
+) -> Result<Arc<ClientConfig>> {
     let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     for path in ca_files {
         let path = path.as_ref();
@@ -39,11 +43,29 @@ pub(super) fn config(ca_files: &[impl AsRef<Path>], tls13_only: bool) -> Result<
         &[&rustls::version::TLS13, &rustls::version::TLS12]
     };
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
         .map_err(|error| Error::new(format!("TLS cannot be set up: {error}")))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let mut config = match client {
+        None => config.with_no_client_auth(),
+        Some((path, key)) => {
+            let wrong = |what: &dyn std::fmt::Display| {
+                Error::new(format!(
+                    "the client certificate `{}`: {what}",
+                    path.display()
+                ))
+                .help("name the chain in PEM form, its own certificate first, that the key is for")
+            };
+            let pem = fs::read(path).map_err(|error| wrong(&error))?;
+            let chain: std::result::Result<Vec<_>, _> =
+                CertificateDer::pem_slice_iter(&pem).collect();
+            let chain = chain.map_err(|error| wrong(&error))?;
+            config
+                .with_client_auth_cert(chain, key)
+                .map_err(|error| wrong(&error))?
+        }
+    };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.key_log = Arc::new(rustls::NoKeyLog);
     Ok(Arc::new(config))

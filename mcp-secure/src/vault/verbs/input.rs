@@ -6,12 +6,16 @@ use std::{
     io::{self, IsTerminal as _, Read as _, Write as _},
 };
 
-use mcp_secure::{Error, Result};
+use crate::{Error, Result};
 use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
 /// From the terminal if standard input is one; else all of standard input, without the line end.
-pub(super) fn secret(prompt: &str) -> Result<SecretString> {
+///
+/// # Errors
+///
+/// When there is none, or too much.
+pub fn secret(prompt: &str) -> Result<SecretString> {
     if io::stdin().is_terminal() {
         return passphrase(prompt);
     }
@@ -25,7 +29,11 @@ pub(super) fn secret(prompt: &str) -> Result<SecretString> {
 }
 
 /// Twice, as nobody sees it.
-pub(super) fn new_passphrase() -> Result<SecretString> {
+///
+/// # Errors
+///
+/// When the two differ, or there is no terminal.
+pub fn new_passphrase() -> Result<SecretString> {
     let first = passphrase("new passphrase: ")?;
     let second = passphrase("again: ")?;
     if first.expose_secret() != second.expose_secret() {
@@ -35,8 +43,12 @@ pub(super) fn new_passphrase() -> Result<SecretString> {
 }
 
 /// From the terminal, whatever standard input is.
+///
+/// # Errors
+///
+/// When there is none.
 #[cfg(unix)]
-pub(super) fn passphrase(prompt: &str) -> Result<SecretString> {
+pub fn passphrase(prompt: &str) -> Result<SecretString> {
     use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
     let wrong = |error: &dyn std::fmt::Display| {
@@ -63,8 +75,13 @@ pub(super) fn passphrase(prompt: &str) -> Result<SecretString> {
     text(line.get(..len).unwrap_or_default())
 }
 
+/// From the terminal.
+///
+/// # Errors
+///
+/// Always: there is none on this system.
 #[cfg(not(unix))]
-pub(super) fn passphrase(_: &str) -> Result<SecretString> {
+pub fn passphrase(_: &str) -> Result<SecretString> {
     Err(Error::new("a vault needs Unix in this version"))
 }
 
