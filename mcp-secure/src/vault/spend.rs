@@ -41,6 +41,11 @@ impl Spends {
     pub const fn new(name: &'static str, per_user: bool) -> Self {
         Self { name, per_user }
     }
+
+    #[cfg(feature = "upstream")]
+    pub(crate) fn is_per_user(&self) -> bool {
+        self.per_user
+    }
 }
 
 /// The vault of a server: the file, and the one source of its key.
@@ -255,6 +260,15 @@ impl Purse {
         Spent::of(&record, &secret, target, false).map(|spent| Self::One(Arc::new(spent)))
     }
 
+    /// The endpoint answered 401 to this. Whether there is another one to try.
+    #[cfg(feature = "upstream")]
+    pub(crate) async fn refused(&self, caller: Option<&Principal>, spent: &Spent) -> bool {
+        match self {
+            Self::Connected(account) => account.refused(caller, spent.version()).await,
+            _ => false,
+        }
+    }
+
     /// What is spent for this caller.
     pub(crate) async fn spent(
         &self,
@@ -450,6 +464,12 @@ impl Spent {
             value,
             redactor: Arc::new(redactor),
         })
+    }
+
+    /// Of what is kept.
+    #[cfg(feature = "upstream")]
+    pub(crate) fn version(&self) -> u32 {
+        self.version
     }
 
     /// Whether a caller has set the header that this goes into.

@@ -175,6 +175,17 @@ impl<E: Endpoint> NetGrant<E> {
         self
     }
 
+    /// Who has stored none yet is sent to a page of this server, to enter it there: elicitation in
+    /// URL mode, so that it passes no client and no model. It goes into the vault, by issuer and
+    /// subject of the caller, for the host of this grant and in this place of its requests; then
+    /// the call goes on. For [`credential_per_user`](Self::credential_per_user).
+    #[cfg(feature = "upstream")]
+    #[must_use]
+    pub fn entered_by_callers(mut self, placement: crate::vault::Placement) -> Self {
+        self.settings.entered = Some(placement);
+        self
+    }
+
     fn spends(mut self, spends: Spends) -> Self {
         if E::CREDENTIAL.is_some_and(|declared| declared != spends) {
             self.trouble = Some("its declaration says another credential than its grant");
@@ -273,6 +284,13 @@ impl Source for Web {
             };
             format!("spends {whose} credential {} of the vault", spends.name)
         }));
+        #[cfg(feature = "upstream")]
+        terms.extend(
+            settings
+                .entered
+                .iter()
+                .map(|placement| format!("callers enter it on a page, as {placement}")),
+        );
         #[cfg(feature = "upstream")]
         terms.extend(
             settings
