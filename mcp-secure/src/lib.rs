@@ -59,6 +59,8 @@ pub mod auth;
 mod broker;
 mod call;
 pub mod capability;
+#[cfg(feature = "upstream")]
+mod connect;
 pub mod dangerous;
 #[doc(hidden)]
 pub mod definition;
@@ -74,6 +76,8 @@ mod metrics;
 #[cfg(feature = "otel")]
 pub mod otel;
 mod output;
+#[cfg(feature = "http")]
+mod page;
 pub mod pipeline;
 pub mod policy;
 pub mod prelude;

@@ -287,35 +287,7 @@ impl Desk {
     #[cfg(feature = "http")]
     pub(crate) async fn claim(&self, id: &str, browser: &str) -> Result<bool, StoreError> {
         let cell = format!("approval/{id}/browser");
-        let bytes = browser.as_bytes();
-        if self.store.keep(&cell, bytes, self.bounds.time).await? {
-            return Ok(true);
-        }
-        let first = self.store.look(&cell).await?;
-        Ok(first.is_some_and(|first| {
-            use subtle::ConstantTimeEq as _;
-            first.ct_eq(bytes).into()
-        }))
-    }
-
-    /// Something of the page's own, for a browser to carry.
-    #[cfg(feature = "http")]
-    pub(crate) fn seal_for_browser<T: Serialize>(&self, value: &T, what: &str) -> Option<String> {
-        let purpose = format!("approval page:{what}");
-        let sealed = self
-            .sealer
-            .seal(value, &self.own, &purpose, self.bounds.time);
-        sealed.map(crate::state::SealedText::into_string)
-    }
-
-    #[cfg(feature = "http")]
-    pub(crate) fn open_of_browser<T: DeserializeOwned>(
-        &self,
-        sealed: &str,
-        what: &str,
-    ) -> Option<T> {
-        let purpose = format!("approval page:{what}");
-        self.sealer.open(sealed, &self.own, &purpose).ok()
+        crate::page::is_first(&self.store, &cell, browser, self.bounds.time).await
     }
 
     async fn answer(&self, cell: &str) -> Result<Option<Decision>, StoreError> {

@@ -14,7 +14,7 @@ mod outside;
 #[cfg(feature = "http")]
 pub(crate) mod page;
 mod policy;
-mod show;
+pub(crate) mod show;
 #[cfg(unix)]
 mod terminal;
 #[cfg(test)]

@@ -15,7 +15,6 @@ use crate::{Error, Result};
 /// use mcp_secure::approval::{Approvals, By};
 ///
 /// Approvals::by(By::strongest())
-///     .sign_in("approvals")
 ///     .tool("draft", By::strongest().or_in_client());
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -23,8 +22,6 @@ use crate::{Error, Result};
 pub struct Approvals {
     by: By,
     tools: BTreeMap<String, By>,
-    client_id: Option<String>,
-    scopes: Vec<String>,
     of_one: Option<usize>,
     of_all: Option<usize>,
 }
@@ -140,8 +137,8 @@ impl By {
                 "other persons are to agree on the page, and it cannot know them",
             )
             .help(
-                "let callers come with an issuer's tokens, say `.sign_in(…)`, and \
-                 `.others(\"a scope that approvers have\")`",
+                "let callers come with an issuer's tokens, say `.sign_in(…)` on the resource \
+                 server, and `.others(\"a scope that approvers have\")`",
             ));
         }
         Ok(())
@@ -163,36 +160,12 @@ impl Approvals {
         self
     }
 
-    /// The id of the client that persons sign in by on the page, at the issuer of the server's
-    /// tokens: a public client with PKCE, whose redirect is `/approve/callback` at this server.
-    /// A server that takes access tokens has no page without it.
-    pub fn sign_in(mut self, client_id: impl Into<String>) -> Self {
-        self.client_id = Some(client_id.into());
-        self
-    }
-
-    /// What persons are signed in with, where the issuer insists on some scope: `openid`. A token
-    /// that comes of it is looked at once, and thrown away.
-    pub fn sign_in_scopes<I: IntoIterator<Item = T>, T: Into<String>>(mut self, scopes: I) -> Self {
-        self.scopes.extend(scopes.into_iter().map(Into::into));
-        self
-    }
-
     /// How many calls may wait for an answer: of one caller (16 if nothing is said), and of all
     /// (1,024). More are refused.
     pub fn pending(mut self, of_one: usize, of_all: usize) -> Self {
         self.of_one = Some(of_one);
         self.of_all = Some(of_all);
         self
-    }
-
-    #[cfg_attr(not(feature = "oauth"), allow(dead_code, reason = "nobody signs in"))]
-    pub(crate) fn signs_in_by(&self) -> Option<(&str, Vec<String>)> {
-        let mut scopes = self.scopes.clone();
-        scopes.extend(self.approver_scopes());
-        scopes.sort_unstable();
-        scopes.dedup();
-        Some((self.client_id.as_deref()?, scopes))
     }
 
     pub(crate) fn bounds(&self, time: Duration) -> super::Bounds {
@@ -226,9 +199,12 @@ impl Approvals {
     }
 
     /// The scopes by which persons are known as approvers.
-    #[cfg_attr(not(feature = "oauth"), allow(dead_code, reason = "nobody signs in"))]
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "there is no page"))]
     pub(crate) fn approver_scopes(&self) -> Vec<String> {
-        self.all().filter_map(|by| by.others.clone()).collect()
+        let mut scopes: Vec<String> = self.all().filter_map(|by| by.others.clone()).collect();
+        scopes.sort_unstable();
+        scopes.dedup();
+        scopes
     }
 
     /// Holds it against the tools that there are, and the page that there is.

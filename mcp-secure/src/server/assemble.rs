@@ -75,7 +75,7 @@ pub(crate) struct Plan<S> {
     pub(crate) approvals: Approvals,
     /// Where the page is, if there is one.
     #[cfg(feature = "http")]
-    pub(crate) page: Option<crate::approval::page::Place>,
+    pub(crate) page: Option<crate::page::Place>,
     /// What callers connect, if there is anything.
     #[cfg(feature = "upstream")]
     pub(crate) connecting: Option<crate::layer::connect::Connecting>,
@@ -110,8 +110,8 @@ impl<S: SecureService> Plan<S> {
             }
         };
         #[cfg(feature = "upstream")]
-        for account in self.connecting.iter().flat_map(|all| all.accounts.iter()) {
-            account.share(&self.store);
+        for access in self.connecting.iter().flat_map(|it| it.all.iter()) {
+            access.share(&self.store);
         }
         let limits = &self.limits;
         let room = Room::new(load_shed::Sizes {

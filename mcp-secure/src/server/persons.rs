@@ -12,12 +12,11 @@ use super::{
 };
 use crate::{
     Error, Result,
-    approval::{
-        Desk,
-        page::{Door, Pages, Place},
-    },
+    approval::{Desk, page::Pages},
     audit::Tally,
     definition::Definition,
+    page::{Door, Entrance, Place},
+    state::Sealer,
 };
 
 /// The pages of one server, before it serves.
@@ -25,52 +24,76 @@ use crate::{
 pub(crate) struct Persons {
     /// Where no browser reaches the server itself.
     listener: Option<PageListener>,
-    /// Where they approve, and how it is known who they are.
-    approving: Option<(Place, Door)>,
+    /// The one way to all of them.
+    entrance: Option<Arc<Entrance>>,
+    /// They approve calls: the scopes by which approvers are known.
+    approving: Option<Vec<String>>,
     sites: Vec<Arc<dyn Site>>,
 }
 
-impl Persons {
-    /// A place on loopback, which is the same for all pages.
-    pub(super) fn loopback(&mut self) -> Result<Place> {
-        let listener = match self.listener.take() {
-            Some(listener) => listener,
-            None => PageListener::bind()?,
-        };
-        Ok(self.listener.insert(listener).place())
-    }
+/// What persons are needed for.
+pub(crate) struct Wanted {
+    /// They approve calls, and approvers are known by these scopes.
+    pub(crate) approve: Option<Vec<String>>,
+    /// Some tool always asks: not only when data flow together.
+    pub(crate) always: bool,
+    /// They connect something to this grant.
+    pub(crate) connect: Option<&'static str>,
+}
 
-    /// They approve calls, beside the endpoint or on loopback.
+impl Persons {
+    /// Finds the place: beside the endpoint, or on loopback.
     ///
     /// # Errors
     ///
-    /// When a person has to be asked `always`, and nobody would know who answers.
-    pub(super) fn approve_by(&mut self, bound: &mut Bound, always: bool) -> Result<()> {
-        self.approving = match bound {
-            Bound::Http(bound) => match bound.page.take() {
-                None if bound.local_addr().is_none() => Some((self.loopback()?, Door::Link)),
+    /// When a person is needed, and nobody would know who is at the browser.
+    pub(super) fn of(bound: &mut Bound, sealer: &Sealer, wanted: Wanted) -> Result<Self> {
+        let mut persons = Self::default();
+        if wanted.approve.is_none() && wanted.connect.is_none() {
+            return Ok(persons);
+        }
+        let found = match bound {
+            Bound::Http(bound) if bound.local_addr().is_some() => {
+                // Somebody who has an API key or a certificate has no browser that shows it: the
+                // link may agree to a call, and it may not give an account away.
+                let is_one = bound.token_path().is_some();
+                let page = bound.page.take();
+                let page = page.filter(|(_, door)| match door {
+                    Door::Link => is_one || wanted.connect.is_none(),
+                    #[cfg(feature = "oauth")]
+                    Door::SignIn(_) => true,
+                });
                 // Where a person is asked only when data flow together, the call is refused then.
-                None if always => {
-                    return Err(Error::new(
-                        "a tool needs a person's agreement, and this server does not know by \
-                         what persons sign in",
-                    )
-                    .help(
-                        "register a public client at the issuer, with `/approve/callback` at this \
-                         server as its redirect, and say `.approvals(Approvals::default()\
-                         .sign_in(\"its id\"))`; or take the client's word, by `By::in_client()`",
-                    ));
+                if page.is_none() && (wanted.always || wanted.connect.is_some()) {
+                    return Err(nobody_known(&wanted));
                 }
-                page => page,
-            },
-            Bound::Stdio(_) => Some((self.loopback()?, Door::Link)),
+                page
+            }
+            _ => Some((persons.loopback()?, Door::Link)),
         };
-        Ok(())
+        if let Some((place, door)) = found {
+            persons.entrance = Some(Arc::new(Entrance::new(place, door, sealer.clone())));
+            persons.approving = wanted.approve;
+        }
+        Ok(persons)
+    }
+
+    /// A place on loopback, which is the same for all pages.
+    fn loopback(&mut self) -> Result<Place> {
+        let listener = self.listener.insert(PageListener::bind()?);
+        Ok(listener.place())
     }
 
     /// Where they approve calls, if they do.
     pub(super) fn approve_at(&self) -> Option<Place> {
-        self.approving.as_ref().map(|(place, _)| place.clone())
+        let entrance = self.entrance.as_ref().filter(|_| self.approving.is_some());
+        entrance.map(|entrance| entrance.place().clone())
+    }
+
+    /// The one way to the pages, if there are any.
+    #[cfg(feature = "upstream")]
+    pub(super) fn entrance(&self) -> Option<&Arc<Entrance>> {
+        self.entrance.as_ref()
     }
 
     #[cfg(feature = "upstream")]
@@ -82,8 +105,12 @@ impl Persons {
     /// runtime is there.
     pub(super) fn open(self, desk: &Arc<Desk>, tally: &Arc<Tally>) -> Arc<[Arc<dyn Site>]> {
         let mut sites = self.sites;
-        if let Some((place, door)) = self.approving {
-            sites.push(Arc::new(Pages::new(Arc::clone(desk), place, door)));
+        if let Some(entrance) = self.entrance {
+            if let Some(scopes) = self.approving {
+                let entrance = Arc::clone(&entrance);
+                sites.push(Arc::new(Pages::new(Arc::clone(desk), entrance, scopes)));
+            }
+            sites.push(entrance);
         }
         let sites = Arc::from(sites);
         let Some(listener) = self.listener else {
@@ -98,6 +125,30 @@ impl Persons {
         });
         Arc::from([])
     }
+}
+
+/// One word for all pages: what they are for, and what is missing.
+fn nobody_known(wanted: &Wanted) -> Error {
+    let connects = wanted
+        .connect
+        .map(|name| format!("callers give this server something of theirs for `{name}`"));
+    let agree = (wanted.approve.is_some() && wanted.always)
+        .then(|| "a tool needs a person's agreement".to_owned());
+    let why: Vec<String> = agree.into_iter().chain(connects).collect();
+    let or = match wanted.connect {
+        None => "; or take the client's word, by `By::in_client()`",
+        Some(_) => "",
+    };
+    Error::new(format!(
+        "{}, and this server does not know by what persons sign in: somebody could finish what \
+         another one began",
+        why.join(", ")
+    ))
+    .help(format!(
+        "take access tokens, register a public client at their issuer, with `{}` at this server as \
+         its redirect, and say `.sign_in(\"its id\")` on the resource server{or}",
+        crate::page::CALLBACK
+    ))
 }
 
 /// Whether a person may have to be asked about some tool: always, or when data flow together.

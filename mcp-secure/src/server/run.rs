@@ -10,7 +10,7 @@ use std::sync::Arc;
 #[cfg(feature = "metrics")]
 use super::cli::MetricsPlace;
 #[cfg(feature = "http")]
-use super::persons::{Persons, may_ask};
+use super::persons::{Persons, Wanted, may_ask};
 use super::{
     Ready, SecureServer,
     assemble::{self, Plan, check_grants},
@@ -364,7 +364,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
                     scopes,
                     opening: &mut opening,
                     store: self.store.as_ref(),
-                    signs_in_by: self.approvals.signs_in_by().filter(|_| asks),
+                    has_pages: true,
                 })?))
             }
             #[cfg(feature = "http")]
@@ -382,10 +382,32 @@ impl<S: SecureService> SecureServer<S, Ready> {
             #[cfg(not(feature = "http"))]
             _ => return Err(Error::new("this server is built without HTTP")),
         };
-        #[cfg(feature = "http")]
-        let mut persons = Persons::default();
         #[cfg(feature = "upstream")]
-        let connecting = super::connect::open(&mut opening, definition.name, &bound, &mut persons)?;
+        let accesses = crate::connect::all(&mut opening);
+        #[cfg(feature = "http")]
+        #[cfg_attr(not(feature = "upstream"), allow(unused_mut))]
+        let mut persons = {
+            #[cfg(feature = "upstream")]
+            let connect = accesses.first().map(|access| access.capability());
+            #[cfg(not(feature = "upstream"))]
+            let connect = None;
+            let wanted = Wanted {
+                approve: asks.then(|| self.approvals.approver_scopes()),
+                always: asks && definition.tools.iter().any(|t| t.about.needs_approval()),
+                connect,
+            };
+            Persons::of(&mut bound, &sealer, wanted)?
+        };
+        let store = self.store.clone();
+        let store = store.unwrap_or_else(assemble::store_of_this_process);
+        #[cfg(feature = "upstream")]
+        let connecting = {
+            let kept = super::connect::Kept {
+                sealer: &sealer,
+                store: &store,
+            };
+            super::connect::open(accesses, definition.name, &bound, &mut persons, &kept)?
+        };
         #[cfg_attr(
             not(feature = "http"),
             allow(unused_mut, reason = "only HTTP has a token")
@@ -451,11 +473,6 @@ impl<S: SecureService> SecureServer<S, Ready> {
                 because: "the socket of the numbers".to_owned(),
             });
         }
-        #[cfg(feature = "http")]
-        if asks {
-            let always = definition.tools.iter().any(|t| t.about.needs_approval());
-            persons.approve_by(&mut bound, always)?;
-        }
         if let Some(path) = sink.folder() {
             opening.needs.files.push(audit_need(path));
         }
@@ -492,7 +509,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
             identity,
             effective: resolved.manifest,
             manifest_digest,
-            store: self.store.unwrap_or_else(assemble::store_of_this_process),
+            store,
             #[cfg(feature = "redis")]
             shared_limits: self
                 .shared_limits
@@ -677,10 +694,9 @@ impl<S: SecureService> SecureServer<S, Ready> {
     fn signs_in(&self) -> bool {
         #[cfg(feature = "oauth")]
         {
-            let takes_tokens = self.http.as_ref().is_some_and(|http| http.takes_tokens());
+            let signs_in = self.http.as_ref().is_some_and(|http| http.signs_in());
             // The page of stdio and of a Unix-domain socket knows nobody.
-            let is_alone = self.stdio.is_none() && self.unix.is_none();
-            takes_tokens && is_alone && self.approvals.signs_in_by().is_some()
+            signs_in && self.stdio.is_none() && self.unix.is_none()
         }
         #[cfg(not(feature = "oauth"))]
         false

@@ -241,7 +241,7 @@ impl NewCredential {
     }
 
     /// The secret as it is kept. Nothing of it is repeated.
-    pub(super) fn check(&self, secret: &SecretString) -> Result<Zeroizing<Vec<u8>>> {
+    pub(crate) fn check(&self, secret: &SecretString) -> Result<Zeroizing<Vec<u8>>> {
         let secret = secret.expose_secret();
         let wrong = |what: &str, help: &str| {
             Err(Error::new(format!("the secret for `{}` {what}", self.name)).help(help.to_owned()))

@@ -337,6 +337,36 @@ impl People {
         Ok(was_there)
     }
 
+    /// Takes one out so that no copy of it opens any more, those in backups as well: what the caller
+    /// keeps is sealed anew, and the bytes that opened all of it are gone. `false`: there was none.
+    ///
+    /// Whenever it is cut off, what is left opens with the bytes that are there then.
+    #[cfg(feature = "upstream")]
+    pub(crate) fn shred(&self, owner: &Owner, name: &str) -> Result<bool> {
+        let Some((keys, old)) = self.locked(owner)? else {
+            return Ok(false);
+        };
+        let file = self.file(owner)?;
+        let all = file.list(&old)?;
+        if !all.iter().any(|entry| entry.name() == name) {
+            return Ok(false);
+        }
+        if all.len() == 1 {
+            keys.remove()?;
+            self.drop_entries(owner)?;
+            return Ok(true);
+        }
+        file.remove(&old, name)?;
+        // A new master key first: the old one is in no generation that the new bytes open.
+        file.rotate(&old, true)?;
+        let text = self.new_key(owner)?;
+        let new = self.key_of(owner, &self.key_path(owner)?, &text)?;
+        file.rewrap(&old, &new, true)?;
+        keys.replace(&text)?;
+        file.rotate(&new, true)?;
+        Ok(true)
+    }
+
     /// What a caller has under a name: all that is said of it, and the secret.
     pub(super) fn secret(
         &self,

@@ -49,6 +49,11 @@ impl Spends {
             in_query: false,
         }
     }
+
+    #[cfg(feature = "upstream")]
+    pub(crate) fn is_per_user(&self) -> bool {
+        self.per_user
+    }
 }
 
 /// The vault of a server: the file, and the one source of its key.
@@ -473,6 +478,15 @@ impl Purse {
         Ok(Self::Provided(kept))
     }
 
+    /// The endpoint answered 401 to this. Whether there is another one to try.
+    #[cfg(feature = "upstream")]
+    pub(crate) async fn refused(&self, caller: Option<&Principal>, spent: &Spent) -> bool {
+        match self {
+            Self::Connected(account) => account.refused(caller, spent.version()).await,
+            _ => false,
+        }
+    }
+
     /// What is spent for this caller.
     pub(crate) async fn spent(
         &self,
@@ -701,6 +715,12 @@ impl Spent {
             place: Place::Header(header, value),
             redactor: Arc::new(redactor),
         })
+    }
+
+    /// Of what is kept.
+    #[cfg(feature = "upstream")]
+    pub(crate) fn version(&self) -> u32 {
+        self.version
     }
 
     /// Whether a caller has set what this goes into: a header, or a parameter of a path with its

@@ -118,9 +118,6 @@ fn main() -> mcp_secure::Result<()> {
         by = by.people(people);
     }
     let mut approvals = Approvals::by(by);
-    if let Some(client) = asked.sign_in {
-        approvals = approvals.sign_in(client);
-    }
     if let Some((of_one, of_all)) = asked.pending {
         approvals = approvals.pending(of_one, of_all);
     }
@@ -158,7 +155,11 @@ fn main() -> mcp_secure::Result<()> {
     let scopes = ["files:write"];
     let http = match (asked.issuer, asked.token) {
         (Some((issuer, resource)), _) => {
-            http.resource_server(ResourceServer::new(issuer, resource).allow_private_issuer())
+            let mut issued = ResourceServer::new(issuer, resource).allow_private_issuer();
+            if let Some(client) = asked.sign_in {
+                issued = issued.sign_in(client);
+            }
+            http.resource_server(issued)
         }
         (None, Some(token)) => http.local_token_at(token, scopes),
         (None, None) => http.local_token(scopes),

@@ -49,7 +49,7 @@ fn a_person_signs_in_reads_and_approves_without_any_script() {
     let cookies = chromium.cookies(&tab);
     let session = cookies
         .iter()
-        .find(|c| c["name"].as_str().unwrap().contains("approve"));
+        .find(|c| c["name"].as_str().unwrap().contains("person"));
     let session = session.unwrap();
     assert_eq!(
         (&session["httpOnly"], &session["sameSite"]),

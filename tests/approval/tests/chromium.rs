@@ -176,7 +176,11 @@ impl Chromium {
     }
 
     pub(crate) fn text(&mut self, tab: &Tab) -> String {
-        let text = self.value(tab, "document.body ? document.body.innerText : ''");
+        // With its style sheet: before, what is clicked moves away under the mouse.
+        let text = self.value(
+            tab,
+            "document.readyState == 'complete' ? document.body.innerText : ''",
+        );
         text.as_str().unwrap_or_default().to_owned()
     }
 

@@ -10,6 +10,7 @@
 mod browser;
 mod chromium;
 mod client;
+mod connect;
 mod cookies;
 /// One request over one connection, as the tests of access tokens send it.
 #[path = "../../oauth/tests/http.rs"]

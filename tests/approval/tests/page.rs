@@ -298,6 +298,7 @@ fn a_sign_in_that_this_browser_did_not_begin_signs_nobody_in() {
     };
     let with = |url: &Url, name: &str, value: &str| {
         let mut pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        pairs.retain(|pair| pair.0 != name || !value.is_empty());
         for pair in &mut pairs {
             if pair.0 == name {
                 pair.1 = value.to_owned();
@@ -309,21 +310,23 @@ fn a_sign_in_that_this_browser_did_not_begin_signs_nobody_in() {
     };
     let mut alice = Browser::default();
     let back = begin(&mut alice);
-    assert_eq!(Browser::default().get(&back, "").status, 400, "not hers");
-    for (name, value) in [
-        ("state", "forged"),
-        ("iss", "https://evil.example"),
-        ("code", "forged"),
+    assert_eq!(Browser::default().get(&back, "").status, 403, "not hers");
+    for (name, value, control) in [
+        ("state", "forged", "sign-in/state"),
+        ("iss", "https://evil.example", "sign-in/issuer"),
+        // The issuer says that it names itself (RFC 9207).
+        ("iss", "", "sign-in/issuer"),
+        ("code", "forged", "sign-in/person"),
     ] {
         let mut browser = Browser::default();
         let back = begin(&mut browser);
         let answer = browser.get(&with(&back, name, value), "");
         assert_eq!(answer.status, 403, "{name}: {answer:?}");
         assert_eq!(browser.get(&link, "").status, 303, "{name}: nobody is in");
-        world.server.refused_by("approve/sign-in");
+        world.server.refused_by(control);
     }
     assert_eq!(alice.get(&back, "").status, 200);
     assert_eq!(alice.get(&link, "").status, 200);
     // A code works once, and so does what the browser carried.
-    assert_eq!(alice.get(&back, "").status, 400);
+    assert_eq!(alice.get(&back, "").status, 403);
 }

@@ -67,18 +67,21 @@ pub(crate) struct Server {
 impl Server {
     /// `asked` is what the target is asked; an address and a token's file are added.
     pub(crate) fn start(asked: Value) -> Self {
-        let mut server = Self::begin(asked);
+        Self::begin(asked).until_it_listens()
+    }
+
+    fn until_it_listens(mut self) -> Self {
         let begun = Instant::now();
-        while !server.said().contains("listening on") {
-            let ended = server.process.try_wait().unwrap();
+        while !self.said().contains("listening on") {
+            let ended = self.process.try_wait().unwrap();
             assert!(
                 ended.is_none() && begun.elapsed() < Duration::from_secs(30),
                 "the server did not start: {}",
-                server.said()
+                self.said()
             );
             std::thread::sleep(Duration::from_millis(30));
         }
-        server
+        self
     }
 
     /// What it says that does not start.
@@ -96,7 +99,18 @@ impl Server {
         server.said()
     }
 
-    fn begin(mut asked: Value) -> Self {
+    fn begin(asked: Value) -> Self {
+        Self::begin_as(env!("CARGO_BIN_EXE_approval-target"), asked, &[])
+    }
+
+    /// One whose callers connect what they have at `upstream`.
+    pub(crate) fn connecting(asked: Value, upstream: &str) -> Self {
+        let grants = ["calendar", "tracker"].map(|name| format!("{name}={upstream}"));
+        let program = env!("CARGO_BIN_EXE_connect-target");
+        Self::begin_as(program, asked, &grants).until_it_listens()
+    }
+
+    fn begin_as(program: &str, mut asked: Value, grants: &[String]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let address = match asked.get("listen") {
             Some(address) => address.as_str().unwrap().to_owned(),
@@ -107,13 +121,17 @@ impl Server {
             asked["token"] = json!(folder.path().join("token/token"));
         }
         std::fs::create_dir(folder.path().join("files")).unwrap();
-        let mut grant = std::ffi::OsString::from("files=");
-        grant.push(folder.path().join("files"));
-        let mut process = Command::new(env!("CARGO_BIN_EXE_approval-target"))
+        let files = format!("files={}", folder.path().join("files").display());
+        let grants = match grants {
+            [] => &[files],
+            grants => grants,
+        };
+        let mut process = Command::new(program)
             .env("APPROVAL_TARGET", asked.to_string())
+            .env("CONNECT_TARGET", asked.to_string())
             .env("XDG_STATE_HOME", folder.path())
-            .args(["serve", "--http", "--grant"])
-            .arg(grant)
+            .args(["serve", "--http"])
+            .args(grants.iter().flat_map(|grant| ["--grant", grant]))
             .arg("--audit")
             .arg(folder.path().join("audit.jsonl"))
             .stdin(Stdio::piped())

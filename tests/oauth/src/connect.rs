@@ -8,8 +8,8 @@ use mcp_secure::{
     capability::net::{Get, Net, NetLimits},
     prelude::*,
     sandbox::Sandbox,
-    state::{RedisStore, SecretString},
-    vault::{Vault, VaultKey},
+    state::{RedisStore, SealingKey, SecretString},
+    vault::{Placement, Vault, VaultKey},
 };
 use serde::Deserialize;
 
@@ -38,6 +38,15 @@ struct Asked {
     /// The server has a secret at the issuer, which is in the vault.
     #[serde(default)]
     secret: bool,
+    /// Another client at the issuer of the accounts.
+    #[serde(default)]
+    client: Option<String>,
+    /// How many calls may wait for a person.
+    #[serde(default)]
+    waiting: Option<usize>,
+    /// The key with which replicas seal.
+    #[serde(default)]
+    sealing_key: Option<PathBuf>,
     /// Address and password.
     #[serde(default)]
     redis: Option<(String, String)>,
@@ -46,6 +55,10 @@ struct Asked {
 /// The caller's own calendar.
 #[capability(net, allow_private)]
 struct Calendar;
+
+/// The caller's own tickets.
+#[capability(net, allow_private)]
+struct Tracker;
 
 struct Target;
 
@@ -66,6 +79,38 @@ impl Target {
             echo.status(),
             echo.text().await?
         ))
+    }
+
+    /// Look into the calendar, which takes only tokens that it has not seen first.
+    #[tool(public)]
+    async fn strict(&self, calendar: Net<Calendar, Get>) -> ToolResult<String> {
+        Ok(calendar.path("/strict").send().await?.text().await?)
+    }
+
+    /// Look into the calendar, which takes no token at all.
+    #[tool(public)]
+    async fn never(&self, calendar: Net<Calendar, Get>) -> ToolResult<String> {
+        let answer = calendar.path("/never").send().await?;
+        Ok(answer.status().as_str().to_owned())
+    }
+
+    /// Look into the tickets.
+    #[tool(public)]
+    async fn track(&self, tracker: Net<Tracker, Get>) -> ToolResult<String> {
+        Ok(tracker.path("/key").send().await?.text().await?)
+    }
+
+    /// Tell all that is known of the handle, and what the other server says of it.
+    #[tool(public)]
+    async fn leak(&self, tracker: Net<Tracker, Get>) -> ToolResult<String> {
+        let echo = tracker.path("/mirror").send().await?;
+        Ok(format!("{tracker:?} {}", echo.text().await?))
+    }
+
+    /// Look into the tickets, and write about them.
+    #[prompt(public)]
+    async fn review(&self, tracker: Net<Tracker, Get>) -> ToolResult<String> {
+        Ok(tracker.path("/key").send().await?.text().await?)
     }
 
     /// The calendar, a thousand times at once.
@@ -93,6 +138,7 @@ fn main() -> mcp_secure::Result<()> {
         (false, true) => "native",
         (false, false) => "connects",
     };
+    let client = asked.client.as_deref().unwrap_or(client);
     let accounts = match asked.secret {
         true => {
             let client = ClientAuth::with_vault_secret(client, "at-issuer");
@@ -117,15 +163,20 @@ fn main() -> mcp_secure::Result<()> {
             timeout: std::time::Duration::from_secs(60),
             ..NetLimits::default()
         });
+    let tracker = Tracker::from_operator()
+        .credential_per_user("tracker")
+        .entered_by_callers(Placement::Bearer);
     let mut server = SecureServer::new(Target)
         .vault(vault)
         .grant(calendar)
+        .grant(tracker)
         // These tests ask often: how often one may is tested elsewhere.
         .limits(Limits {
             principal_per_minute: 1_000_000,
             principal_burst: 100_000,
             repeats_per_minute: 1_000_000,
             timeout: std::time::Duration::from_secs(60),
+            pending_approvals: asked.waiting.unwrap_or(Limits::default().pending_approvals),
             ..Limits::default()
         })
         .sandbox(Sandbox::new().keep_env("OAUTH_TARGET"));
@@ -136,8 +187,12 @@ fn main() -> mcp_secure::Result<()> {
                 .allow_private(),
         );
     }
-    let grant = format!("calendar={}", asked.upstream);
-    let arguments = ["--grant".into(), grant.into()];
+    if let Some(path) = asked.sealing_key {
+        server = server.sealing_key(SealingKey::file(path));
+    }
+    let grants = ["calendar", "tracker"].map(|name| format!("{name}={}", asked.upstream));
+    let arguments = grants.map(|grant| ["--grant".into(), grant.into()]);
+    let arguments = arguments.into_iter().flatten();
     let arguments = std::env::args_os().chain(arguments);
     if asked.stdio {
         return server.stdio(Principal::local_user()).run_from(arguments);
@@ -150,7 +205,7 @@ fn main() -> mcp_secure::Result<()> {
             let mut issued =
                 ResourceServer::new(asked.issuer, asked.resource).allow_private_issuer();
             if asked.sign_in {
-                issued = issued.sign_in("signs-in", ["notes:read"]);
+                issued = issued.sign_in("signs-in").sign_in_scopes(["notes:read"]);
             }
             http.resource_server(issued)
         }

@@ -87,12 +87,13 @@ impl Browser {
                 url = format!("{url}&login_hint={}", self.person);
             }
             let answer = self.get(&url);
-            let Some(to) = answer.header("location") else {
+            let to = answer.header("location").map(str::to_owned);
+            let Some(to) = to.or_else(|| onward(&answer)) else {
                 return (url, Some(answer));
             };
             url = match to.starts_with('/') {
                 true => format!("{}{to}", origin(&url)),
-                false => to.to_owned(),
+                false => to,
             };
         }
         panic!("it goes round: {url}");
@@ -107,18 +108,26 @@ impl Browser {
         let (page, answer) = self.go_until(link, |_| false);
         let answer = answer.unwrap();
         assert_eq!(answer.status, 200, "{page} {answer:?}");
-        let answer = self.press(link, &answer);
-        assert_eq!(answer.status, 303, "{answer:?}");
-        let to = answer.header("location").unwrap().to_owned();
+        let to = self.press(link, &answer);
         let (back, answer) = self.go_until(&to, |url| url.contains("/connect/callback"));
         assert!(answer.is_none(), "{back} {answer:?}");
         back
     }
 
-    pub(crate) fn press(&mut self, link: &str, page: &Answer) -> Answer {
+    /// The button of a page, and where it leads.
+    #[track_caller]
+    pub(crate) fn press(&mut self, link: &str, page: &Answer) -> String {
         let token = token(page);
-        self.post(link, &[("token", &token)])
+        let answer = self.post(link, &[("token", &token)]);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        onward(&answer).unwrap_or_else(|| panic!("{answer:?}"))
     }
+}
+
+/// Where a page sends a browser by itself.
+pub(crate) fn onward(page: &Answer) -> Option<String> {
+    let (_, rest) = page.body.split_once("content=\"0;url=")?;
+    Some(rest.split('"').next()?.replace("&amp;", "&"))
 }
 
 /// What the form of a page says.

@@ -1,6 +1,10 @@
 //! Callers who connect an account of another issuer, and those who would connect another one's.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
 
 use mcp_secure::{
     auth::UpstreamOAuth,
@@ -35,8 +39,19 @@ impl Place {
         let (key, account_key) = (Key::new("k1"), Key::new("a1"));
         let resource = resource();
         let origin = resource.strip_suffix("/mcp").unwrap().to_owned();
-        let upstream = Upstream::new(echo);
-        let web = json!({ "signs-in": [format!("{origin}/connect/signed-in")] });
+        let first = Mutex::new(None);
+        let upstream = Upstream::new(move |heard| match heard.path.as_str() {
+            "/never" => (401, String::new(), String::new()),
+            "/strict" => {
+                let token = heard.authorization.clone();
+                match *first.lock().unwrap().get_or_insert(token.clone()) == token {
+                    true => (401, String::new(), "not this one".to_owned()),
+                    false => echo(heard),
+                }
+            }
+            _ => echo(heard),
+        });
+        let web = json!({ "signs-in": [format!("{origin}/sign-in/callback")] });
         let issuer = Issuer::start(&[&key], &resource, "jwt", json!({ "web": web }));
         let mut asked = json!({
             "web": { "connects": [format!("{origin}/connect/callback")] },
@@ -86,12 +101,12 @@ impl Place {
         asked
     }
 
-    fn target(&self, more: Value) -> Target {
+    pub(crate) fn target(&self, more: Value) -> Target {
         Target::connecting(&self.issuer.url, &self.resource, self.asked(more))
     }
 
     /// What a caller comes with.
-    fn token_of(&self, subject: &str) -> String {
+    pub(crate) fn token_of(&self, subject: &str) -> String {
         let mut claims = claims(&self.issuer.url, &self.resource, "notes:read");
         claims["sub"] = json!(subject);
         claims["exp"] = json!(now() + 600);
@@ -100,6 +115,19 @@ impl Place {
 
     pub(crate) fn upstream_url(&self) -> String {
         self.upstream.url()
+    }
+
+    /// Whether a server over stdio has recorded this control, or does so soon.
+    pub(crate) fn audited(&self, control: &str) -> bool {
+        let begun = std::time::Instant::now();
+        while begun.elapsed() < std::time::Duration::from_secs(20) {
+            let log = std::fs::read_to_string(self.at("audit.jsonl")).unwrap_or_default();
+            if log.contains(control) {
+                return true;
+            }
+            thread::sleep(std::time::Duration::from_millis(50));
+        }
+        false
     }
 
     /// The tokens that the calendar was shown.
@@ -118,12 +146,13 @@ fn echo(heard: &crate::upstream::Heard) -> Said {
     let body = match heard.path.as_str() {
         // As it is, and as hexadecimal: the guard of what tools say knows tokens by their form.
         "/mirror" => format!("{token} {}", hex(token)),
+        "/key" => format!("{}", token.len()),
         _ => subject(token),
     };
     (200, "Content-Type: text/plain\r\n".to_owned(), body)
 }
 
-fn hex(text: &str) -> String {
+pub(crate) fn hex(text: &str) -> String {
     text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -136,13 +165,13 @@ fn subject(token: &str) -> String {
 }
 
 /// A caller of the server, with a client that can show links.
-struct Caller<'a> {
-    target: &'a Target,
-    token: String,
+pub(crate) struct Caller<'a> {
+    pub(crate) target: &'a Target,
+    pub(crate) token: String,
 }
 
 impl Caller<'_> {
-    fn ask(&self, method: &str, name: &str, params: Value) -> Answer {
+    pub(crate) fn ask(&self, method: &str, name: &str, params: Value) -> Answer {
         let mut params = params;
         params["_meta"] = json!({
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -155,13 +184,13 @@ impl Caller<'_> {
         self.target.send(&head, &message.to_string())
     }
 
-    fn call(&self, tool: &str) -> Answer {
+    pub(crate) fn call(&self, tool: &str) -> Answer {
         self.ask("tools/call", tool, json!({ "name": tool, "arguments": {} }))
     }
 
     /// Calls, and is sent to connect: the link, and what the client carries.
     #[track_caller]
-    fn is_sent(&self, tool: &str) -> (String, String) {
+    pub(crate) fn is_sent(&self, tool: &str) -> (String, String) {
         let answer = self.call(tool);
         let answer = answer.json();
         let asked = &answer["result"]["inputRequests"]["mcp-secure/connect"]["params"];
@@ -175,7 +204,7 @@ impl Caller<'_> {
     }
 
     /// Comes again, as a client does whose user says that they have been there.
-    fn again(&self, tool: &str, state: &str) -> Answer {
+    pub(crate) fn again(&self, tool: &str, state: &str) -> Answer {
         self.ask(
             "tools/call",
             tool,
@@ -190,12 +219,12 @@ impl Caller<'_> {
 
     /// Goes all the way in one browser.
     #[track_caller]
-    fn connects(&self, browser: &mut Browser) {
+    pub(crate) fn connects(&self, browser: &mut Browser) {
         let (link, state) = self.is_sent("look");
         let back = browser.agree(&link);
         let page = browser.get(&back);
         assert_eq!(page.status, 200, "{page:?}");
-        assert!(page.body.contains("connected"), "{page:?}");
+        assert!(page.body.contains("Connected"), "{page:?}");
         let answer = self.again("look", &state);
         assert_eq!(
             answer.json()["result"]["isError"],
@@ -207,7 +236,7 @@ impl Caller<'_> {
 
 /// What a tool says.
 #[track_caller]
-fn text(answer: &Answer) -> String {
+pub(crate) fn text(answer: &Answer) -> String {
     let json = answer.json();
     let text = &json["result"]["content"][0]["text"];
     text.as_str()
@@ -314,7 +343,6 @@ fn what_one_browser_began_no_other_one_finishes() {
     assert_eq!(Browser::of("victor").get(&back).status, 403);
     // Her code with his state: the issuer holds it against his challenge (PKCE).
     let to = his.press(&his_link, &page);
-    let to = to.header("location").unwrap().to_owned();
     let his_back = his.go_until(&to, |url| url.contains("/connect/callback")).0;
     let injected = with(&his_back, "code", &of(&back, "code"));
     let answer = his.get(&injected);
@@ -380,7 +408,6 @@ fn a_form_of_another_page_and_a_changed_redirect_connect_nothing() {
     target.audited(|record| record["control"] == "upstream/csrf");
     // The way to the issuer, with another way back: the issuer knows the one that is registered.
     let to = browser.press(&link, &page);
-    let to = to.header("location").unwrap().to_owned();
     let evil = with(&to, "redirect_uri", "https://evil.example/connect/callback");
     let answer = browser.go(&evil);
     assert_eq!(answer.status, 400, "{answer:?}");
@@ -490,6 +517,89 @@ fn of_two_replicas_one_renews_and_the_other_reads_what_it_kept() {
 }
 
 #[test]
+fn a_token_that_the_endpoint_refuses_is_renewed_once_and_the_call_goes_on() {
+    let place = Place::new(json!({ "lifetime": 600 }));
+    let target = place.target(json!({}));
+    let alice = Caller {
+        target: &target,
+        token: place.token_of("alice"),
+    };
+    alice.connects(&mut Browser::of("alice"));
+    assert_eq!(text(&alice.call("strict")), "alice");
+    assert_eq!(place.accounts.count("refreshed"), 1);
+    let spent = place.spent();
+    let [.., refused, taken] = spent.as_slice() else {
+        panic!("{spent:?}");
+    };
+    assert_ne!(refused, taken);
+    assert_eq!(text(&alice.call("look")), "alice", "and stays good");
+    assert_eq!(place.accounts.count("refreshed"), 1);
+}
+
+#[test]
+fn an_endpoint_that_refuses_everything_has_the_issuer_asked_once() {
+    let place = Place::new(json!({ "lifetime": 600 }));
+    let target = place.target(json!({}));
+    let alice = Caller {
+        target: &target,
+        token: place.token_of("alice"),
+    };
+    alice.connects(&mut Browser::of("alice"));
+    for _ in 0..4 {
+        assert_eq!(text(&alice.call("never")), "401");
+    }
+    assert_eq!(place.accounts.count("refreshed"), 1);
+    assert!(
+        target.said().contains("upstream/refused"),
+        "{}",
+        target.said()
+    );
+    assert_eq!(text(&alice.call("look")), "alice");
+}
+
+#[test]
+fn what_one_replica_began_another_one_finishes() {
+    let Some(redis) = Redis::start("") else {
+        return;
+    };
+    let place = Place::new(json!({}));
+    crate::world::private_file(
+        &place.at("keys"),
+        "sealing",
+        "Zm9ydHktdHdvIGlzIG5vdCBhIHJhbmRvbSBudW1iZXI=",
+    );
+    let shared = json!({
+        "sealing_key": place.at("keys/sealing"),
+        "redis": [format!("redis://{}", redis.address), crate::redis::PASSWORD],
+    });
+    let one = place.target(shared.clone());
+    let elsewhere = resource()["https://".len()..]
+        .trim_end_matches("/mcp")
+        .to_owned();
+    let mut asked = shared;
+    asked["listen"] = json!(elsewhere);
+    let other = place.target(asked);
+    let [alice, alice_there] = [&one, &other].map(|target| Caller {
+        target,
+        token: place.token_of("alice"),
+    });
+    // Asked by the second, finished at the first, where browsers are sent.
+    let (link, state) = alice_there.is_sent("look");
+    let mut browser = Browser::of("alice");
+    let back = browser.agree(&link);
+    assert_eq!(browser.get(&back).status, 200);
+    let answer = alice_there.again("look", &state);
+    assert_eq!(text(&answer), "alice");
+    assert_eq!(text(&alice.call("look")), "alice");
+    // And both send a caller to the one page that waits.
+    let [bob, bob_there] = [&one, &other].map(|target| Caller {
+        target,
+        token: place.token_of("bob"),
+    });
+    assert_eq!(bob.is_sent("look").0, bob_there.is_sent("look").0);
+}
+
+#[test]
 fn where_it_is_not_known_who_is_at_the_browser_a_server_does_not_start() {
     let place = Place::new(json!({}));
     let fails = |more| {
@@ -498,7 +608,7 @@ fn where_it_is_not_known_who_is_at_the_browser_a_server_does_not_start() {
     };
     let said = fails(json!({ "sign_in": false }));
     assert!(
-        said.contains("who is at the browser") && said.contains("help:"),
+        said.contains("by what persons sign in") && said.contains("help:"),
         "{said}"
     );
     let said = fails(json!({ "device": true }));
@@ -632,7 +742,7 @@ fn a_client_that_shows_no_links_is_told_and_sent_none() {
 
 impl Place {
     /// Everything that the callers have.
-    fn copy_of_vault(&self) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    pub(crate) fn copy_of_vault(&self) -> Vec<(std::path::PathBuf, Vec<u8>)> {
         let entries = std::fs::read_dir(self.at("people/entries")).unwrap();
         let paths = entries.map(|entry| entry.unwrap().path());
         let all: Vec<_> = paths
@@ -643,13 +753,13 @@ impl Place {
         all
     }
 
-    fn put_back(&self, copy: &[(std::path::PathBuf, Vec<u8>)]) {
+    pub(crate) fn put_back(&self, copy: &[(std::path::PathBuf, Vec<u8>)]) {
         for (path, bytes) in copy {
             std::fs::write(path, bytes).unwrap();
         }
     }
 
-    fn owner(&self, subject: &str) -> Owner {
+    pub(crate) fn owner(&self, subject: &str) -> Owner {
         Owner::new(&self.issuer.url, subject).unwrap()
     }
 }

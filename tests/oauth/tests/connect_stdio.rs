@@ -11,7 +11,11 @@ use mcp_secure::{
 };
 use serde_json::{Value, json};
 
-use crate::{browser::Browser, connect::Place, flows::agree};
+use crate::{
+    browser::{Browser, token},
+    connect::Place,
+    flows::agree,
+};
 
 /// A server, and its client of the generation with sessions.
 struct Session {
@@ -65,8 +69,12 @@ impl Session {
     }
 
     fn call(&mut self, id: u32) {
+        self.call_tool(id, "look");
+    }
+
+    fn call_tool(&mut self, id: u32, name: &str) {
         self.say(&json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call",
-            "params": { "name": "look", "arguments": {} } }));
+            "params": { "name": name, "arguments": {} } }));
     }
 
     /// Calls, and is sent somewhere: the id of the question, and the link.
@@ -137,6 +145,62 @@ fn a_machine_without_a_browser_is_connected_by_a_code_on_another_device() {
     session.answer(&question, "accept");
     let answer = session.hear();
     assert_eq!(answer["result"]["content"][0]["text"], "alice", "{answer}");
+}
+
+#[test]
+fn an_issuer_that_gives_no_code_to_this_client_is_no_connection() {
+    let place = Place::new(json!({}));
+    let mut session = Session::start(&place, json!({ "device": true, "client": "native" }));
+    session.call(7);
+    let answer = session.hear();
+    assert_eq!(answer["id"], 7, "{answer}");
+    assert!(answer.get("error").is_some(), "{answer}");
+    assert!(place.audited("upstream/device"));
+}
+
+#[test]
+fn so_many_calls_wait_for_a_person_and_no_more() {
+    let place = Place::new(json!({}));
+    let mut session = Session::start(&place, json!({ "waiting": 1 }));
+    let (question, _) = session.is_sent(7);
+    session.call(8);
+    let answer = session.hear();
+    assert_eq!(answer["id"], 8, "{answer}");
+    assert_eq!(answer["error"]["code"], -31001, "{answer}");
+    assert!(place.audited("upstream/waiting"));
+    // Who was first is not disturbed.
+    session.answer(&question, "decline");
+    assert_eq!(session.hear()["id"], 7);
+}
+
+#[test]
+fn a_key_over_stdio_is_entered_in_the_first_browser() {
+    let place = Place::new(json!({}));
+    let mut session = Session::start(&place, json!({}));
+    session.call_tool(7, "track");
+    let asked = session.hear();
+    assert_eq!(asked["params"]["mode"], "url", "{asked}");
+    let link = asked["params"]["url"].as_str().unwrap();
+    assert!(link.starts_with("http://127.0.0.1:"), "{link}");
+    let mut browser = Browser::of("alice");
+    let page = browser.go(link);
+    assert_eq!(page.status, 200, "{page:?}");
+    let form = [
+        ("token", token(&page)),
+        ("secret", "key-of-the-user".to_owned()),
+    ];
+    let form = form.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let mut second = Browser::of("mallory");
+    assert_eq!(second.go(link).status, 404);
+    assert_eq!(second.post(link, &form).status, 404);
+    // Nobody signs in here, so nobody is shown what there is.
+    let list = link.rsplit_once('/').unwrap().0.to_owned() + "/";
+    assert_eq!(browser.go(&list).status, 404);
+    let kept = browser.post(link, &form);
+    assert_eq!(kept.status, 200, "{kept:?}");
+    let answer = session.hear();
+    assert_eq!(answer["id"], 7, "{answer}");
+    assert_eq!(place.spent(), ["key-of-the-user"]);
 }
 
 #[test]

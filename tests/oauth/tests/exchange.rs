@@ -35,8 +35,18 @@ impl Place {
         let jwk = key.jwk();
         let own = Arc::new(Mutex::new(String::new()));
         let audience = Arc::clone(&own);
+        let first = Mutex::new(None);
         let upstream = Upstream::new(move |heard| {
+            let token = heard.authorization.clone();
             let to = match heard.path.as_str() {
+                "/to/never" => return (401, String::new(), "refused".to_owned()),
+                "/to/strict" => {
+                    let is_first = *first.lock().unwrap().get_or_insert(token.clone()) == token;
+                    return match is_first {
+                        true => (401, String::new(), "refused".to_owned()),
+                        false => (200, String::new(), "taken".to_owned()),
+                    };
+                }
                 "/to/away" => format!("{away}/echo"),
                 "/to/here" => "/echo".to_owned(),
                 _ => {
@@ -378,7 +388,8 @@ fn an_issuer_that_answers_with_something_else_is_not_believed() {
     *says.lock().unwrap() = (200, String::new(), good.to_string());
     let _ = target.call("look", &caller);
     let shown = format!("Bearer {}", good["access_token"].as_str().unwrap());
-    assert_eq!(place.shown(), [shown]);
+    // The calendar does not know who signed it, and refuses: it is asked for once more.
+    assert_eq!(place.shown(), [shown.clone(), shown]);
     let heard = hostile.heard().pop().unwrap();
     assert!(heard.authorization.unwrap().starts_with("Basic "));
     for part in [
@@ -414,4 +425,31 @@ fn an_exchange_that_cannot_be_right_stops_the_start() {
             Target::with_upstream_fails(&place.issuer.url, &place.resource, place.asked(more));
         assert!(said.contains(words), "`{words}` is missing: {said}");
     }
+}
+
+#[test]
+fn an_exchanged_token_that_the_endpoint_refuses_is_not_sent_again() {
+    let follow = |place: &Place, target: &Target, to: &str, token: &str| {
+        let call = json!({ "name": "follow", "arguments": { "to": to } });
+        let answer = target.ask("tools/call", call, token);
+        assert_eq!(answer.status, 200, "{answer:?} {}", place.shown().len());
+        answer.body
+    };
+    let place = Place::new(json!({}));
+    let target = place.target(json!({}));
+    let token = place.token("alice");
+    let said = follow(&place, &target, "strict", &token);
+    assert!(said.contains("taken"), "{said}");
+    let shown = place.shown();
+    assert_eq!(shown.len(), 2);
+    assert_ne!(shown[0], shown[1], "not the one that is remembered");
+    // One that refuses everything has the issuer asked once more, and not at each call.
+    let before = place.issuer.exchanged();
+    let token = place.token("bob");
+    for _ in 0..4 {
+        let said = follow(&place, &target, "never", &token);
+        assert!(said.contains("refused"), "{said}");
+    }
+    assert_eq!(place.issuer.exchanged() - before, 2);
+    assert_eq!(place.shown().len() - shown.len(), 5);
 }

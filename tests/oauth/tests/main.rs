@@ -11,6 +11,7 @@ mod browser;
 mod clients;
 mod connect;
 mod connect_stdio;
+mod enter;
 mod exchange;
 mod flows;
 mod hostile;

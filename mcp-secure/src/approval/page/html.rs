@@ -1,34 +1,15 @@
 //! What the pages show. maud escapes everything that is put into them.
 
-use maud::{DOCTYPE, Markup, html};
+use maud::{Markup, html};
 use serde_json::Value;
 
-use crate::approval::{
-    Pending, Person,
-    show::{Piece, pieces, pretty},
+use crate::{
+    approval::{
+        Pending, Person,
+        show::{Piece, pieces, pretty},
+    },
+    page::html::{frame, mark, shown},
 };
-
-/// Around every page: nothing in it is about approvals.
-pub(super) fn frame(title: &str, refresh: Option<&str>, body: &Markup) -> String {
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta name="robots" content="noindex";
-                @if let Some(to) = refresh {
-                    meta http-equiv="refresh" content={ "0;url=" (to) };
-                }
-                title { (title) }
-                link rel="stylesheet" href="/approve/style.css";
-            }
-            body { main { (body) } }
-        }
-    }
-    .into_string()
-}
 
 /// The question. What is asked stands before the buttons, all of it, however long it is.
 pub(super) fn question(
@@ -139,22 +120,6 @@ pub(super) fn nothing() -> String {
     frame("Nothing here", None, &body)
 }
 
-/// One sentence.
-pub(super) fn word(text: &str) -> String {
-    frame("Approval", None, &html! { h1 { "Approval" } p { (text) } })
-}
-
-/// Back to the question, after signing in. A page of ours in between, since a browser that is
-/// sent on by another site leaves strict cookies out.
-#[cfg(feature = "oauth")]
-pub(super) fn onward(path: &str) -> String {
-    let body = html! {
-        h1 { "You are signed in" }
-        p { a href=(path) { "Go on to the question" } }
-    };
-    frame("Signed in", Some(path), &body)
-}
-
 /// One argument. A text is shown as it reads, everything else as JSON.
 fn argument(value: &Value) -> Markup {
     match value {
@@ -165,23 +130,6 @@ fn argument(value: &Value) -> Markup {
             html! { pre { code { (shown(&json)) } } }
         }
     }
-}
-
-/// Text with its hidden characters as marks.
-fn shown(text: &str) -> Markup {
-    html! {
-        @for piece in pieces(text) {
-            @match piece {
-                Piece::Plain(plain) => (plain),
-                Piece::Hidden(c) => (mark(c)),
-            }
-        }
-    }
-}
-
-fn mark(c: char) -> Markup {
-    let number = format!("U+{:04X}", u32::from(c));
-    html! { span.hidden title="a hidden character" { (number) } }
 }
 
 fn count_hidden(value: &Value) -> usize {
@@ -213,5 +161,3 @@ fn clock(until: u64) -> String {
         .map(|time| time.format("%H:%M UTC").to_string())
         .unwrap_or_default()
 }
-
-pub(super) const STYLE: &str = include_str!("style.css");

@@ -55,8 +55,8 @@ pub struct ResourceServer {
     allow_private: bool,
     ca_files: Vec<PathBuf>,
     nameservers: Vec<SocketAddr>,
-    #[cfg(feature = "upstream")]
-    pub(super) sign_in: Option<(String, Vec<String>)>,
+    pub(super) sign_in: Option<String>,
+    pub(super) sign_in_scopes: Vec<String>,
     pub(super) clock: Clock,
 }
 
@@ -93,26 +93,26 @@ impl ResourceServer {
             allow_private: false,
             ca_files: Vec::new(),
             nameservers: Vec::new(),
-            #[cfg(feature = "upstream")]
             sign_in: None,
+            sign_in_scopes: Vec::new(),
             clock: Clock::default(),
         }
     }
 
-    /// The public client as which this server signs persons in at the issuer, on the page where
-    /// they connect an account: who is at the browser has to be the caller. Its redirect URI is
-    /// `/connect/signed-in` at the origin of the resource.
-    ///
-    /// The scopes are for issuers that sign nobody in without any. To be somebody is no right to do
-    /// anything: name as few as the issuer takes, or none.
-    #[cfg(feature = "upstream")]
-    pub fn sign_in<I: IntoIterator<Item = T>, T: Into<String>>(
-        mut self,
-        client_id: impl Into<String>,
-        scopes: I,
-    ) -> Self {
-        let scopes = scopes.into_iter().map(Into::into).collect();
-        self.sign_in = Some((client_id.into(), scopes));
+    /// The public client as which this server signs persons in at the issuer, for all pages where
+    /// it has to be known who is at the browser: where they agree to calls, and where they connect
+    /// accounts. Its redirect URI is `/sign-in/callback` at the origin of the resource. A token that
+    /// comes of it is looked at once, and thrown away.
+    pub fn sign_in(mut self, client_id: impl Into<String>) -> Self {
+        self.sign_in = Some(client_id.into());
+        self
+    }
+
+    /// What persons are signed in with, where the issuer signs nobody in without a scope: `openid`.
+    /// To be somebody is no right to do anything: name as few as it takes.
+    pub fn sign_in_scopes<I: IntoIterator<Item = T>, T: Into<String>>(mut self, scopes: I) -> Self {
+        let scopes = scopes.into_iter().map(Into::into);
+        self.sign_in_scopes.extend(scopes);
         self
     }
 

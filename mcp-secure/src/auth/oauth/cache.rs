@@ -78,6 +78,18 @@ impl<T: Clone> Cache<T> {
         }
     }
 
+    /// It is good for nothing any more.
+    pub(super) fn forget(&self, digest: &Digest) {
+        if let Some(mut set) = self.set(digest) {
+            let is_it = |place: &&mut Option<Entry<T>>| {
+                place.as_ref().is_some_and(|entry| entry.digest == *digest)
+            };
+            if let Some(place) = set.places.iter_mut().find(is_it) {
+                *place = None;
+            }
+        }
+    }
+
     fn set(&self, digest: &Digest) -> Option<MutexGuard<'_, Set<T>>> {
         let (first, _) = digest.split_first_chunk::<8>()?;
         let index = u64::from_le_bytes(*first) % self.sets.len() as u64;

@@ -10,7 +10,7 @@
 //! discovery, jwks     what is asked of an issuer  cache, clock     what is remembered
 //! introspect, client_auth   opaque tokens         dpop             proof of possession
 //! inbound, exchange   tokens for what is called   flights          one question at a time
-//! issuer_client       where persons sign in
+//! issuer    an issuer, as we are a client of it   sign_in   persons, by their browser
 //! upstream            accounts of callers at other servers
 //! ```
 //!
@@ -31,13 +31,14 @@ mod exchange;
 mod flights;
 mod inbound;
 mod introspect;
-mod issuer_client;
+pub(crate) mod issuer;
 mod json;
 mod jwks;
 mod jws;
 mod key;
 mod resource;
 mod scopes;
+mod sign_in;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "upstream")]
@@ -52,9 +53,9 @@ pub use exchange::{ClientAuth, ClientCredentials, TokenExchange};
 pub(crate) use exchange::{Declared as DeclaredExchange, Exchanger};
 pub(crate) use inbound::{Inbound, InboundGuard, wanted as wanted_inbound};
 pub use introspect::Introspection;
-pub(crate) use issuer_client::IssuerClient;
 #[cfg(feature = "dev-issuer")]
 pub(in crate::auth) use jws::encode;
+pub(crate) use sign_in::SignIn;
 #[cfg(feature = "upstream")]
 pub use upstream::UpstreamOAuth;
 pub(crate) use verifier::{Verdict, Verifier};

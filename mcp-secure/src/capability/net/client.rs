@@ -59,6 +59,9 @@ pub(super) struct Settings {
     /// The certificate whose key the credential is.
     #[cfg(feature = "vault")]
     pub(super) certificate: Option<PathBuf>,
+    /// Where the caller's own credential goes, if they enter it on a page.
+    #[cfg(feature = "upstream")]
+    pub(super) entered: Option<crate::vault::Placement>,
     pub(super) rules: EgressRules,
 }
 
@@ -122,6 +125,10 @@ impl OpenNet {
             }
         };
         #[cfg(feature = "upstream")]
+        if let Some(placement) = &settings.entered {
+            crate::connect::Key::open(name, settings.credential, placement, &target, opening)?;
+        }
+        #[cfg(feature = "upstream")]
         let credential = match &settings.connect {
             Some(declared) => Some(Purse::Connected(declared.open(name, &target, opening)?)),
             None => credential,
@@ -165,6 +172,8 @@ impl OpenNet {
         let deadline = Instant::now() + self.limits.timeout;
         let mut held = Held::default();
         let mut hops = 0;
+        #[cfg(feature = "oauth")]
+        let mut is_again = false;
         loop {
             let entry = self.begin(&hop, &call.trail);
             let sent = tokio::time::timeout_at(
@@ -189,6 +198,20 @@ impl OpenNet {
                 step.detail = Some(held.detail(response.status()));
                 step.bytes_out = sent.load(std::sync::atomic::Ordering::Relaxed);
             });
+            #[cfg(feature = "oauth")]
+            if response.status() == StatusCode::UNAUTHORIZED && !hop.is_elsewhere && !is_again {
+                is_again = true;
+                let another = self.is_refused(call, &held);
+                let another = tokio::time::timeout_at(deadline, another).await;
+                // A body that is gone cannot be sent again; the next request has the other token.
+                if another == Ok(true) && !matches!(hop.body, Payload::Stream(_)) {
+                    #[cfg(feature = "vault")]
+                    {
+                        held.spent = None;
+                    }
+                    continue;
+                }
+            }
             match self.follow(&hop, response.status(), response.headers(), hops) {
                 Ok(None) => {
                     let client = Arc::clone(self);
@@ -204,6 +227,19 @@ impl OpenNet {
                 }
             }
             hops += 1;
+        }
+    }
+
+    /// The token that was sent is not taken, and so not sent again. Whether there is another one.
+    #[cfg(feature = "oauth")]
+    async fn is_refused(&self, call: &CallSide, held: &Held) -> bool {
+        #[cfg(feature = "upstream")]
+        if let (Some(purse), Some(spent)) = (&self.credential, &held.spent) {
+            return purse.refused(call.caller.as_ref(), spent).await;
+        }
+        match (&self.exchange, &held.issued) {
+            (Some(exchange), Some(sent)) => exchange.refused(call.inbound.as_ref(), sent),
+            _ => false,
         }
     }
 
@@ -264,6 +300,7 @@ impl OpenNet {
             && !hop.is_elsewhere
         {
             let value = exchange.authorization(call.inbound.as_ref()).await?;
+            held.issued = Some(value.clone());
             request.headers_mut().insert(header::AUTHORIZATION, value);
         }
         // Last: whatever was to be refused is refused, and only the host of the grant is left.
@@ -521,6 +558,9 @@ pub(super) struct Held {
     /// What is found in what comes back, too.
     #[cfg(feature = "vault")]
     pub(super) spent: Option<Arc<Spent>>,
+    /// What was sent of an issuer's.
+    #[cfg(feature = "oauth")]
+    issued: Option<HeaderValue>,
 }
 
 impl Held {

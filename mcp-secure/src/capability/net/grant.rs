@@ -184,6 +184,17 @@ impl<E: Endpoint> NetGrant<E> {
         self
     }
 
+    /// Who has stored none yet is sent to a page of this server, to enter it there: elicitation in
+    /// URL mode, so that it passes no client and no model. It goes into the vault, by issuer and
+    /// subject of the caller, for the host of this grant and in this place of its requests; then
+    /// the call goes on. For [`credential_per_user`](Self::credential_per_user).
+    #[cfg(feature = "upstream")]
+    #[must_use]
+    pub fn entered_by_callers(mut self, placement: crate::vault::Placement) -> Self {
+        self.settings.entered = Some(placement);
+        self
+    }
+
     fn spends(mut self, mut spends: Spends) -> Self {
         let before = self.settings.credential;
         spends.in_query = before.is_some_and(|before| before.in_query);
@@ -302,6 +313,13 @@ impl Source for Web {
                 spends.name
             )
         }));
+        #[cfg(feature = "upstream")]
+        terms.extend(
+            settings
+                .entered
+                .iter()
+                .map(|placement| format!("callers enter it on a page, as {placement}")),
+        );
         #[cfg(feature = "upstream")]
         terms.extend(
             settings

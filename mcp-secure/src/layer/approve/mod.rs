@@ -50,7 +50,7 @@ pub(crate) struct Asking {
     pub(crate) approvals: Approvals,
     /// Where the page is, if there is one.
     #[cfg(feature = "http")]
-    pub(crate) page: Option<crate::approval::page::Place>,
+    pub(crate) page: Option<crate::page::Place>,
     /// The server's name.
     pub(crate) server: &'static str,
     /// Of what is served.
@@ -72,7 +72,7 @@ impl Asking {
     fn link(&self, id: &str) -> Option<String> {
         #[cfg(feature = "http")]
         {
-            Some(self.page.as_ref()?.link(id))
+            Some(crate::approval::page::link(self.page.as_ref()?, id))
         }
         #[cfg(not(feature = "http"))]
         {

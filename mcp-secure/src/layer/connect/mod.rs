@@ -1,4 +1,4 @@
-//! A tool that calls in its caller's name runs when they have connected their account, and not
+//! What calls in its caller's name runs when they have connected their account, and not
 //! before: what a tool has done by then would be done again. Who has not is sent the link
 //! (elicitation in URL mode), which gives no right by itself.
 //!
@@ -17,18 +17,18 @@ use super::{
     Enclosed, approve::Round, commit::ROUND_TTL, forward_ready, load_shed::overloaded, take_ready,
 };
 use crate::{
-    auth::oauth::upstream::{Account, Desk, Standing},
     call::{is_modern, nonce},
     capability::net::NetError,
+    connect::{Access, Desk, DeskError, Standing},
     limits::Limits,
     pipeline::{Checked, CheckedOp, McpReply, Refusal, Registry, ReplyFuture, code, round_purpose},
-    state::Sealer,
+    state::{Sealer, StoreError},
 };
 
 /// What callers connect at a server, and where.
 #[derive(Clone)]
 pub(crate) struct Connecting {
-    pub(crate) accounts: Arc<[Account]>,
+    pub(crate) all: Arc<[Access]>,
     pub(crate) desk: Arc<Desk>,
 }
 
@@ -87,16 +87,16 @@ where
     forward_ready!();
 
     fn call(&mut self, mut request: Checked) -> ReplyFuture {
-        let accounts = self.shared.accounts_of(&request);
-        if accounts.is_empty() {
+        let needed = self.shared.needed(&request);
+        if needed.is_empty() {
             return Box::pin(self.inner.call(request));
         }
         let mut inner = take_ready(&mut self.inner);
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
-            for account in accounts {
+            for access in needed {
                 if let Some(asked) = shared
-                    .settle(&mut request, &account)
+                    .settle(&mut request, &access)
                     .await
                     .map_err(Refusal::boxed)?
                 {
@@ -109,60 +109,63 @@ where
 }
 
 impl Shared {
-    /// What the tool calls in its caller's name.
-    fn accounts_of(&self, request: &Checked) -> Vec<Account> {
-        let (Some(connecting), CheckedOp::Tool { index, .. }) = (&self.connecting, request.op())
-        else {
+    /// What is called in the caller's name.
+    fn needed(&self, request: &Checked) -> Vec<Access> {
+        let Some(connecting) = &self.connecting else {
             return Vec::new();
         };
-        let Some(entry) = self.registry.tools.get(*index) else {
+        let registry = &self.registry;
+        let about = match request.op() {
+            CheckedOp::Tool { index, .. } => registry.tools.get(*index).map(|it| &it.about),
+            CheckedOp::Prompt { index, .. } => registry.prompts.get(*index).map(|it| &it.about),
+            CheckedOp::Resource { index, .. } => registry.resources.get(*index).map(|it| &it.about),
+            _ => None,
+        };
+        let Some(about) = about else {
             return Vec::new();
         };
-        let is_used = |account: &&Account| {
-            let mut facts = entry.about.facts();
-            facts.any(|facts| facts.capability == account.capability())
+        let is_used = |access: &&Access| {
+            let mut facts = about.facts();
+            facts.any(|facts| facts.capability == access.capability())
         };
-        connecting
-            .accounts
-            .iter()
-            .filter(is_used)
-            .cloned()
-            .collect()
+        connecting.all.iter().filter(is_used).cloned().collect()
     }
 
     /// Nothing, when the account is there; the link, when the client has to come again.
     async fn settle(
         &self,
         request: &mut Checked,
-        account: &Account,
+        access: &Access,
     ) -> Result<Option<McpReply>, Refusal> {
-        match account.spent(Some(request.principal())).await {
-            Ok(_) => return Ok(None),
-            Err(NetError::NotConnected { .. }) => {}
+        match access.is_there(request.principal()).await {
+            Ok(()) => return Ok(None),
+            Err(NetError::NotConnected { .. } | NetError::NoCredential { .. }) => {}
             Err(error) => return Err(refused(&error)),
         }
         let Some(connecting) = &self.connecting else {
             return Ok(None);
         };
         let desk = &connecting.desk;
+        if !matches!(request.op(), CheckedOp::Tool { .. }) {
+            return Err(by_a_tool_first(access));
+        }
         self.can_be_sent(request)?;
         let is_again = self.was_followed(request)?;
-        let asked = desk.ask(request.principal(), account);
-        let id = asked
-            .ok_or_else(|| overloaded("upstream/pending", "too many callers connect an account"))?;
-        let (url, code) = match account.is_by_device() {
+        let asked = desk.ask(request.principal(), access).await;
+        let id = asked.map_err(not_asked)?;
+        let (url, code) = match access.is_by_device() {
             true => desk
                 .device_link(&id)
                 .await
                 .map_err(|error| Refusal::failed("upstream/device", error.to_string()))?,
             false => (desk.link(&id), None),
         };
-        let link = link(account, &id, url, code.as_deref());
+        let link = link(access, &id, url, code.as_deref());
         let standing = if is_modern(request.context()) {
             match (is_again, Arc::clone(&self.waiting).try_acquire_owned()) {
                 (true, Ok(_waiting)) => {
                     let _person = request.journey().waits_for_a_person();
-                    desk.wait(&id, self.patience).await
+                    desk.wait(&id, self.patience).await.map_err(out_of_reach)?
                 }
                 _ => Standing::Waiting,
             }
@@ -170,8 +173,8 @@ impl Shared {
             self.sent_at_once(request, desk, &id, link.clone()).await?
         };
         match standing {
-            Standing::Connected => match account.spent(Some(request.principal())).await {
-                Ok(_) => Ok(None),
+            Standing::Connected => match access.is_there(request.principal()).await {
+                Ok(()) => Ok(None),
                 Err(error) => Err(refused(&error)),
             },
             Standing::Waiting if is_modern(request.context()) => {
@@ -211,10 +214,10 @@ impl Shared {
         tokio::pin!(asked, settled);
         // A client may say that the link was seen before its user has been there, or after.
         tokio::select! {
-            standing = &mut settled => return Ok(standing),
+            standing = &mut settled => return standing.map_err(out_of_reach),
             seen = &mut asked => seen?,
         }
-        Ok(settled.await)
+        settled.await.map_err(out_of_reach)
     }
 
     /// Whether the client was sent there before. That it says "accept" says that its user has seen
@@ -272,8 +275,8 @@ impl Shared {
             false => Err(Refusal::denied(
                 "upstream/capability",
                 ErrorCode::INVALID_REQUEST,
-                "this tool needs an account that is not connected, and the client cannot show the \
-                 link by which it is",
+                "this tool needs an account or a key of yours that is not connected, and the client \
+                 cannot show the link by which it is",
                 "the client did not declare elicitation in URL mode",
             )),
         }
@@ -281,14 +284,14 @@ impl Shared {
 }
 
 /// Nothing of the call is in the link or beside it: a client shows both to whomever it likes.
-fn link(account: &Account, id: &str, url: String, typed: Option<&str>) -> ElicitRequestParams {
+fn link(access: &Access, id: &str, url: String, typed: Option<&str>) -> ElicitRequestParams {
+    let what = access.words();
     let code = typed.map_or_else(String::new, |code| format!(" Type the code {code} there."));
     ElicitRequestParams::UrlElicitationParams {
         meta: None,
         message: format!(
-            "This tool calls another server in your name (`{}`). Connect your account there on \
-             this page, once.{code}",
-            account.capability()
+            "This tool calls another server in your name (`{}`). {what}{code}",
+            access.capability()
         ),
         url,
         elicitation_id: id.to_owned(),
@@ -304,6 +307,32 @@ fn refused(error: &NetError) -> Refusal {
         detail,
     )
     .into_tool_result()
+}
+
+/// Prompts and resources are not answered with a link: clients fetch them without a person.
+fn by_a_tool_first(access: &Access) -> Refusal {
+    let name = access.capability();
+    Refusal::denied(
+        "upstream/connect",
+        ErrorCode::INVALID_REQUEST,
+        format!(
+            "this calls another server in your name (`{name}`), and nothing of yours is connected \
+             to it; call a tool that uses it, and follow its link"
+        ),
+        "a prompt or a resource",
+    )
+}
+
+fn not_asked(error: DeskError) -> Refusal {
+    match error {
+        DeskError::Full => overloaded("upstream/pending", "too many callers connect an account"),
+        DeskError::NoRandomness => Refusal::failed("upstream/nonce", "no randomness"),
+        DeskError::Store(error) => out_of_reach(error),
+    }
+}
+
+fn out_of_reach(error: StoreError) -> Refusal {
+    Refusal::failed("upstream/store", error.to_string())
 }
 
 fn declined() -> Refusal {

@@ -17,13 +17,11 @@ use super::{
     ring::Issued,
 };
 #[cfg(feature = "oauth")]
-use crate::approval::page::SignIn;
-#[cfg(feature = "oauth")]
-use crate::auth::ResourceServer;
+use crate::auth::{ResourceServer, oauth::SignIn};
 use crate::{
     Error, Result,
-    approval::page::{Door as PageDoor, Place},
     capability::Opening,
+    page::{Door as PageDoor, Place},
     server::resolve::Unfit,
     state::Store,
 };
@@ -75,9 +73,9 @@ pub(crate) struct Served<'a> {
     /// What the server remembers with, if it was told.
     #[cfg_attr(not(feature = "oauth"), allow(dead_code))]
     pub(crate) store: Option<&'a Arc<dyn Store>>,
-    /// By what persons sign in on the page, if they can.
+    /// Whether it has pages for persons, who then sign in if they can.
     #[cfg_attr(not(feature = "oauth"), allow(dead_code))]
-    pub(crate) signs_in_by: Option<(&'a str, Vec<String>)>,
+    pub(crate) has_pages: bool,
 }
 
 enum Declared {
@@ -395,6 +393,15 @@ impl Http<Authenticated> {
         matches!(self.auth.0, Declared::ResourceServer(_))
     }
 
+    /// Whether persons can sign in where its callers do.
+    #[cfg(feature = "oauth")]
+    pub(crate) fn signs_in(&self) -> bool {
+        match &self.auth.0 {
+            Declared::ResourceServer(declared) => declared.signs_in(),
+            _ => false,
+        }
+    }
+
     /// Whose word is taken for who calls, for the manifest. What was always so has no line.
     pub(crate) fn callers(&self) -> Vec<String> {
         match &self.auth.0 {
@@ -647,10 +654,7 @@ impl Opened {
             Opens::Link => Some((place, PageDoor::Link)),
             #[cfg(feature = "oauth")]
             Opens::SignIn { origin, sign_in } => {
-                let place = Place { origin };
-                let sign_in = sign_in?;
-                sign_in.is_at(&place);
-                Some((place, PageDoor::SignIn(sign_in)))
+                Some((Place { origin }, PageDoor::SignIn(sign_in?)))
             }
         }
     }
@@ -709,7 +713,7 @@ impl Http<Authenticated> {
             scopes: Vec::new(),
             opening: &mut Opening::default(),
             store: None,
-            signs_in_by: None,
+            has_pages: false,
         })
     }
 }

@@ -22,10 +22,9 @@ use super::{
 };
 use crate::{
     Error, Result,
-    approval::page::SignIn,
     auth::{
         Principal, ResourceServer,
-        oauth::{self, TokenError, TokenErrorKind, Verifier},
+        oauth::{self, SignIn, TokenError, TokenErrorKind, Verifier},
     },
 };
 
@@ -54,20 +53,11 @@ pub(super) fn open(
         Some(store) => declared.or_store(store),
         None => declared,
     };
-    let asking = match served.signs_in_by.take() {
-        Some(by) => Some((by, declared.open_sign_in(served.opening)?)),
-        None => None,
-    };
-    #[cfg(feature = "upstream")]
-    let connecting = declared.sign_in_opener();
+    let sign_in = declared.declared_sign_in().filter(|_| served.has_pages);
     let verifier = declared.open(served.opening)?;
-    let sign_in = asking.map(|((client_id, scopes), issuer)| {
-        SignIn::new(client_id, &scopes, verifier.clone(), issuer)
-    });
-    #[cfg(feature = "upstream")]
-    if let Some(open) = connecting {
-        open(&verifier, served.opening)?;
-    }
+    let sign_in = sign_in
+        .map(|sign_in| sign_in.open(&verifier, served.opening))
+        .transpose()?;
     let resource = verifier.resource();
     is_here(resource.url(), resource.path(), endpoint)?;
     let proofs: Vec<&str> = verifier

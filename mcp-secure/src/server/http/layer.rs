@@ -136,7 +136,7 @@ impl Http<Authenticated> {
             name,
             scopes: scopes.clone(),
             store: None,
-            signs_in_by: None,
+            has_pages: false,
             opening: &mut opening,
         })?;
         futures::future::try_join_all(opening.ready).await?;

@@ -36,8 +36,8 @@ use super::{
 };
 use crate::{
     Error, Result,
-    approval::page::{Door, Place},
     layer::load_shed::Room,
+    page::{Door, Place},
     state::Sealer,
 };
 

@@ -27,7 +27,7 @@ use super::{
     rate::{Limiter, PeerRate, RateLayer},
     refusal::{BODY_TOO_LARGE, BODY_TOO_SLOW, PATH, PreAuthSink, Tally},
 };
-use crate::{Error, Result, approval::page::Place};
+use crate::{Error, Result, page::Place};
 
 /// Some pages beside the endpoint.
 pub(crate) trait Site: Send + Sync + 'static {
@@ -205,8 +205,8 @@ impl PageListener {
     }
 }
 
-/// Bytes of a form: a token and a word.
-const MOST_FORM: usize = 4096;
+/// Bytes of a form: a token and a word, or a key of 8,192 bytes with each of them escaped.
+const MOST_FORM: usize = 25 * 1024;
 /// Browsers open six or so.
 const CONNECTIONS: usize = 32;
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(20);

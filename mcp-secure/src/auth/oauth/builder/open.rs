@@ -85,10 +85,6 @@ impl ResourceServer {
         Ok(Verifier(inner))
     }
 
-    pub(in crate::auth::oauth) fn is_private_allowed(&self) -> bool {
-        self.allow_private
-    }
-
     /// How the issuer is reached.
     pub(in crate::auth::oauth) fn settings(&self) -> FetchSettings {
         FetchSettings {

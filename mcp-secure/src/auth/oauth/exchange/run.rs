@@ -36,6 +36,8 @@ struct Inner {
     /// one of the same principal is.
     issued: Option<Cache<HeaderValue>>,
     flights: Flights<Outcome>,
+    /// Those for which another token was asked for since the endpoint refused one: not again soon.
+    doubted: Option<Cache<()>>,
     /// This server's own, where it acts for the caller.
     own: Option<Cache<Arc<Zeroizing<String>>>>,
 }
@@ -66,6 +68,7 @@ impl Exchanger {
             key,
             issued: Cache::new(REMEMBERED),
             flights: Flights::default(),
+            doubted: Cache::new(REMEMBERED),
             own: Cache::new(1),
         }))
     }
@@ -78,6 +81,30 @@ impl Exchanger {
         caller: Option<&'a Inbound>,
     ) -> BoxFuture<'a, Outcome> {
         self.find(caller).boxed()
+    }
+
+    /// The endpoint answered 401 to this: it is sent no more. Whether there may be another one to
+    /// try, which is so once a minute for each caller: an endpoint that refuses everything would
+    /// otherwise have the issuer asked at each call.
+    pub(crate) fn refused(&self, caller: Option<&Inbound>, sent: &HeaderValue) -> bool {
+        let digest = match (&*self.0.declared.0, caller) {
+            (Kind::Own(_), _) => OWN,
+            (Kind::Exchange(_), Some(caller)) => *caller.digest(),
+            (Kind::Exchange(_), None) => return false,
+        };
+        let (Some(issued), Some(doubted)) = (&self.0.issued, &self.0.doubted) else {
+            return false;
+        };
+        let now = Instant::now();
+        if issued.get(&digest, now).is_some_and(|value| value != *sent) {
+            return true;
+        }
+        if doubted.get(&digest, now).is_some() {
+            return false;
+        }
+        doubted.put(&digest, (), now, DOUBTED);
+        issued.forget(&digest);
+        true
     }
 
     async fn find(&self, caller: Option<&Inbound>) -> Outcome {
@@ -284,6 +311,7 @@ const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 /// Tokens that are remembered for one grant.
+const DOUBTED: Duration = Duration::from_secs(60);
 const REMEMBERED: usize = 4096;
 /// Bytes of a token.
 const MOST: usize = 16 * 1024;

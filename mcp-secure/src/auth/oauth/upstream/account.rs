@@ -8,16 +8,16 @@ use std::{
 use futures::future::{BoxFuture, FutureExt as _};
 use sha2::{Digest as _, Sha256};
 
-use super::{
-    UpstreamOAuth,
-    issuer::{Given, Issuer, NotGiven},
-    kept::Kept,
-};
+use super::{UpstreamOAuth, kept::Kept};
 use crate::{
     Error, Result,
     auth::{
         Principal,
-        oauth::{cache::Digest, flights::Flights},
+        oauth::{
+            cache::Digest,
+            flights::Flights,
+            issuer::{Given, Issuer, NotGiven},
+        },
     },
     capability::net::{NetError, Target},
     state::Store,
@@ -79,25 +79,31 @@ impl Account {
         self.0.declared.device
     }
 
-    pub(super) fn issuer(&self) -> &Issuer {
+    pub(crate) fn issuer(&self) -> &Issuer {
         &self.0.issuer
     }
 
-    pub(super) fn scopes(&self) -> &[String] {
+    pub(crate) fn scopes(&self) -> &[String] {
         &self.0.declared.scopes
     }
 
-    pub(super) fn resource(&self) -> Option<&str> {
+    pub(crate) fn resource(&self) -> Option<&str> {
         self.0.declared.resource.as_deref()
     }
 
-    /// What is called with it, for who is asked to agree.
-    pub(super) fn target(&self) -> &str {
-        &self.0.target
+    /// What it is called among the credentials of a caller.
+    pub(crate) fn entry(&self) -> &str {
+        &self.0.entry
     }
 
-    pub(super) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+    /// Where all that callers have is kept.
+    pub(crate) fn people(&self) -> &Arc<People> {
+        &self.0.people
+    }
+
+    /// What is called with it, for who is asked to agree.
+    pub(crate) fn target(&self) -> &str {
+        &self.0.target
     }
 
     /// Replicas speak to each other by this.
@@ -114,15 +120,49 @@ impl Account {
         async move {
             let caller = caller.ok_or_else(|| absent("nobody calls"))?;
             let owner = owner(caller).map_err(|error| absent(error.to_string()))?;
+            self.fly(owner, None).await
+        }
+        .boxed()
+    }
+
+    /// The endpoint answered 401 to this version of a caller's token: it is spent no more. Whether
+    /// there is another one to try. One that came for a refused one is not renewed again before it
+    /// is over: an endpoint that refuses everything would have the issuer asked at each call.
+    pub(crate) fn refused<'a>(
+        &'a self,
+        caller: Option<&'a Principal>,
+        version: u32,
+    ) -> BoxFuture<'a, bool> {
+        async move {
+            let Some(owner) = caller.and_then(|caller| owner(caller).ok()) else {
+                return false;
+            };
+            // A flight that was under way may have brought the one that was refused.
+            for _ in 0..2 {
+                match self.fly(owner.clone(), Some(version)).await {
+                    Ok(spent) if spent.version() != version => return true,
+                    Ok(_) => {}
+                    Err(_) => return false,
+                }
+            }
+            false
+        }
+        .boxed()
+    }
+
+    /// One question for one caller at a time.
+    fn fly(&self, owner: Owner, refused: Option<u32>) -> BoxFuture<'static, Outcome> {
+        let this = self.clone();
+        async move {
             // Who asks for the same meanwhile waits for the same answer: of two that show a
             // refresh token, the second is a thief to the issuer (RFC 9700 section 4.14.2).
             let digest: Digest = Sha256::digest(owner.words(b"upstream")).into();
             let mut is_first = false;
-            let flight = self.0.flights.join(&digest, || {
+            let flight = this.0.flights.join(&digest, || {
                 is_first = true;
-                let inner = Arc::clone(&self.0);
+                let inner = Arc::clone(&this.0);
                 async move {
-                    let outcome = inner.have(owner).await;
+                    let outcome = inner.have(owner, refused).await;
                     inner.flights.landed(&digest);
                     outcome
                 }
@@ -140,12 +180,61 @@ impl Account {
     }
 
     /// Keeps what the issuer gave for a caller, who agreed to it.
-    pub(super) async fn connect(&self, caller: &Principal, given: &Given) -> Result<()> {
+    pub(crate) async fn connect(&self, owner: Owner, given: &Given) -> Result<()> {
         self.0.declared.suffices(given)?;
-        let owner = owner(caller)?;
         let issuer = &self.0.issuer;
         let kept = Kept::first(issuer.url(), issuer.client_id(), given)?;
         self.0.keep(owner, kept).await.map(|_| ())
+    }
+}
+
+impl Account {
+    /// Removes what a caller has connected, and takes it back at its issuer: whether that did so.
+    /// Nothing, where nothing was connected.
+    pub(crate) async fn disconnect(&self, owner: Owner) -> Result<Option<bool>> {
+        let inner = Arc::clone(&self.0);
+        let take = move || {
+            let found = inner.people.grant(&owner, &inner.entry)?;
+            inner.people.shred(&owner, &inner.entry)?;
+            found.map(|secret| Kept::read(&secret)).transpose()
+        };
+        let taken = tokio::task::spawn_blocking(take).await;
+        let Some(kept) = taken.map_err(|_| Error::new("the vault was not written"))?? else {
+            return Ok(None);
+        };
+        let issuer = &self.0.issuer;
+        let is_theirs = kept.issuer == issuer.url() && kept.client == issuer.client_id();
+        if kept.refused {
+            return Ok(Some(true));
+        }
+        let taken_back = match is_theirs {
+            true => take_back(&kept, issuer).await,
+            false => Err(Error::new(
+                "it is of an issuer that this server knows no more",
+            )),
+        };
+        if let Err(error) = &taken_back {
+            let capability = self.capability();
+            tracing::warn!(
+                target: "mcp_secure::upstream",
+                capability, %error,
+                "what a caller disconnected is removed here, and not taken back at its issuer"
+            );
+        }
+        Ok(Some(taken_back.is_ok()))
+    }
+}
+
+/// Takes a grant back at its issuer. With it go the access tokens that came of it (RFC 7009
+/// section 2.1).
+pub(super) async fn take_back(kept: &Kept, issuer: &Issuer) -> Result<()> {
+    let taken_back = match kept.refresh() {
+        Some(refresh) => issuer.revoke(&refresh, "refresh_token").await,
+        None => issuer.revoke(kept.access(), "access_token").await,
+    };
+    match taken_back? {
+        true => Ok(()),
+        false => Err(Error::new("the issuer has no revocation endpoint")),
     }
 }
 
@@ -163,12 +252,37 @@ impl UpstreamOAuth {
 }
 
 impl Inner {
-    async fn have(self: &Arc<Self>, owner: Owner) -> Outcome {
+    async fn have(self: &Arc<Self>, owner: Owner, refused: Option<u32>) -> Outcome {
         let kept = self.look(&owner).await?;
+        if refused == Some(kept.generation) && kept.fresh().is_some() {
+            return self.another(owner, kept).await;
+        }
         match kept.fresh() {
             Some(_) => self.spend(&kept),
-            None => self.renew(owner, kept).await,
+            None => self.renew(owner, kept, false).await,
         }
+    }
+
+    /// Another token for one that looks good here, and that the endpoint has refused.
+    async fn another(self: &Arc<Self>, owner: Owner, kept: Kept) -> Outcome {
+        let capability = self.capability;
+        tracing::warn!(
+            target: "mcp_secure::upstream",
+            control = "upstream/refused",
+            capability,
+            again = kept.doubted,
+            "the endpoint answers 401 to a token of its issuer that is not over"
+        );
+        if kept.doubted {
+            return self.spend(&kept);
+        }
+        if kept.refresh().is_some() {
+            return self.renew(owner, kept, true).await;
+        }
+        self.replace(&owner, &kept, kept.without_tokens()).await?;
+        Err(absent(
+            "the endpoint refused the token, and there is none to renew it",
+        ))
     }
 
     /// What the vault has for them.
@@ -202,7 +316,7 @@ impl Inner {
             .map_err(|error| failed(error.to_string()))
     }
 
-    async fn renew(self: &Arc<Self>, owner: Owner, kept: Kept) -> Outcome {
+    async fn renew(self: &Arc<Self>, owner: Owner, kept: Kept, doubted: bool) -> Outcome {
         let Some(refresh) = kept.refresh() else {
             return Err(absent(
                 "its token is over, and the issuer gave none to renew it",
@@ -229,7 +343,9 @@ impl Inner {
                     .suffices(&given)
                     .map_err(|error| failed(error.to_string()))?;
                 // Kept before it is used: a crash between the two would lose the grant.
-                let next = self.replace(&owner, &kept, kept.next(&given)).await?;
+                let next = self
+                    .replace(&owner, &kept, kept.next(&given, doubted))
+                    .await?;
                 match next {
                     Some(next) => self.spend(&next),
                     None => {
@@ -270,7 +386,7 @@ impl Inner {
         while begun.elapsed() < LOCK {
             tokio::time::sleep(AGAIN).await;
             let kept = self.look(owner).await?;
-            if kept.generation != generation || kept.fresh().is_some() {
+            if kept.generation != generation {
                 return self.spend(&kept);
             }
         }

@@ -6,8 +6,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::issuer::Given;
-use crate::{Error, Result, call::nonce};
+use crate::{Error, Result, auth::oauth::issuer::Given, call::nonce};
 
 /// A grant of a caller's.
 #[derive(Serialize, Deserialize)]
@@ -25,6 +24,9 @@ pub(super) struct Kept {
     until: u64,
     /// The issuer refused it. There is no token left.
     pub(super) refused: bool,
+    /// It came for one that the endpoint had refused.
+    #[serde(default)]
+    pub(super) doubted: bool,
 }
 
 impl Kept {
@@ -38,12 +40,13 @@ impl Kept {
             refresh: given.refresh.as_ref().map(|token| token.to_string()),
             until: until(given.lasts),
             refused: false,
+            doubted: false,
         })
     }
 
     /// The same grant with the tokens that came for those it had. An issuer that gives no new
     /// refresh token means the old one to be used on (RFC 6749 section 6).
-    pub(super) fn next(&self, given: &Given) -> Self {
+    pub(super) fn next(&self, given: &Given, doubted: bool) -> Self {
         let fresh = given.refresh.as_ref().map(|token| token.to_string());
         Self {
             grant: self.grant.clone(),
@@ -54,6 +57,7 @@ impl Kept {
             refresh: fresh.or_else(|| self.refresh.clone()),
             until: until(given.lasts),
             refused: false,
+            doubted,
         }
     }
 
@@ -68,6 +72,7 @@ impl Kept {
             refresh: None,
             until: 0,
             refused: true,
+            doubted: false,
         }
     }
 

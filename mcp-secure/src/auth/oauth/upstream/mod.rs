@@ -4,39 +4,27 @@
 //! ```text
 //! account    one endpoint: what each caller has for it, renewed when it is over
 //! kept       what of that lies in the vault
-//! issuer     what is asked of an authorization server, as its client
-//! desk       who is connecting just now: one use, one browser, ten minutes
-//! device     the same without a browser of this machine
 //! operator   what is done by hand
-//! page       what a browser sees of it         sign_in   who is at the browser
 //! ```
 //!
-//! The attack that this room is built against is the confused deputy: one `client_id` for all
-//! callers, and a person who finishes what another one began. So a link gives no right, the
-//! browser that finishes has to be the one that began, and where callers have access tokens the
-//! person in it has to be the caller (MCP specification, elicitation, "Phishing"). No token of a
-//! caller of this server goes upstream, and none of upstream goes to a client.
+//! How a person gives it, [`crate::connect`] knows. No token of a caller of this server goes
+//! upstream, and none of upstream goes to a client.
 //!
-//! Sources: RFC 6749, 7009, 7636, 8252, 8414, 8628, 8707, 9207, 9700.
+//! Sources: RFC 6749, 7009, 8252, 8628, 8707, 9700.
 
 mod account;
-mod desk;
-mod device;
-mod issuer;
 mod kept;
 mod operator;
-mod page;
-mod sign_in;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
-pub(crate) use self::{
-    account::Account,
-    desk::{Desk, Door, Standing},
-    sign_in::{SignIn, opened as sign_in_of},
+pub(crate) use self::account::Account;
+use self::account::Accounts;
+use super::{
+    ClientAuth,
+    issuer::{As, Issuer},
+    scopes,
 };
-use self::{account::Accounts, issuer::Issuer};
-use super::{ClientAuth, scopes};
 use crate::{
     Error, Result,
     capability::{
@@ -210,11 +198,16 @@ impl UpstreamOAuth {
             max_per_second: Some(200),
             ..FetchSettings::default()
         };
-        let client = match &self.client {
-            Client::Public(id) => (id.as_str(), None),
-            Client::Known(client) => (client.id.as_str(), Some(client)),
+        let this = As {
+            client_id: self.client_id(),
+            auth: match &self.client {
+                Client::Public(_) => None,
+                Client::Known(client) => Some(client),
+            },
+            // An operator who takes something back sends nobody anywhere.
+            in_browsers: capability.is_some() && !self.device,
         };
-        Issuer::open("sdk/upstream", &self.issuer, client, settings, opening)
+        Issuer::open("sdk/upstream", &self.issuer, this, settings, opening)
             .map_err(|error| error.before("the issuer of the callers' accounts: "))
     }
 

@@ -3,9 +3,14 @@
 
 use futures::future::BoxFuture;
 
-use super::{UpstreamOAuth, account::entry, issuer::Issuer, kept::Kept};
+use super::{
+    UpstreamOAuth,
+    account::{entry, take_back},
+    kept::Kept,
+};
 use crate::{
     Error, Result,
+    auth::oauth::issuer::Issuer,
     capability::{Opening, net::Target},
     vault::{NewCredential, Owner, People, Placement},
 };
@@ -50,20 +55,9 @@ impl People {
         }
         let upstream = who(&kept.issuer, &kept.client);
         let taken_back = outside_of_servers(&upstream, |issuer| {
-            Box::pin(async move {
-                // With it go the access tokens that came of it (RFC 7009 section 2.1).
-                match kept.refresh() {
-                    Some(refresh) => issuer.revoke(&refresh, "refresh_token").await,
-                    None => issuer.revoke(kept.access(), "access_token").await,
-                }
-            })
+            Box::pin(async move { take_back(&kept, &issuer).await.map(|()| true) })
         });
-        match taken_back {
-            Ok(true) => Ok(true),
-            Ok(false) => Err(Error::new("the issuer has no revocation endpoint")),
-            Err(error) => Err(error),
-        }
-        .map_err(|error: Error| {
+        taken_back.map_err(|error: Error| {
             error
                 .before("it is removed here, and not taken back at its issuer: ")
                 .help(

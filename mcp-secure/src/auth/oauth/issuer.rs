@@ -1,4 +1,5 @@
-//! An authorization server, as this server is a client of it.
+//! An authorization server, as this server is a client of it: persons sign in there, and callers
+//! have accounts there.
 
 use std::{
     pin::Pin,
@@ -6,21 +7,23 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+#[cfg(feature = "upstream")]
 use http::StatusCode;
 use oauth2::{
-    AsyncHttpClient, AuthType, AuthUrl, AuthorizationCode, ClientId, CsrfToken,
-    DeviceAuthorizationUrl, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse,
-    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope,
-    StandardDeviceAuthorizationResponse, TokenResponse as _, TokenUrl,
+    AsyncHttpClient, AuthType, AuthUrl, AuthorizationCode, ClientId, CsrfToken, EndpointNotSet,
+    EndpointSet, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
+    RequestTokenError, Scope, TokenResponse as _, TokenUrl,
     basic::{BasicClient, BasicErrorResponse, BasicErrorResponseType, BasicTokenResponse},
 };
+#[cfg(feature = "upstream")]
+use oauth2::{DeviceAuthorizationUrl, RefreshToken, StandardDeviceAuthorizationResponse};
 use url::Url;
 use zeroize::Zeroizing;
 
+use super::{
+    ClientAuth, client_auth::ClientKey, discovery::discover, exchange::run::is_token, json,
+};
 use crate::{
-    auth::oauth::{
-        ClientAuth, client_auth::ClientKey, discovery::discover, exchange::run::is_token, json,
-    },
     capability::{
         Opening,
         net::fetch::{Client, FetchSettings},
@@ -28,8 +31,17 @@ use crate::{
     error::{Error, Result},
 };
 
+/// Who this server is at an issuer.
+pub(crate) struct As<'a> {
+    pub(crate) client_id: &'a str,
+    /// `None`: nobody in particular, a public client.
+    pub(crate) auth: Option<&'a ClientAuth>,
+    /// Persons are sent there with their browser: it has to have a place for them.
+    pub(crate) in_browsers: bool,
+}
+
 /// An issuer, and who this server is there.
-pub(super) struct Issuer(Arc<Inner>);
+pub(crate) struct Issuer(Arc<Inner>);
 
 struct Inner {
     client: Client,
@@ -37,6 +49,7 @@ struct Inner {
     client_id: String,
     key: Option<ClientKey>,
     may_be_plain: bool,
+    in_browsers: bool,
     endpoints: OnceLock<Endpoints>,
 }
 
@@ -44,39 +57,51 @@ struct Inner {
 struct Endpoints {
     authorize: Option<String>,
     token: String,
+    #[cfg(feature = "upstream")]
     revoke: Option<String>,
+    #[cfg(feature = "upstream")]
     device: Option<String>,
     says_who_it_is: bool,
 }
 
 /// A browser's way to the issuer, and what has to be known when it comes back.
-pub(super) struct Asked {
-    pub(super) url: String,
-    pub(super) state: String,
-    pub(super) verifier: Zeroizing<String>,
+pub(crate) struct Asked {
+    pub(crate) url: String,
+    pub(crate) state: String,
+    pub(crate) verifier: Zeroizing<String>,
 }
 
 /// Tokens, as they were given.
-pub(super) struct Given {
-    pub(super) access: Zeroizing<String>,
-    pub(super) refresh: Option<Zeroizing<String>>,
-    pub(super) lasts: Option<Duration>,
-    pub(super) scopes: Option<Vec<String>>,
+#[cfg_attr(
+    not(feature = "upstream"),
+    allow(dead_code, reason = "of who signs in, one is looked at")
+)]
+pub(crate) struct Given {
+    pub(crate) access: Zeroizing<String>,
+    pub(crate) refresh: Option<Zeroizing<String>>,
+    pub(crate) lasts: Option<Duration>,
+    pub(crate) scopes: Option<Vec<String>>,
 }
 
 /// A code for another device.
-pub(super) struct DeviceCode(pub(super) StandardDeviceAuthorizationResponse);
+#[cfg(feature = "upstream")]
+pub(crate) struct DeviceCode(pub(crate) StandardDeviceAuthorizationResponse);
 
 /// Why there are none.
-pub(super) enum NotGiven {
+#[cfg_attr(
+    not(feature = "upstream"),
+    allow(dead_code, reason = "who does not sign in is told no more")
+)]
+pub(crate) enum NotGiven {
     /// `invalid_grant`: what was shown is used up, taken back or somebody else's.
     Over,
     /// Anything else, which may be otherwise the next time.
     Failed(String),
 }
 
+#[cfg(feature = "upstream")]
 impl NotGiven {
-    pub(super) fn words(self) -> String {
+    pub(crate) fn words(self) -> String {
         match self {
             Self::Over => "the issuer says invalid_grant".to_owned(),
             Self::Failed(words) => words,
@@ -86,24 +111,25 @@ impl NotGiven {
 
 impl Issuer {
     /// Opens the way to it. Where its endpoints are is asked before the server serves.
-    pub(super) fn open(
+    pub(crate) fn open(
         name: &'static str,
         issuer: &str,
-        (client_id, auth): (&str, Option<&ClientAuth>),
+        this: As<'_>,
         mut settings: FetchSettings,
         opening: &mut Opening,
     ) -> Result<Self> {
         let mut key = None;
-        if let Some(auth) = auth {
+        if let Some(auth) = this.auth {
             (settings.authorization, key) = auth.credential.read_for(&auth.id, issuer, opening)?;
         }
         let may_be_plain = settings.allow_private;
         let inner = Arc::new(Inner {
             client: Client::open(name, issuer, settings, opening)?,
             issuer: issuer.to_owned(),
-            client_id: client_id.to_owned(),
+            client_id: this.client_id.to_owned(),
             key,
             may_be_plain,
+            in_browsers: this.in_browsers,
             endpoints: OnceLock::new(),
         });
         let asked = Arc::clone(&inner);
@@ -114,18 +140,20 @@ impl Issuer {
         Ok(Self(inner))
     }
 
-    pub(super) fn url(&self) -> &str {
+    #[cfg(feature = "upstream")]
+    pub(crate) fn url(&self) -> &str {
         &self.0.issuer
     }
 
-    pub(super) fn client_id(&self) -> &str {
+    #[cfg(feature = "upstream")]
+    pub(crate) fn client_id(&self) -> &str {
         &self.0.client_id
     }
 
     /// Whether the `iss` of an answer is this issuer's (RFC 9207). One that says that it names
     /// itself has to: the answer may be of another issuer, whose code would be sent here or whose
     /// token endpoint would get ours (mix-up).
-    pub(super) fn is_author(&self, said: Option<&str>) -> bool {
+    pub(crate) fn is_author(&self, said: Option<&str>) -> bool {
         match said {
             Some(said) => said == self.0.issuer,
             None => {
@@ -136,7 +164,7 @@ impl Issuer {
     }
 
     /// A way to the issuer, with a state and a challenge that nobody has seen (RFC 7636).
-    pub(super) fn ask(
+    pub(crate) fn ask(
         &self,
         redirect: &str,
         scopes: &[String],
@@ -175,7 +203,7 @@ impl Issuer {
     }
 
     /// What a code is good for.
-    pub(super) async fn redeem(
+    pub(crate) async fn redeem(
         &self,
         code: String,
         verifier: &str,
@@ -195,7 +223,8 @@ impl Issuer {
     }
 
     /// What a refresh token is good for.
-    pub(super) async fn refresh(
+    #[cfg(feature = "upstream")]
+    pub(crate) async fn refresh(
         &self,
         token: &str,
         resource: Option<&str>,
@@ -210,7 +239,8 @@ impl Issuer {
     }
 
     /// A code for another device (RFC 8628).
-    pub(super) async fn device_code(
+    #[cfg(feature = "upstream")]
+    pub(crate) async fn device_code(
         &self,
         scopes: &[String],
         resource: Option<&str>,
@@ -248,7 +278,8 @@ impl Issuer {
     }
 
     /// Waits until the person has typed the code, as slowly as the issuer wants to be asked.
-    pub(super) async fn poll(
+    #[cfg(feature = "upstream")]
+    pub(crate) async fn poll(
         &self,
         code: &DeviceCode,
         resource: Option<&str>,
@@ -266,7 +297,8 @@ impl Issuer {
     }
 
     /// Takes a token back (RFC 7009). `false`: the issuer knows no such request.
-    pub(super) async fn revoke(&self, token: &str, hint: &str) -> Result<bool> {
+    #[cfg(feature = "upstream")]
+    pub(crate) async fn revoke(&self, token: &str, hint: &str) -> Result<bool> {
         let Some(endpoint) = &self.0.endpoints()?.revoke else {
             return Ok(false);
         };
@@ -298,12 +330,23 @@ impl Inner {
         };
         let own = |url: Option<String>| url.filter(|url| self.client.own(url).is_some());
         let token = own(metadata.token_endpoint).ok_or_else(|| missing("token endpoint"))?;
+        let authorize = metadata
+            .authorization_endpoint
+            .filter(|url| is_for_browsers(url, self.may_be_plain));
+        if self.in_browsers && authorize.is_none() {
+            return Err(Error::new(format!(
+                "the issuer `{}` has no authorization endpoint with `https://`, and persons are to \
+                 be sent there",
+                self.issuer
+            ))
+            .help("compare the issuer with what its operator documents"));
+        }
         let _ = self.endpoints.set(Endpoints {
-            authorize: metadata
-                .authorization_endpoint
-                .filter(|url| is_for_browsers(url, self.may_be_plain)),
+            authorize,
             token,
+            #[cfg(feature = "upstream")]
             revoke: own(metadata.revocation_endpoint),
+            #[cfg(feature = "upstream")]
             device: own(metadata.device_authorization_endpoint),
             says_who_it_is: metadata.says_who_it_is,
         });
@@ -480,4 +523,5 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 /// Bytes of a refresh token.
 const MOST_REFRESH: usize = 4096;
 /// How long a person may take to type a code.
+#[cfg(feature = "upstream")]
 const LONGEST_CODE: Duration = Duration::from_secs(600);

@@ -4,34 +4,67 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::html;
+use crate::server::http::Page;
+
+/// Which check turned a browser away; travels with the response to whoever counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RefusedBy(&'static str);
+
+impl From<Response<Bytes>> for Page {
+    fn from(mut response: Response<Bytes>) -> Self {
+        let refused = response.extensions_mut().remove::<RefusedBy>();
+        Self {
+            response,
+            refused: refused.map(|RefusedBy(control)| control),
+        }
+    }
+}
 
 /// A page of ours.
-pub(super) fn html_page(status: StatusCode, page: String) -> Response<Bytes> {
+pub(crate) fn html_page(status: StatusCode, page: String) -> Response<Bytes> {
     respond(status, HTML, page.into())
 }
 
 /// The one style sheet. It says nothing of anything.
 pub(super) fn style() -> Response<Bytes> {
-    let css = Bytes::from_static(html::STYLE.as_bytes());
+    let css = Bytes::from_static(html::STYLE_SHEET.as_bytes());
     respond(StatusCode::OK, "text/css; charset=utf-8", css)
 }
 
 /// There is no such page: the same whether it never was, is over, or is another person's.
-pub(super) fn nothing() -> Response<Bytes> {
+pub(crate) fn nothing() -> Response<Bytes> {
     html_page(StatusCode::NOT_FOUND, html::nothing())
 }
 
 /// A word.
-pub(super) fn plain(status: StatusCode, text: &'static str) -> Response<Bytes> {
+pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response<Bytes> {
     html_page(status, html::word(text))
 }
 
 /// To another of our own pages, after a form: a reload does not send it again.
-pub(super) fn see(path: &str) -> Response<Bytes> {
+pub(crate) fn see(url: &str) -> Response<Bytes> {
     let mut response = respond(StatusCode::SEE_OTHER, HTML, Bytes::new());
-    if let Ok(path) = HeaderValue::from_str(path) {
-        response.headers_mut().insert(header::LOCATION, path);
+    if let Ok(url) = HeaderValue::from_str(url) {
+        response.headers_mut().insert(header::LOCATION, url);
     }
+    response
+}
+
+/// A browser was turned away by this check, if by one.
+pub(crate) fn refused(by: Option<&'static str>, mut response: Response<Bytes>) -> Response<Bytes> {
+    if let Some(control) = by {
+        response.extensions_mut().insert(RefusedBy(control));
+    }
+    response
+}
+
+pub(crate) fn unavailable() -> Response<Bytes> {
+    let mut response = plain(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "This cannot be answered now. Try again in a moment.",
+    );
+    let later = HeaderValue::from_static("5");
+    response.headers_mut().insert(header::RETRY_AFTER, later);
     response
 }
 
@@ -52,7 +85,8 @@ fn respond(status: StatusCode, kind: &'static str, body: Bytes) -> Response<Byte
 const HTML: &str = "text/html; charset=utf-8";
 
 /// No script at all, no frame around it (a click on what is under another page), and nothing of
-/// the link to any other site.
+/// the link to any other site. Browsers hold redirects after a form against `form-action`, so no
+/// form of ours is answered with one to another site ([`html::onward`]).
 const HEADERS: [(&str, &str); 8] = [
     (
         "content-security-policy",
