@@ -19,6 +19,8 @@ use super::{
     runtime, serve,
     verbs::{self, Next, Surroundings},
 };
+#[cfg(feature = "http")]
+use crate::approval::page::Door;
 #[cfg(feature = "metrics")]
 use crate::metrics::Operator;
 use crate::{
@@ -165,6 +167,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
     ) -> Result<()> {
         #[cfg(feature = "sandbox")]
         let mut ring = super::ring::Ring::begin(self.sandbox, &resolved, rows);
+        self.approvals = resolved.approvals.clone();
         // Before: a policy may go on naming a tool that the operator takes away.
         let engines = Engines::of(&self.policies, &resolved);
         let policies = engines.prepare(&definition)?;
@@ -321,7 +324,9 @@ impl<S: SecureService> SecureServer<S, Ready> {
         }
         let transport = resolved.serving;
         #[cfg(feature = "http")]
-        let asks = self.approvals.wants_page() && may_ask(&definition);
+        let wants_page = self.approvals.wants_page();
+        #[cfg(feature = "http")]
+        let asks = (wants_page || self.approvals.hears()) && may_ask(&definition);
         #[cfg_attr(not(feature = "http"), allow(unused_mut))]
         let mut bound = match resolved.transport {
             // Before the runtime exists: no thread may hold the old descriptor.
@@ -352,7 +357,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
                     scopes,
                     opening: &mut opening,
                     store: self.store.as_ref(),
-                    signs_in_by: self.approvals.signs_in_by().filter(|_| asks),
+                    signs_in_by: self.approvals.signs_in_by().filter(|_| asks && wants_page),
                 })?))
             }
             #[cfg(feature = "http")]
@@ -439,11 +444,14 @@ impl<S: SecureService> SecureServer<S, Ready> {
         let page = match bound {
             _ if !asks => Page::None,
             Bound::Http(ref mut bound) => match bound.page.take() {
-                Some((place, door)) => Page::Here(place, door),
-                None if bound.local_addr().is_none() => Page::loopback()?,
+                // Who only answers from outside signs in nowhere.
+                Some((place, Door::Shut)) if !wants_page => Page::Here(place, Door::Shut),
+                Some((place, door)) if !matches!(door, Door::Shut) => Page::Here(place, door),
+                _ if bound.local_addr().is_none() => Page::loopback()?,
                 // Where a person is asked only when data flow together, the call is refused then.
-                None if !definition.tools.iter().any(|t| t.about.needs_approval()) => Page::None,
-                None => {
+                None if !wants_page => Page::None,
+                _ if !definition.tools.iter().any(|t| t.about.needs_approval()) => Page::None,
+                _ => {
                     return Err(Error::new(
                         "a tool needs a person's agreement, and this server does not know by \
                          what persons sign in",
@@ -645,6 +653,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
             grants: &self.grants,
             limits: &self.limits,
             text: self.text,
+            approvals: &self.approvals,
+            could_sign_in: self.could_sign_in(),
             stdio: self.stdio.is_some(),
             #[cfg(feature = "http")]
             http: self.http.as_ref().map(|http| {
@@ -674,12 +684,17 @@ impl<S: SecureService> SecureServer<S, Ready> {
 
     /// Whether the page of this server can know who a person is.
     fn signs_in(&self) -> bool {
+        self.could_sign_in() && self.approvals.signs_in_by().is_some()
+    }
+
+    /// Whether it could, if it were said by what persons sign in.
+    fn could_sign_in(&self) -> bool {
         #[cfg(feature = "oauth")]
         {
             let takes_tokens = self.http.as_ref().is_some_and(|http| http.takes_tokens());
             // The page of stdio and of a Unix-domain socket knows nobody.
             let is_alone = self.stdio.is_none() && self.unix.is_none();
-            takes_tokens && is_alone && self.approvals.signs_in_by().is_some()
+            takes_tokens && is_alone
         }
         #[cfg(not(feature = "oauth"))]
         false

@@ -26,6 +26,15 @@ pub(super) fn plain(status: StatusCode, text: &'static str) -> Response<Bytes> {
     html_page(status, html::word(text))
 }
 
+/// A line for a program.
+pub(super) fn said(status: StatusCode, text: &'static str) -> Response<Bytes> {
+    respond(
+        status,
+        "text/plain; charset=utf-8",
+        Bytes::from_static(text.as_bytes()),
+    )
+}
+
 /// To another of our own pages, after a form: a reload does not send it again.
 pub(super) fn see(path: &str) -> Response<Bytes> {
     let mut response = respond(StatusCode::SEE_OTHER, HTML, Bytes::new());

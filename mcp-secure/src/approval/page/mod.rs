@@ -30,10 +30,12 @@ use subtle::ConstantTimeEq as _;
 #[cfg(feature = "oauth")]
 pub(crate) use self::sign_in::SignIn;
 use self::{
-    answer::{html_page, nothing, plain, style},
+    answer::{html_page, nothing, plain, said, style},
     cookie::{Cookies, Session},
 };
-use super::{Decision, Desk, How, Pending, Person, Standing};
+use super::{
+    Decision, Delivery, Desk, Heard, How, Memory, Pending, Person, Standing, Unheard, Whose,
+};
 
 /// Where the page is, as browsers write it: `https://mcp.example`, without a path.
 #[derive(Clone, Debug)]
@@ -72,6 +74,12 @@ pub(crate) enum Door {
     /// Who signed in at the issuer.
     #[cfg(feature = "oauth")]
     SignIn(Box<SignIn>),
+    /// Nobody, since nobody is asked here: only answers from outside come in.
+    #[cfg_attr(
+        not(feature = "oauth"),
+        allow(dead_code, reason = "there is always a page")
+    )]
+    Shut,
 }
 
 /// The pages of one server.
@@ -113,6 +121,20 @@ impl Pages {
     where
         B: Body<Data = Bytes> + Send + 'static,
     {
+        let mut response = self.route(request).await;
+        if self.place.is_secure() {
+            // The next link is not followed without TLS, whoever writes it (RFC 6797).
+            let year = http::HeaderValue::from_static("max-age=31536000");
+            let headers = response.headers_mut();
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
+        }
+        response
+    }
+
+    async fn route<B>(&self, request: Request<B>) -> Response<Bytes>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+    {
         let (head, body) = request.into_parts();
         let Some(rest) = head.uri.path().strip_prefix(PREFIX) else {
             return nothing();
@@ -121,11 +143,21 @@ impl Pages {
             (&Method::GET | &Method::HEAD, "style.css") => style(),
             #[cfg(feature = "oauth")]
             (&Method::GET, "callback") => self.callback(&head).await,
+            (&Method::POST, path) if path.starts_with(ANSWER) => {
+                let name = path.get(ANSWER.len()..).unwrap_or_default().to_owned();
+                let body = body.map_err(|_| std::io::Error::other("the answer was cut off"));
+                match Limited::new(body, MOST_ANSWER).collect().await {
+                    Ok(body) => self.hear(&head.headers, &name, &body.to_bytes()).await,
+                    Err(_) => said(StatusCode::PAYLOAD_TOO_LARGE, "that is no answer\n"),
+                }
+            }
+            (&Method::GET, REMEMBERED) => self.list(&head).await,
             (&Method::GET, id) => self.show(&head, id).await,
             (&Method::POST, id) => {
                 let id = id.to_owned();
                 let body = body.map_err(|_| std::io::Error::other("the form was cut off"));
                 match Limited::new(body, MOST_FORM).collect().await {
+                    Ok(form) if id == REMEMBERED => self.take_back(&head, &form.to_bytes()).await,
                     Ok(form) => self.decide(&head, &id, &form.to_bytes()).await,
                     Err(_) => plain(
                         StatusCode::PAYLOAD_TOO_LARGE,
@@ -142,6 +174,7 @@ impl Pages {
         let cookies = self.cookies(&head.headers);
         let session = cookies.session(&self.desk);
         match &self.door {
+            Door::Shut => nothing(),
             #[cfg(feature = "oauth")]
             Door::SignIn(sign_in) => {
                 // Before it is looked whether there is such a question: who has not signed in
@@ -184,6 +217,89 @@ impl Pages {
         }
     }
 
+    /// What holds for a while, for whoever said it.
+    async fn list(&self, head: &Parts) -> Response<Bytes> {
+        let cookies = self.cookies(&head.headers);
+        let session = cookies.session(&self.desk);
+        let Some(session) = session else {
+            return match &self.door {
+                #[cfg(feature = "oauth")]
+                Door::SignIn(sign_in) => sign_in.begin(&self.desk, &cookies, REMEMBERED),
+                // A browser that has said nothing has nothing to take back.
+                Door::Link | Door::Shut => nothing(),
+            };
+        };
+        let all = self.remembered(&session).await;
+        let token = session.token(REMEMBERED);
+        let page = html::remembered(&all, &token, session.person.as_ref());
+        html_page(StatusCode::OK, page)
+    }
+
+    /// Somebody takes back what they said.
+    async fn take_back(&self, head: &Parts, form: &[u8]) -> Response<Bytes> {
+        if !self.is_from_here(&head.headers) {
+            let answer = plain(StatusCode::FORBIDDEN, "this form was sent by another page");
+            return refused(Some("approve/origin"), answer);
+        }
+        let Some(session) = self.cookies(&head.headers).session(&self.desk) else {
+            return nothing();
+        };
+        if !is_for(form, &session, REMEMBERED) {
+            return not_ours();
+        }
+        let id = field(form, "revoke").unwrap_or_default();
+        let all = self.remembered(&session).await;
+        let Some(memory) = all.iter().find(|memory| memory.id == *id) else {
+            return refused(Some("approve/person"), nothing());
+        };
+        let by = session.person.as_ref().unwrap_or(&memory.matter.caller);
+        match self.desk.revoke(memory, by).await {
+            true => answer::see(&format!("{PREFIX}{REMEMBERED}")),
+            false => unavailable(),
+        }
+    }
+
+    /// Theirs alone.
+    async fn remembered(&self, session: &Session) -> Vec<Memory> {
+        let browser = session.browser(REMEMBERED);
+        let whose = match &session.person {
+            Some(person) => Whose::Person(person),
+            None => Whose::Browser(&browser),
+        };
+        let mut all = self.desk.all_remembered().await;
+        all.retain(|memory| memory.is_of(&whose));
+        all
+    }
+
+    /// An answer of an approver outside, for that one to look at.
+    async fn hear(&self, headers: &HeaderMap, name: &str, body: &[u8]) -> Response<Bytes> {
+        let Some(approver) = self.desk.approver(name) else {
+            return said(StatusCode::NOT_FOUND, "nobody hears that here\n");
+        };
+        let delivery = Delivery {
+            headers,
+            body,
+            desk: &self.desk,
+            approver: name,
+        };
+        let refused_by = |control, status, text| refused(Some(control), said(status, text));
+        match approver.hear(delivery).await {
+            Ok(Heard::Counted) => said(StatusCode::OK, "it counts\n"),
+            Ok(Heard::Over) => refused_by(
+                "approve/over",
+                StatusCode::CONFLICT,
+                "it was answered before, or is over\n",
+            ),
+            Ok(Heard::NotYours) => refused_by(
+                "approve/person",
+                StatusCode::FORBIDDEN,
+                "others have to agree\n",
+            ),
+            Err(Unheard::Unreached) => said(StatusCode::SERVICE_UNAVAILABLE, "try again\n"),
+            Err(why) => refused_by(why.control(), StatusCode::FORBIDDEN, "it does not count\n"),
+        }
+    }
+
     /// The answer, if it comes from the page that this browser was shown.
     async fn decide(&self, head: &Parts, id: &str, form: &[u8]) -> Response<Bytes> {
         if !self.is_from_here(&head.headers) {
@@ -199,37 +315,28 @@ impl Pages {
             Look::Nothing(by) => return refused(by, nothing()),
             Look::Unavailable => return unavailable(),
         };
-        let mut token = None;
-        let mut answer = None;
-        for (name, value) in url::form_urlencoded::parse(form) {
-            match &*name {
-                "token" => token = Some(value),
-                "answer" => answer = Some(value),
-                _ => {}
-            }
+        if !is_for(form, &session, id) {
+            return not_ours();
         }
-        let expected = session.token(id);
-        let is_ours = token.is_some_and(|token| token.as_bytes().ct_eq(expected.as_bytes()).into());
-        if !is_ours {
-            let answer = plain(
-                StatusCode::FORBIDDEN,
-                "this form was not made for this browser",
-            );
-            return refused(Some("approve/csrf"), answer);
-        }
-        let yes = match answer.as_deref() {
+        let yes = match field(form, "answer").as_deref() {
             Some("approve") => true,
             Some("refuse") => false,
             _ => return plain(StatusCode::BAD_REQUEST, "say yes or no"),
         };
-        let decision = Decision {
-            yes,
-            by: person,
-            how: self.how(),
-        };
-        match self.desk.decide(id, &pending, &decision).await {
-            // What was answered before stays as it was; the page says how it stands.
-            Ok(_) => answer::see(&format!("{PREFIX}{id}")),
+        let decision = Decision::now(yes, person, self.how());
+        match self.desk.decide(id, &decision).await {
+            Ok(counts) => {
+                if counts && field(form, "remember").as_deref() == Some("yes") {
+                    let browser = match self.door {
+                        Door::Link => Some(session.browser(REMEMBERED)),
+                        _ => None,
+                    };
+                    let desk = &self.desk;
+                    desk.remember(id, &pending, &decision, browser).await;
+                }
+                // What was answered before stays as it was; the page says how it stands.
+                answer::see(&format!("{PREFIX}{id}"))
+            }
             Err(_) => unavailable(),
         }
     }
@@ -257,6 +364,7 @@ impl Pages {
                 }
                 Look::Admitted(pending, person.clone())
             }
+            Door::Shut => Look::Nothing(None),
             // Nobody knows who this is.
             Door::Link if pending.others_only.is_some() => Look::Nothing(Some("approve/person")),
             Door::Link => match self.desk.claim(id, &session.browser(id)).await {
@@ -291,7 +399,8 @@ impl Pages {
 
     fn how(&self) -> How {
         match self.door {
-            Door::Link => How::Link,
+            // Nobody answers where it is shut.
+            Door::Link | Door::Shut => How::Link,
             #[cfg(feature = "oauth")]
             Door::SignIn(_) => How::Page,
         }
@@ -333,6 +442,29 @@ fn refused(by: Option<&'static str>, mut response: Response<Bytes>) -> Response<
     response
 }
 
+/// The field of a form, once.
+fn field<'a>(form: &'a [u8], name: &str) -> Option<std::borrow::Cow<'a, str>> {
+    let mut found = url::form_urlencoded::parse(form).filter(|(key, _)| key == name);
+    match (found.next(), found.next()) {
+        (Some((_, value)), None) => Some(value),
+        _ => None,
+    }
+}
+
+/// Whether a form was made for this browser.
+fn is_for(form: &[u8], session: &Session, id: &str) -> bool {
+    let expected = session.token(id);
+    field(form, "token").is_some_and(|token| token.as_bytes().ct_eq(expected.as_bytes()).into())
+}
+
+fn not_ours() -> Response<Bytes> {
+    let answer = plain(
+        StatusCode::FORBIDDEN,
+        "this form was not made for this browser",
+    );
+    refused(Some("approve/csrf"), answer)
+}
+
 fn unavailable() -> Response<Bytes> {
     let mut response = plain(
         StatusCode::SERVICE_UNAVAILABLE,
@@ -355,3 +487,9 @@ fn derived(what: &str, secret: &str, id: &str) -> String {
 
 /// Bytes of a form: a token and a word.
 const MOST_FORM: usize = 4096;
+/// Bytes of an answer from outside.
+const MOST_ANSWER: usize = 16 * 1024;
+/// Where what holds for a while is listed. Names of questions are longer.
+const REMEMBERED: &str = "remembered";
+/// Where those come to; the approver's name follows.
+const ANSWER: &str = "answer/";

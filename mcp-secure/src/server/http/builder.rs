@@ -620,8 +620,8 @@ enum Opens {
 }
 
 impl Opened {
-    /// Where the page is. Nobody has one whose callers sign in somewhere, and who was not told by
-    /// what persons do.
+    /// Where the page is. Nobody is shown one whose callers sign in somewhere, where it was not
+    /// said by what persons do.
     #[cfg_attr(not(feature = "oauth"), allow(unused_mut))]
     fn page(
         &mut self,
@@ -648,7 +648,9 @@ impl Opened {
             #[cfg(feature = "oauth")]
             Opens::SignIn { origin, sign_in } => {
                 let place = Place { origin };
-                let sign_in = sign_in?;
+                let Some(sign_in) = sign_in else {
+                    return Some((place, PageDoor::Shut));
+                };
                 sign_in.is_at(&place);
                 Some((place, PageDoor::SignIn(sign_in)))
             }

@@ -82,6 +82,8 @@ pub(in crate::server) fn with_http<T>(
         grants: &grants,
         limits: &limits,
         text: crate::TextPolicy::default(),
+        approvals: &crate::approval::Approvals::default(),
+        could_sign_in: false,
         stdio,
         http: http.then_some(declared),
         unix: unix.then(|| Some("/run/in-code.sock".into())),
