@@ -446,10 +446,11 @@ mod tests {
     /// The example of the specification (Standard Webhooks, "Signature scheme").
     #[test]
     fn the_signature_is_that_of_standard_webhooks() {
-        let keys = keys("whsec_plJ3nmyCDGBKInavdOK15jsl").unwrap();
+        // It is shorter than what the same text asks for.
+        let key = STANDARD.decode("plJ3nmyCDGBKInavdOK15jsl").unwrap();
         let body = br#"{"event_type":"ping","data":{"success":true}}"#;
         let mac = signed(
-            keys.first().unwrap().clone(),
+            Hmac::new_from_slice(&key).unwrap(),
             "msg_loFOjxBNrRLzqYUf",
             "1731705121",
             body,

@@ -230,7 +230,6 @@ pub(super) fn parse(file: &str, folder: &Path, text: &str) -> Result<Config> {
 }
 
 const SECTIONS: [&str; 12] = [
-    "approvals",
     "grants",
     "limits",
     "transport",
@@ -240,6 +239,7 @@ const SECTIONS: [&str; 12] = [
     "otel",
     "text",
     "sandbox",
+    "approvals",
     "policies",
     "tools",
 ];

@@ -36,6 +36,9 @@ struct Asked {
     /// The files of a certificate and its key.
     #[serde(default)]
     tls: Option<(PathBuf, PathBuf)>,
+    /// The file of API keys, where callers show those.
+    #[serde(default)]
+    keys: Option<PathBuf>,
     /// A proxy in front, and the name that it has.
     #[serde(default)]
     proxy: Option<(String, String)>,
@@ -179,6 +182,9 @@ fn main() -> mcp_secure::Result<()> {
     }
     if let Some((proxy, name)) = asked.proxy {
         front = front.behind_proxy([proxy]).allow_host(name);
+    }
+    if let Some(keys) = asked.keys {
+        return server.http(front.api_keys(keys)).run();
     }
     let http = match (asked.issuer, asked.token) {
         (Some((issuer, resource)), _) => {

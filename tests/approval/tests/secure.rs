@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use mcp_secure::auth::api_keys::{KeyFile, Lifetime, NewKey};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -82,7 +83,7 @@ fn passed(server: &Server, line: &str, more: &str, body: &str) -> Answer {
     send(&server.address, &head, body)
 }
 
-fn called(server: &Server, more: Value) -> Value {
+fn called(server: &Server, key: &str, more: Value) -> Value {
     let mut params = json!({ "name": "append", "arguments": { "line": "by proxy" } });
     for (name, value) in more.as_object().unwrap() {
         params[name] = value.clone();
@@ -96,16 +97,20 @@ fn called(server: &Server, more: Value) -> Value {
     let more = format!(
         "\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n\
          MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: append\r\n\
-         Authorization: Bearer {}",
-        server.token()
+         Authorization: Bearer {key}"
     );
     passed(server, "POST /mcp", &more, &body.to_string()).json()
 }
 
 #[test]
 fn behind_a_proxy_the_page_is_at_its_name_and_takes_forms_of_that_alone() {
-    let server = Server::start(json!({ "proxy": ["127.0.0.1", NAME] }));
-    let reply = called(&server, json!({}));
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("keys/keys.json");
+    let alice = NewKey::new("alice", Lifetime::NoExpiry).scopes(["files:write"]);
+    let key = KeyFile::at(&keys).add(&alice).unwrap();
+    let key = key.secret.reveal();
+    let server = Server::start(json!({ "proxy": ["127.0.0.1", NAME], "keys": keys }));
+    let reply = called(&server, key, json!({}));
     let question = &reply["result"]["inputRequests"][QUESTION]["params"];
     let link = question["url"]
         .as_str()
@@ -156,7 +161,7 @@ fn behind_a_proxy_the_page_is_at_its_name_and_takes_forms_of_that_alone() {
         "requestState": reply["result"]["requestState"],
         "inputResponses": { QUESTION: { "action": "accept" } },
     });
-    assert_eq!(text(&called(&server, responses)), "appended");
+    assert_eq!(text(&called(&server, key, responses)), "appended");
     // Who does not come by the proxy is not let in.
     let head = format!("GET {path} HTTP/1.1\r\nHost: {NAME}");
     assert_ne!(crate::cookies::send(&server.address, &head, "").status, 200);
