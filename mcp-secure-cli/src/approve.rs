@@ -29,16 +29,43 @@ pub(crate) struct Approve {
     /// Refuse this call
     #[arg(long, value_name = "ID")]
     no: Option<String>,
+    /// With `--yes`: let such calls run for a while, where the server allows it
+    #[arg(long, requires = "yes")]
+    remember: bool,
+    /// List what runs for a while without asking
+    #[arg(long, conflicts_with_all = ["yes", "no"])]
+    remembered: bool,
+    /// Ask again before what this let run
+    #[arg(long, value_name = "ID", conflicts_with_all = ["yes", "no", "remembered"])]
+    revoke: Option<String>,
 }
 
 impl Approve {
     pub(crate) fn run(&self) -> Result<ExitCode> {
+        if self.remembered {
+            return remembered(&ask(&self.socket, &json!({ "remembered": {} }))?);
+        }
+        if let Some(id) = &self.revoke {
+            let answer = ask(&self.socket, &json!({ "revoke": { "id": id } }))?;
+            if answer.get("heard").and_then(Value::as_str) == Some("revoked") {
+                say("it is asked about again");
+                return Ok(ExitCode::SUCCESS);
+            }
+            return Err(Error::new(format!(
+                "nothing runs by the id `{}`",
+                shown(id)
+            )));
+        }
         let (id, yes) = match (&self.yes, &self.no) {
             (Some(id), _) => (id, true),
             (None, Some(id)) => (id, false),
             (None, None) => return list(&ask(&self.socket, &json!({ "list": {} }))?),
         };
-        let answer = ask(&self.socket, &json!({ "answer": { "id": id, "yes": yes } }))?;
+        let mut said = json!({ "id": id, "yes": yes });
+        if self.remember {
+            said["remember"] = true.into();
+        }
+        let answer = ask(&self.socket, &json!({ "answer": said }))?;
         let heard = answer.get("heard").and_then(Value::as_str).unwrap_or("");
         if heard == "counted" {
             say(if yes { "agreed" } else { "refused" });
@@ -95,12 +122,37 @@ fn list(answer: &Value) -> Result<ExitCode> {
         for effect in effects.into_iter().flatten().filter_map(Value::as_str) {
             say(&format!("  it may     {}", shown(effect)));
         }
+        if let Some(seconds) = question.get("may_hold").and_then(|hold| hold.get(0)) {
+            say(&format!(
+                "  may hold   {seconds} seconds, with `--remember`"
+            ));
+        }
         let arguments = question.get("arguments").cloned().unwrap_or_default();
         let arguments = serde_json::to_string_pretty(&arguments).unwrap_or_default();
         say("  arguments");
         for line in shown(&arguments).lines() {
             say(&format!("    {line}"));
         }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn remembered(answer: &Value) -> Result<ExitCode> {
+    let all = answer.get("remembered").and_then(Value::as_array);
+    let all = all.ok_or_else(|| Error::new("the server answered something else"))?;
+    if all.is_empty() {
+        say("nothing runs without asking");
+    }
+    for one in all {
+        let text = |name: &str| shown(one.get(name).and_then(Value::as_str).unwrap_or("-"));
+        say(&text("id"));
+        say(&format!("  tool       {}", text("tool")));
+        say(&format!("  runs for   {}", text("caller")));
+        let arguments = one.get("arguments").and_then(Value::as_array);
+        for line in arguments.into_iter().flatten().filter_map(Value::as_str) {
+            say(&format!("  with       {}", shown(line)));
+        }
+        say(&format!("  said by    {}", text("by")));
     }
     Ok(ExitCode::SUCCESS)
 }

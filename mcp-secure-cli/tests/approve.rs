@@ -66,6 +66,45 @@ fn what_waits_is_listed_whole_and_a_terminal_is_not_told_what_to_do() {
 }
 
 #[test]
+fn what_runs_without_asking_is_listed_and_taken_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("s");
+    let asked = server(
+        &socket,
+        json!({ "remembered": [{
+            "id": "abc", "tool": "wire", "caller": "alice of i", "by": "uid:7 of approver:terminal",
+            "arguments": ["to: the same, \"\u{202e}bob\"", "amount: any number"], "until": 0,
+        }] }),
+    );
+    let output = run(&socket, &["--remembered"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(asked.join().unwrap(), json!({ "remembered": {} }));
+    for part in ["abc", "wire", "alice of i", "any number", "uid:7"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!said.contains('\u{202e}'), "{said:?}");
+    for (at, (heard, done)) in [("revoked", true), ("unknown", false)]
+        .into_iter()
+        .enumerate()
+    {
+        let socket = folder.path().join(at.to_string());
+        let asked = server(&socket, json!({ "heard": heard }));
+        let output = run(&socket, &["--revoke", "abc"]);
+        assert_eq!(asked.join().unwrap(), json!({ "revoke": { "id": "abc" } }));
+        assert_eq!(output.status.success(), done, "{heard}");
+    }
+    let socket = folder.path().join("yes");
+    let asked = server(&socket, json!({ "heard": "counted" }));
+    assert!(
+        run(&socket, &["--yes", "abc", "--remember"])
+            .status
+            .success()
+    );
+    let said = json!({ "answer": { "id": "abc", "yes": true, "remember": true } });
+    assert_eq!(asked.join().unwrap(), said);
+}
+
+#[test]
 fn a_yes_and_a_no_are_sent_and_what_did_not_count_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     for (at, (option, yes, heard, counted)) in [

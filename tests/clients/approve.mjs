@@ -4,7 +4,8 @@
 //   node approve.mjs '{"generation": "2025-11-25", "stdio": ["program", "argument", …], …}'
 //
 // Each link that the client is asked to show is written as a line of JSON; its user has been there
-// when a line comes back: "accept", "decline" or "cancel". It judges nothing.
+// when a line comes back: "accept", "decline" or "cancel". At the end it writes what came of the call,
+// and which questions it was told are done. It judges nothing.
 
 import { createInterface } from "node:readline";
 
@@ -38,6 +39,11 @@ client.setRequestHandler("elicitation/create", async ({ params }) => {
   return { action: value };
 });
 
+const completed = [];
+client.setNotificationHandler("notifications/elicitation/complete", ({ params }) => {
+  completed.push(params.elicitationId);
+});
+
 let outcome;
 try {
   await client.connect(transport());
@@ -49,6 +55,10 @@ try {
 } catch (error) {
   outcome = { code: error.code ?? null, message: String(error.message) };
 }
-say({ outcome });
+// It may come on another stream than the answer.
+for (let waited = 0; !modern && outcome.text && !completed.length && waited < 40; waited += 1) {
+  await new Promise((done) => setTimeout(done, 50));
+}
+say({ outcome, completed });
 await client.close();
 process.exit(0);

@@ -3,15 +3,16 @@
 //! a second tab, a second click or a second person at the same moment changes nothing.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
+use super::{Approver, Decisions, Offer, matter::Matter, places::Places};
 use crate::{
+    audit::Audit,
     auth::{Assurance, Principal},
     call::nonce,
     state::{Sealer, Store, StoreError},
@@ -43,6 +44,12 @@ pub(crate) struct Pending {
     pub(crate) people: u8,
     /// Who called may not be one of them; who signs in on the page needs this scope.
     pub(crate) others_only: Option<String>,
+    /// What the person may let hold for a while.
+    pub(crate) remember: Option<Offer>,
+    /// The approver outside that was asked, and nobody else.
+    pub(crate) approver: Option<String>,
+    /// Random: an answer from outside gives it back.
+    pub(crate) nonce: String,
     /// Seconds since 1970, for the person; what counts is the store's own clock.
     pub(crate) until: u64,
 }
@@ -69,6 +76,19 @@ pub(crate) struct Decision {
     pub(crate) yes: bool,
     pub(crate) by: Person,
     pub(crate) how: How,
+    /// Milliseconds since 1970, by the clock of the replica that heard it.
+    pub(crate) at: u64,
+}
+
+impl Decision {
+    pub(crate) fn now(yes: bool, by: Person, how: How) -> Self {
+        Self {
+            yes,
+            by,
+            how,
+            at: millis(),
+        }
+    }
 }
 
 /// What an answer proves, as audit records say it.
@@ -97,8 +117,8 @@ impl How {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
     Waiting,
-    /// As many as were needed; the last of them.
-    Agreed(Decision),
+    /// As many as were needed.
+    Agreed(Vec<Decision>),
     Refused,
     /// Nobody said enough in time, or it was never asked.
     Gone,
@@ -133,34 +153,54 @@ impl From<StoreError> for DeskError {
     }
 }
 
-/// What this process asked and has heard no answer to.
-#[derive(Default)]
-struct Open {
-    /// By caller: the names, and when each runs out.
-    of: HashMap<String, Vec<(String, Instant)>>,
-    all: usize,
-}
-
 pub(crate) struct Desk {
     store: Arc<dyn Store>,
     sealer: Sealer,
     bounds: Bounds,
-    open: Mutex<Open>,
+    places: Mutex<Places>,
     woken: Notify,
+    /// Something was asked, or this is over.
+    asked: Arc<Notify>,
+    /// Where answers are written down, and what was never answered.
+    audit: Option<Arc<Audit>>,
+    /// Who may be told of answers that come from outside.
+    approvers: OnceLock<Vec<Arc<dyn Approver>>>,
     /// Nobody: what is kept is sealed for the server itself.
     own: Principal,
 }
 
 impl Desk {
-    pub(crate) fn new(store: Arc<dyn Store>, sealer: Sealer, bounds: Bounds) -> Self {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        sealer: Sealer,
+        bounds: Bounds,
+        audit: Option<Arc<Audit>>,
+    ) -> Self {
         Self {
             store,
             sealer,
             bounds,
-            open: Mutex::default(),
+            places: Mutex::default(),
             woken: Notify::new(),
+            asked: Arc::default(),
+            audit,
+            approvers: OnceLock::new(),
             own: Principal::minted("server", "approvals", Assurance::Declared),
         }
+    }
+
+    /// Says who else asks; once.
+    pub(crate) fn introduce(self: &Arc<Self>, approvers: Vec<Arc<dyn Approver>>) {
+        for approver in &approvers {
+            approver.serves(Decisions::of(self));
+        }
+        let _ = self.approvers.set(approvers);
+    }
+
+    #[cfg(feature = "http")]
+    pub(crate) fn approver(&self, name: &str) -> Option<&Arc<dyn Approver>> {
+        let mut all = self.approvers.get()?.iter();
+        all.find(|approver| approver.name() == name)
     }
 
     /// Until when a question that is asked now is good.
@@ -176,20 +216,25 @@ impl Desk {
         if sealed.len() > MOST_BYTES {
             return Err(DeskError::Long);
         }
-        let whose = whose(&pending.caller);
-        self.take_place(&whose, &id)?;
+        let matter = Arc::new(Matter::of(pending, self.audit.as_deref()));
+        if !self.places(|places| places.take(&id, &matter, &self.bounds, Instant::now())) {
+            return Err(DeskError::Full);
+        }
         let kept = self
             .store
             .keep(&cell(&id), sealed.as_bytes(), self.bounds.time)
             .await;
         match kept {
-            Ok(true) => Ok(id),
+            Ok(true) => {
+                self.asked.notify_one();
+                Ok(id)
+            }
             Ok(false) => {
-                self.leave(&whose, &id);
+                self.leave(&id);
                 Err(DeskError::NoRandomness)
             }
             Err(error) => {
-                self.leave(&whose, &id);
+                self.leave(&id);
                 Err(error.into())
             }
         }
@@ -208,12 +253,12 @@ impl Desk {
 
     /// Says yes or no for a person. `false` if there was nothing more to say: it was answered,
     /// is over, or this person has said yes before.
-    pub(crate) async fn decide(
-        &self,
-        id: &str,
-        pending: &Pending,
-        decision: &Decision,
-    ) -> Result<bool, StoreError> {
+    pub(crate) async fn decide(&self, id: &str, decision: &Decision) -> Result<bool, StoreError> {
+        // What is stored is what counts, whatever whoever answers has kept of it: an answer to a
+        // question that is over would stand in the records, and nothing would ever run by it.
+        let Some(pending) = self.read(id).await? else {
+            return Ok(false);
+        };
         for place in 0..pending.people {
             let cell = answer_cell(id, place);
             // The second time, somebody was quicker; what they said is there to read.
@@ -224,7 +269,7 @@ impl Desk {
                     };
                     let bytes = sealed.as_bytes();
                     if self.store.keep(&cell, bytes, self.bounds.time).await? {
-                        self.heard(pending, id);
+                        self.heard(&pending, id, place, decision);
                         return Ok(true);
                     }
                     continue;
@@ -240,18 +285,26 @@ impl Desk {
 
     /// Where a question stands now.
     pub(crate) async fn standing(&self, id: &str) -> Result<Standing, StoreError> {
-        let Some(pending) = self.read(id).await? else {
-            return Ok(Standing::Gone);
-        };
-        let mut last = None;
-        for place in 0..pending.people {
+        match self.read(id).await? {
+            Some(pending) => self.said(id, pending.people).await,
+            None => Ok(Standing::Gone),
+        }
+    }
+
+    /// What so many persons have said.
+    async fn said(&self, id: &str, people: u8) -> Result<Standing, StoreError> {
+        let mut agreed = Vec::with_capacity(people.into());
+        for place in 0..people {
             match self.answer(&answer_cell(id, place)).await? {
                 None => return Ok(Standing::Waiting),
                 Some(said) if !said.yes => return Ok(Standing::Refused),
-                Some(said) => last = Some(said),
+                Some(said) => agreed.push(said),
             }
         }
-        Ok(last.map_or(Standing::Gone, Standing::Agreed))
+        Ok(match agreed.is_empty() {
+            true => Standing::Gone,
+            false => Standing::Agreed(agreed),
+        })
     }
 
     /// Waits until it is answered or over, for so long at most.
@@ -268,7 +321,13 @@ impl Desk {
             woken.as_mut().enable();
             match self.standing(id).await? {
                 Standing::Waiting => {}
-                settled => return Ok(settled),
+                // What is over is left to whoever writes that down.
+                Standing::Gone => return Ok(Standing::Gone),
+                settled => {
+                    // It may have been said to another replica.
+                    self.leave(id);
+                    return Ok(settled);
+                }
             }
             let next = deadline.min(tokio::time::Instant::now() + pause);
             tokio::select! {
@@ -297,14 +356,29 @@ impl Desk {
     }
 
     fn seal<T: Serialize>(&self, value: &T, purpose: &str) -> Option<String> {
+        self.seal_for(value, purpose, self.bounds.time)
+    }
+
+    pub(super) fn seal_for<T: Serialize>(
+        &self,
+        value: &T,
+        purpose: &str,
+        time: Duration,
+    ) -> Option<String> {
         let purpose = format!("approval:{purpose}");
-        let sealed = self
-            .sealer
-            .seal(value, &self.own, &purpose, self.bounds.time);
+        let sealed = self.sealer.seal(value, &self.own, &purpose, time);
         sealed.map(crate::state::SealedText::into_string)
     }
 
-    fn open<T: DeserializeOwned>(&self, sealed: &[u8], purpose: &str) -> Option<T> {
+    pub(super) fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    pub(super) fn audit(&self) -> Option<&Audit> {
+        self.audit.as_deref()
+    }
+
+    pub(super) fn open<T: DeserializeOwned>(&self, sealed: &[u8], purpose: &str) -> Option<T> {
         let text = std::str::from_utf8(sealed).ok()?;
         let purpose = format!("approval:{purpose}");
         self.sealer
@@ -312,53 +386,71 @@ impl Desk {
             .ok()
     }
 
-    fn take_place(&self, whose: &str, id: &str) -> Result<(), DeskError> {
-        let now = Instant::now();
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_full = |open: &Open| {
-            let of_one = open.of.get(whose).map_or(0, Vec::len);
-            open.all >= self.bounds.of_all || of_one >= self.bounds.of_one
-        };
-        // Only then is looked for what has run out: it costs as much as there is.
-        if is_full(&open) {
-            open.sweep(now);
-        }
-        if is_full(&open) {
-            return Err(DeskError::Full);
-        }
-        let place = (id.to_owned(), now + self.bounds.time);
-        open.of.entry(whose.to_owned()).or_default().push(place);
-        open.all += 1;
-        Ok(())
+    fn places<T>(&self, with: impl FnOnce(&mut Places) -> T) -> T {
+        with(&mut self.places.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn leave(&self, whose: &str, id: &str) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(of_one) = open.of.get_mut(whose) else {
-            return;
-        };
-        let before = of_one.len();
-        of_one.retain(|(known, _)| known != id);
-        let left = before - of_one.len();
-        if of_one.is_empty() {
-            open.of.remove(whose);
-        }
-        open.all -= left;
+    fn leave(&self, id: &str) {
+        self.places(|places| places.leave(id));
     }
 
-    fn heard(&self, pending: &Pending, id: &str) {
-        self.leave(&whose(&pending.caller), id);
+    /// The answer counts. It is written down now: whoever called may never come back.
+    fn heard(&self, pending: &Pending, id: &str, place: u8, decision: &Decision) {
+        if !decision.yes || place + 1 >= pending.people {
+            self.leave(id);
+        }
+        if let Some(audit) = &self.audit {
+            let matter = Matter::of(pending, Some(audit));
+            audit.answered(id, &matter, Some(decision));
+        }
         self.woken.notify_waiters();
+    }
+
+    /// Writes down, for as long as there is this desk, which of its questions nobody answered.
+    pub(crate) fn watch(self: &Arc<Self>) {
+        let (desk, asked) = (Arc::downgrade(self), Arc::clone(&self.asked));
+        tokio::spawn(async move {
+            loop {
+                let next = match Weak::upgrade(&desk) {
+                    Some(desk) => desk.places(|places| places.next_end()),
+                    None => return,
+                };
+                match next {
+                    Some(next) => tokio::time::sleep_until(next + GRACE).await,
+                    None => asked.notified().await,
+                }
+                match Weak::upgrade(&desk) {
+                    Some(desk) => desk.give_up(Instant::now()).await,
+                    None => return,
+                }
+            }
+        });
+    }
+
+    /// Gives up what has run out by then.
+    pub(super) async fn give_up(&self, then: Instant) {
+        while let Some((id, matter)) = self.places(|places| places.over(then)) {
+            // The answers outlive the question: another replica may have heard them.
+            let is_open = match self.said(&id, matter.people).await {
+                Ok(standing) => standing == Standing::Waiting,
+                Err(_) => true,
+            };
+            if let Some(audit) = self.audit.as_ref().filter(|_| is_open) {
+                audit.answered(&id, &matter, None);
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.places(|places| places.len())
     }
 }
 
-impl Open {
-    fn sweep(&mut self, now: Instant) {
-        self.of.retain(|_, of_one| {
-            of_one.retain(|(_, until)| *until > now);
-            !of_one.is_empty()
-        });
-        self.all = self.of.values().map(Vec::len).sum();
+impl Drop for Desk {
+    fn drop(&mut self) {
+        // Who watches ends, too.
+        self.asked.notify_one();
     }
 }
 
@@ -376,17 +468,23 @@ fn answer_cell(id: &str, place: u8) -> String {
     format!("approval/{id}/answer/{place}")
 }
 
-fn whose(person: &Person) -> String {
-    let Person { issuer, subject } = person;
-    format!("{}:{issuer}{subject}", issuer.len())
-}
-
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(u64::MAX, |since| since.as_secs())
 }
 
+fn millis() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .ok()
+        .and_then(|since| u64::try_from(since.as_millis()).ok())
+        .unwrap_or(u64::MAX)
+}
+
+/// After the end of a question, before it is said that nobody answered: an answer of the last
+/// moment is on its way to the store.
+const GRACE: Duration = Duration::from_secs(1);
 /// Of one question, sealed: what is longer than this nobody reads.
 const MOST_BYTES: usize = 512 * 1024;
 /// Between two looks, where another replica may have heard the answer.

@@ -20,8 +20,8 @@ use crate::{Error, Result};
 #[derive(Clone, Debug, Default)]
 #[must_use = "approvals hold once a server has them"]
 pub struct Approvals {
-    by: By,
-    tools: BTreeMap<String, By>,
+    pub(super) by: By,
+    pub(super) tools: BTreeMap<String, By>,
     of_one: Option<usize>,
     of_all: Option<usize>,
 }
@@ -30,14 +30,16 @@ pub struct Approvals {
 #[derive(Clone, Debug)]
 #[must_use = "a way does nothing until a tool has it"]
 pub struct By {
-    way: Way,
-    or_in_client: bool,
-    people: u8,
-    others: Option<String>,
+    pub(super) way: Way,
+    pub(super) or_in_client: bool,
+    pub(super) people: u8,
+    pub(super) others: Option<String>,
+    pub(super) remember: Option<Duration>,
+    pub(super) same: Vec<String>,
 }
 
 #[derive(Clone)]
-enum Way {
+pub(super) enum Way {
     Strongest,
     InClient,
     Outside(Arc<dyn Approver>),
@@ -87,6 +89,8 @@ impl By {
             or_in_client: false,
             people: 1,
             others: None,
+            remember: None,
+            same: Vec::new(),
         }
     }
 
@@ -112,6 +116,22 @@ impl By {
         self
     }
 
+    /// Lets the person say that their yes holds for so long: for this caller and client, this tool
+    /// as it is, and arguments of the same names and types, whatever their values are. Nobody can
+    /// who only has a client's form, nor where others have to agree. At most a day. What holds is
+    /// listed at `/approve/remembered`, where it can be taken back.
+    pub fn remember(mut self, time: Duration) -> Self {
+        self.remember = Some(time);
+        self
+    }
+
+    /// Of what is remembered, these arguments have to stay as the person saw them: to whom, if not
+    /// how much.
+    pub fn same<I: IntoIterator<Item = T>, T: Into<String>>(mut self, arguments: I) -> Self {
+        self.same.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
     fn is_client_attested(&self) -> bool {
         let is_in_client = matches!(self.way, Way::InClient);
         is_in_client || self.or_in_client || (self.is_page() && !cfg!(feature = "http"))
@@ -128,6 +148,23 @@ impl By {
                 .help("say one to nine with `.people(…)`"));
         }
         let is_more = self.people > 1 || self.others.is_some();
+        if let Some(time) = self.remember {
+            if is_more || self.is_client_attested() {
+                return Err(Error::new(
+                    "what a client says, or what several agree to, is not remembered",
+                )
+                .help("take `.remember(…)` away, or ask one person on the page or outside"));
+            }
+            if time < LEAST_REMEMBERED || time > MOST_REMEMBERED {
+                return Err(Error::new(format!("`{time:?}` is no time to remember"))
+                    .help("say a second to a day with `.remember(…)`"));
+            }
+        } else if !self.same.is_empty() {
+            return Err(
+                Error::new("nothing is remembered, so nothing has to stay the same")
+                    .help("say `.remember(…)` too, or take `.same(…)` away"),
+            );
+        }
         if is_more && self.is_client_attested() {
             return Err(Error::new("a client cannot say which persons agreed")
                 .help("take `.or_in_client()` away, or `.others(…)` and `.people(…)`"));
@@ -176,7 +213,7 @@ impl Approvals {
         }
     }
 
-    fn of(&self, tool: &str) -> &By {
+    pub(super) fn of(&self, tool: &str) -> &By {
         self.tools.get(tool).unwrap_or(&self.by)
     }
 
@@ -190,12 +227,25 @@ impl Approvals {
         self.all().any(By::is_page)
     }
 
-    /// The approvers that are to be started.
-    pub(crate) fn outside(&self) -> impl Iterator<Item = &Arc<dyn Approver>> {
-        self.all().filter_map(|by| match &by.way {
-            Way::Outside(approver) => Some(approver),
-            _ => None,
-        })
+    /// Whether answers may come from outside.
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "nothing comes in"))]
+    pub(crate) fn hears(&self) -> bool {
+        self.outside()
+            .iter()
+            .any(|approver| approver.takes_answers())
+    }
+
+    /// The approvers that are to be started, each once: several tools may have one.
+    pub(crate) fn outside(&self) -> Vec<&Arc<dyn Approver>> {
+        let mut found: Vec<&Arc<dyn Approver>> = Vec::new();
+        for by in self.all() {
+            if let Way::Outside(approver) = &by.way
+                && !found.iter().any(|known| Arc::ptr_eq(known, approver))
+            {
+                found.push(approver);
+            }
+        }
+        found
     }
 
     /// The scopes by which persons are known as approvers.
@@ -220,6 +270,17 @@ impl Approvals {
             ))
             .help("correct its name, or take it out of `.approvals(…)`"));
         }
+        let outside = self.outside();
+        let names = |name: &str| outside.iter().filter(|one| one.name() == name).count();
+        // Their answers come to one path.
+        let mut heard = outside.iter().filter(|one| one.takes_answers());
+        if let Some(twice) = heard.find(|one| names(one.name()) > 1) {
+            return Err(Error::new(format!(
+                "two approvers are called `{}`, and answers are for one of them",
+                twice.name()
+            ))
+            .help("give one of them another name, such as by `Webhook::named`"));
+        }
         self.all().try_for_each(|by| by.check(signs_in))
     }
 
@@ -227,6 +288,12 @@ impl Approvals {
     pub(crate) fn needs(&self, tool: &str) -> (u8, Option<&str>) {
         let by = self.of(tool);
         (by.people, by.others.as_deref())
+    }
+
+    /// For how long a yes may hold, and which arguments have to stay the same.
+    pub(crate) fn remembers(&self, tool: &str) -> Option<(Duration, &[String])> {
+        let by = self.of(tool);
+        Some((by.remember?, by.same.as_slice()))
     }
 
     /// Whom a call of this tool asks, of a client that can be reached like this.
@@ -263,12 +330,21 @@ fn said(by: &By, what: &str) -> Option<String> {
         Way::Strongest if by.or_in_client => {
             format!("{what}: asked in the client where it shows no page, client-attested")
         }
-        Way::Strongest if by.people == 1 && by.others.is_none() => return None,
+        Way::Strongest if by.people == 1 && by.others.is_none() && by.remember.is_none() => {
+            return None;
+        }
         Way::Strongest => format!("{what}: asked on the page"),
         Way::Outside(approver) => format!("{what}: asked by `{}`", approver.name()),
     };
     if by.people > 1 {
         said.push_str(&format!(", {} persons", by.people));
+    }
+    if let Some(time) = by.remember {
+        let time = crate::manifest::time(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        said.push_str(&format!(", may hold for {time}"));
+        if !by.same.is_empty() {
+            said.push_str(&format!(" with the same {}", by.same.join(", ")));
+        }
     }
     if let Some(scope) = &by.others {
         said.push_str(&format!(", others with `{scope}`"));
@@ -293,6 +369,9 @@ pub(crate) enum Asked {
         page: bool,
     },
 }
+
+const LEAST_REMEMBERED: Duration = Duration::from_secs(1);
+const MOST_REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[cfg(test)]
 mod tests {

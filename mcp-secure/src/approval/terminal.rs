@@ -11,7 +11,7 @@ use std::{
         net::UnixListener,
     },
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -25,7 +25,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Approver, Heard, Question, Unreached};
+use super::{Approver, Decisions, Heard, Question, Unreached};
 use crate::{
     Error, Result,
     capability::{FileAccess, FileNeed},
@@ -48,14 +48,29 @@ pub struct Terminal {
 }
 
 #[derive(Default)]
-struct Questions(Mutex<HashMap<String, Question>>);
+struct Questions {
+    held: Mutex<HashMap<String, Question>>,
+    /// What persons said that holds for a while, once the server serves.
+    decisions: OnceLock<Decisions>,
+}
 
 /// What is asked on the socket.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Request {
     List {},
-    Answer { id: String, yes: bool },
+    Answer {
+        id: String,
+        yes: bool,
+        /// A yes that holds for a while.
+        #[serde(default)]
+        remember: bool,
+    },
+    /// What holds for a while.
+    Remembered {},
+    Revoke {
+        id: String,
+    },
 }
 
 /// One question, for a person to read.
@@ -71,6 +86,9 @@ struct Shown<'a> {
     arguments: &'a serde_json::Map<String, Value>,
     people: u8,
     until: u64,
+    /// For how many seconds a yes may hold, and for what arguments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    may_hold: Option<(u64, &'a [String])>,
 }
 
 impl Terminal {
@@ -126,7 +144,7 @@ impl Terminal {
 
 impl Approver for Terminal {
     fn name(&self) -> &str {
-        "terminal"
+        NAME
     }
 
     fn start(&self, starting: &mut Starting<'_>) -> Result<()> {
@@ -149,6 +167,10 @@ impl Approver for Terminal {
             Ok(())
         }));
         Ok(())
+    }
+
+    fn serves(&self, decisions: Decisions) {
+        let _ = self.questions.decisions.set(decisions);
     }
 
     fn ask(&self, question: Question) -> BoxFuture<'_, std::result::Result<(), Unreached>> {
@@ -200,10 +222,21 @@ async fn converse(stream: UnixStream, uid: u32, questions: &Questions) -> std::i
     reader.read_line(&mut line).await?;
     let answer = match serde_json::from_str::<Request>(&line) {
         Ok(Request::List {}) => questions.list(),
-        Ok(Request::Answer { id, yes }) => {
+        Ok(Request::Remembered {}) => match questions.decisions.get() {
+            Some(decisions) => serde_json::json!({ "remembered": decisions.list().await }),
+            None => serde_json::json!({ "remembered": [] }),
+        },
+        Ok(Request::Revoke { id }) => {
+            let done = match questions.decisions.get() {
+                Some(decisions) => decisions.revoke(&id, NAME, &format!("uid:{uid}")).await,
+                None => false,
+            };
+            serde_json::json!({ "heard": if done { "revoked" } else { "unknown" } })
+        }
+        Ok(Request::Answer { id, yes, remember }) => {
             let heard = match questions.get(&id) {
                 None => "unknown",
-                Some(question) => match question.answer(&format!("uid:{uid}"), yes).await {
+                Some(question) => match answer(&question, uid, yes, remember).await {
                     Ok(Heard::Counted) => {
                         if question.people() == 1 || !yes {
                             questions.forget(&id);
@@ -225,9 +258,22 @@ async fn converse(stream: UnixStream, uid: u32, questions: &Questions) -> std::i
     writer.shutdown().await
 }
 
+async fn answer(
+    question: &Question,
+    uid: u32,
+    yes: bool,
+    remember: bool,
+) -> std::result::Result<Heard, Unreached> {
+    let by = format!("uid:{uid}");
+    match yes && remember {
+        true => question.agree_for_a_while(&by).await,
+        false => question.answer(&by, yes).await,
+    }
+}
+
 impl Questions {
     fn put(&self, question: Question) {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
@@ -237,17 +283,17 @@ impl Questions {
     }
 
     fn get(&self, id: &str) -> Option<Question> {
-        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.get(id).cloned()
     }
 
     fn forget(&self, id: &str) {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.remove(id);
     }
 
     fn list(&self) -> Value {
-        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all: Vec<&Question> = held.values().collect();
         all.sort_by_key(|question| question.until());
         let shown = all.into_iter().map(|question| {
@@ -263,6 +309,9 @@ impl Questions {
                 arguments: question.arguments(),
                 people: question.people(),
                 until: question.until(),
+                may_hold: question
+                    .may_be_remembered()
+                    .map(|(time, arguments)| (time.as_secs(), arguments)),
             })
             .unwrap_or_default()
         });
@@ -270,6 +319,7 @@ impl Questions {
     }
 }
 
+const NAME: &str = "terminal";
 /// Of one request.
 const MOST: u64 = 4096;
 const CONNECTIONS: usize = 8;

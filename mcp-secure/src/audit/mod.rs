@@ -34,11 +34,12 @@ use std::{
 };
 
 use crate::{
+    approval::{Decision, Matter, Memory, Person},
     layer::guard::{cut, for_log},
     metrics::{Ended, Meter},
     pipeline::{Journey, Subject},
 };
-use record::{Intent, Outcome, Refused, VERSION};
+use record::{Answer, Intent, Outcome, Refused, VERSION};
 use sink::Durable;
 use stamp::Stamp;
 
@@ -171,6 +172,67 @@ impl Audit {
         };
         self.meter.record(&record);
         self.sink.write_durably(&record)
+    }
+
+    /// A person's answer, or that there was none.
+    pub(crate) fn answered(&self, id: &str, matter: &Matter, decision: Option<&Decision>) {
+        let id = self.key.short("approval", id.as_bytes());
+        let record = Answer {
+            v: VERSION,
+            event: "approval",
+            ts: now(),
+            transport: self.transport,
+            answer: match decision {
+                None => "none",
+                Some(decision) if decision.yes => "yes",
+                Some(_) => "no",
+            },
+            approval_id: &id,
+            remembered: None,
+            by: decision.map(record::AnsweredBy::of),
+            people: matter.people,
+            target: &matter.tool,
+            principal: record::AskedFor::of(matter),
+            arguments: &matter.arguments,
+            arguments_digest: matter.arguments_digest.as_deref(),
+            key: self.key.id(),
+            manifest: &self.manifest,
+        };
+        self.meter.record(&record);
+        self.written(self.sink.write(&record));
+    }
+
+    /// A decision holds for a while from now on, or no more.
+    pub(crate) fn remembered(
+        &self,
+        question: Option<&str>,
+        memory: &Memory,
+        what: &'static str,
+        by: &Person,
+    ) {
+        let short = |id: &str| self.key.short("approval", id.as_bytes());
+        let remembered = short(&memory.id);
+        let id = question.map_or_else(|| remembered.clone(), short);
+        let said = Decision::now(true, by.clone(), memory.decision.how);
+        let record = Answer {
+            v: VERSION,
+            event: "approval",
+            ts: now(),
+            transport: self.transport,
+            answer: what,
+            approval_id: &id,
+            remembered: Some(&remembered),
+            by: Some(record::AnsweredBy::of(&said)),
+            people: 1,
+            target: &memory.matter.tool,
+            principal: record::AskedFor::of(&memory.matter),
+            arguments: &memory.matter.arguments,
+            arguments_digest: memory.matter.arguments_digest.as_deref(),
+            key: self.key.id(),
+            manifest: &self.manifest,
+        };
+        self.meter.record(&record);
+        self.written(self.sink.write(&record));
     }
 
     /// Refusals before anybody was identified, counted: nobody can fill the disk without an

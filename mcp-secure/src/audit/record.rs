@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::{DigestKey, Stamp, TraceContext};
 use crate::{
+    approval::{Decision, Matter},
     auth::Principal,
     capability::Steps,
     layer::guard::{TextTally, cut, for_log},
@@ -72,6 +73,89 @@ impl<'a> Who<'a> {
     }
 }
 
+/// One person's answer.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct AnsweredBy<'a> {
+    /// The issuer at which they signed in, or `approver:` and the approver's name.
+    issuer: &'a str,
+    subject: &'a str,
+    /// What the answer proves.
+    how: &'static str,
+    #[cfg_attr(test, schemars(with = "String", extend("format" = "date-time")))]
+    at: chrono::DateTime<chrono::Utc>,
+}
+
+impl<'a> AnsweredBy<'a> {
+    pub(super) fn of(decision: &'a Decision) -> Self {
+        let at = i64::try_from(decision.at).ok();
+        Self {
+            issuer: &decision.by.issuer,
+            subject: &decision.by.subject,
+            how: decision.how.as_str(),
+            at: at
+                .and_then(chrono::DateTime::from_timestamp_millis)
+                .unwrap_or_default(),
+        }
+    }
+}
+
+/// For whom a person was asked.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct AskedFor<'a> {
+    issuer: &'a str,
+    subject: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client: Option<&'a str>,
+}
+
+impl<'a> AskedFor<'a> {
+    pub(super) fn of(matter: &'a Matter) -> Self {
+        Self {
+            issuer: &matter.caller.issuer,
+            subject: &matter.caller.subject,
+            client: matter.client.as_deref(),
+        }
+    }
+}
+
+/// A person's answer when it is heard, or that none came in time: whoever called may never come
+/// back for it.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Answer<'a> {
+    #[cfg_attr(test, schemars(extend("const" = 2)))]
+    pub(crate) v: u8,
+    #[cfg_attr(test, schemars(extend("const" = "approval")))]
+    pub(crate) event: &'static str,
+    #[cfg_attr(test, schemars(with = "String", extend("format" = "date-time")))]
+    pub(crate) ts: Stamp,
+    pub(crate) transport: &'static str,
+    #[cfg_attr(test, schemars(extend("enum" = ["yes", "no", "none", "remembered", "revoked"])))]
+    pub(crate) answer: &'static str,
+    /// The same in the records of the calls that waited for it.
+    pub(crate) approval_id: &'a str,
+    /// What holds for a while from now on, or no more: the `approval_id` of the calls that run by
+    /// it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) remembered: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) by: Option<AnsweredBy<'a>>,
+    /// How many persons had to agree.
+    pub(crate) people: u8,
+    pub(crate) target: &'a str,
+    pub(crate) principal: AskedFor<'a>,
+    /// Their shape: names, types and sizes.
+    pub(crate) arguments: &'a str,
+    /// As in the records of the call, of the arguments that a person saw.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) arguments_digest: Option<&'a str>,
+    /// Which key the digests are made with.
+    pub(crate) key: &'a str,
+    pub(crate) manifest: &'a str,
+}
+
 /// What both records of a request say of it.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -110,6 +194,9 @@ pub(crate) struct About<'a> {
     /// The same in the record of the question and in that of the call that was agreed to.
     #[serde(skip_serializing_if = "Option::is_none")]
     approval_id: Option<&'a str>,
+    /// Who agreed, where it was said to this server and not to the client.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    approved_by: Vec<AnsweredBy<'a>>,
     /// The size of the arguments in their canonical form.
     bytes_in: u64,
 }
@@ -133,6 +220,10 @@ impl<'a> About<'a> {
             key: key.id(),
             approval: journey.approval.get().copied(),
             approval_id: journey.approval_id.get().map(String::as_str),
+            approved_by: journey
+                .approved_by
+                .get()
+                .map_or_else(Vec::new, |all| all.iter().map(AnsweredBy::of).collect()),
             bytes_in: arguments_digest.map_or(0, |(_, bytes)| *bytes as u64),
         }
     }

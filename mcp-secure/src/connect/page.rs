@@ -52,7 +52,7 @@ impl Site for Desk {
     fn answer<'a>(&'a self, head: &'a Parts, form: Bytes) -> BoxFuture<'a, Page> {
         async move {
             let Some(rest) = head.uri.path().strip_prefix(PREFIX) else {
-                return nothing(None).into();
+                return self.entrance.page(nothing(None));
             };
             let answer = match (&head.method, rest) {
                 (&Method::GET, "") => self.list(head).await,
@@ -62,7 +62,7 @@ impl Site for Desk {
                 (&Method::POST, id) => self.give(head, id, &form).await,
                 _ => plain(StatusCode::METHOD_NOT_ALLOWED, "GET and POST only"),
             };
-            answer.into()
+            self.entrance.page(answer)
         }
         .boxed()
     }

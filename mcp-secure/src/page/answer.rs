@@ -20,6 +20,15 @@ impl From<Response<Bytes>> for Page {
     }
 }
 
+/// A line for a program.
+pub(crate) fn line(status: StatusCode, text: &'static str) -> Response<Bytes> {
+    respond(
+        status,
+        "text/plain; charset=utf-8",
+        Bytes::from_static(text.as_bytes()),
+    )
+}
+
 /// A page of ours.
 pub(crate) fn html_page(status: StatusCode, page: String) -> Response<Bytes> {
     respond(status, HTML, page.into())

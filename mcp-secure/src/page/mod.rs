@@ -27,7 +27,10 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt as _};
-use http::{HeaderMap, Method, Response, StatusCode, request::Parts};
+use http::{
+    HeaderMap, HeaderValue, Method, Response, StatusCode, header::STRICT_TRANSPORT_SECURITY,
+    request::Parts,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -36,7 +39,7 @@ use subtle::ConstantTimeEq as _;
 pub(crate) use self::said::Said;
 use self::{answer::style, cookie::Cookies};
 pub(crate) use self::{
-    answer::{html_page, nothing, plain, refused, see, unavailable},
+    answer::{html_page, line, nothing, plain, refused, see, unavailable},
     cookie::Session,
 };
 #[cfg(feature = "oauth")]
@@ -84,6 +87,12 @@ pub(crate) enum Door {
     /// Who signed in at the issuer of the callers' tokens.
     #[cfg(feature = "oauth")]
     SignIn(Box<SignIn>),
+    /// Nobody, since nobody is asked here: only answers from outside come in.
+    #[cfg_attr(
+        not(feature = "oauth"),
+        allow(dead_code, reason = "there is always a page")
+    )]
+    Shut,
 }
 
 /// The one way to all pages of a server.
@@ -117,6 +126,16 @@ impl Entrance {
         &self.place
     }
 
+    /// What goes out. Under TLS the next link is not followed without it, whoever writes that
+    /// (RFC 6797).
+    pub(crate) fn page(&self, mut response: Response<Bytes>) -> Page {
+        if self.place.is_secure() {
+            let headers = response.headers_mut();
+            headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(A_YEAR));
+        }
+        response.into()
+    }
+
     /// Whether it is known who a person is.
     pub(crate) fn signs_in(&self) -> bool {
         !matches!(self.door, Door::Link)
@@ -131,6 +150,7 @@ impl Entrance {
         }
         let known = self.session(&head.headers);
         match &self.door {
+            Door::Shut => Entered::Sent(nothing()),
             Door::Link => match known.or_else(Session::of_nobody) {
                 Some(session) => Entered::In(session),
                 None => Entered::Sent(unavailable()),
@@ -147,6 +167,9 @@ impl Entrance {
 
     /// Who comes, if they came before: a form is sent by nobody else.
     pub(crate) fn session(&self, headers: &HeaderMap) -> Option<Session> {
+        if let Door::Shut = self.door {
+            return None;
+        }
         let session: Session = self.carried(headers, SESSION)?;
         // What was sealed where nobody signed in is nobody here.
         (session.person.is_some() == self.signs_in()).then_some(session)
@@ -251,7 +274,7 @@ impl Site for Entrance {
                 (&Method::GET, _) => nothing(),
                 _ => plain(StatusCode::METHOD_NOT_ALLOWED, "GET only"),
             };
-            response.into()
+            self.page(response)
         }
         .boxed()
     }
@@ -274,6 +297,7 @@ fn derived(what: &str, secret: &str, id: &str) -> String {
 /// Where the issuer of the callers sends a browser back.
 pub(crate) const CALLBACK: &str = "/sign-in/callback";
 const STYLE: &str = "/sign-in/style.css";
+const A_YEAR: &str = "max-age=31536000";
 /// The cookie of who is there.
 const SESSION: &str = "person";
 /// How long a browser is known, and has for what it began at an issuer.

@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use super::Taint;
 use crate::{
+    approval::Decision,
     audit::{DigestKey, TraceContext},
     auth::Principal,
     capability::Trail,
@@ -44,6 +45,8 @@ pub(crate) struct Journey {
     pub(crate) values: OnceLock<JsonObject>,
     pub(crate) approval: OnceLock<&'static str>,
     pub(crate) approval_id: OnceLock<String>,
+    /// Who agreed, where this server knows it.
+    pub(crate) approved_by: OnceLock<Vec<Decision>>,
     /// All the scopes that a caller who lacks some of them was told of.
     pub(crate) challenged: OnceLock<&'static [&'static str]>,
     /// Why the flow of data had to be put before a person.
@@ -173,6 +176,7 @@ impl Journey {
             values: OnceLock::new(),
             approval: OnceLock::new(),
             approval_id: OnceLock::new(),
+            approved_by: OnceLock::new(),
             challenged: OnceLock::new(),
             flow: OnceLock::new(),
             policies: OnceLock::new(),

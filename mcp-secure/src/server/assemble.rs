@@ -132,7 +132,10 @@ impl<S: SecureService> Plan<S> {
             Arc::clone(&self.store),
             sealer.clone(),
             self.approvals.bounds(time),
+            Some(Arc::clone(&audit)),
         ));
+        desk.watch();
+        desk.introduce(self.approvals.outside().into_iter().cloned().collect());
         let tools = self.definition.tools.iter();
         let asking = Asking {
             desk: Arc::clone(&desk),

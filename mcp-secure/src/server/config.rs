@@ -53,6 +53,18 @@
 //! require = "full"              # or "partial": refuses to start below it
 //! env = ["NOTES_THEME"]         # variables to keep; most are dropped at start
 //!
+//! [approvals]                   # each may only be made stronger
+//! by = "page"                   # or "webhook"; for all tools
+//! sign_in = "approvals"         # the client by which persons sign in on the page
+//! webhook = "https://approvals.example/questions"
+//! webhook_secret_file = "approvals.secret"
+//!
+//! [approvals.wire]              # for one tool
+//! by = "webhook"
+//! others = "payments:approve"
+//! people = 2
+//! remember = false              # each call is asked about
+//!
 //! [policies]                    # each call must pass these, too; needs the feature `cedar`
 //! path = "policies"             # a file, or a folder with files `*.cedar`
 //!
@@ -78,6 +90,7 @@
 //! project that is open, and a repository that brings its own file would grant itself the
 //! user's folders.
 
+pub(super) mod approvals;
 pub(super) mod tools;
 
 use std::{
@@ -118,6 +131,7 @@ pub struct Config {
     pub(super) redact: Vec<Placed<Secret>>,
     pub(super) hidden: Option<Placed<Hidden>>,
     pub(super) notes: Option<Placed<()>>,
+    pub(super) approvals: approvals::Wished,
     pub(super) deny: Vec<Placed<String>>,
     /// What is lowered of which tool.
     pub(super) tools: Vec<(Placed<String>, Placed<tools::Bound>)>,

@@ -13,13 +13,16 @@ use toml::{
 };
 
 use super::{
-    config::{AuditTarget, Config, LIMIT_KEYS, Unit, absolute, address, tools::Bound},
+    config::{
+        AuditTarget, Config, LIMIT_KEYS, Unit, absolute, address, approvals::Wished, tools::Bound,
+    },
     suggest,
 };
 #[cfg(feature = "sandbox")]
 use crate::sandbox::Level;
 use crate::{
     Error, Hidden, Result, Secret,
+    approval::{Hook, Wish, WishedWay},
     audit::{OnFull, Settings},
 };
 
@@ -205,6 +208,7 @@ pub(super) fn parse(file: &str, folder: &Path, text: &str) -> Result<Config> {
                     .error(&key.span(), "this server is built without policies".into())
                     .help("build it with the feature `cedar`, or leave the section out"));
             }
+            "approvals" => reader.approvals(name, key.span(), value, &mut config.approvals)?,
             "tools" => {
                 for entry in reader.any_table(name, value)? {
                     match (entry.name, entry.value.get_ref()) {
@@ -225,7 +229,7 @@ pub(super) fn parse(file: &str, folder: &Path, text: &str) -> Result<Config> {
     Ok(config)
 }
 
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 12] = [
     "grants",
     "limits",
     "transport",
@@ -235,6 +239,7 @@ const SECTIONS: [&str; 11] = [
     "otel",
     "text",
     "sandbox",
+    "approvals",
     "policies",
     "tools",
 ];
@@ -268,6 +273,23 @@ const SECRETS: [(&str, Secret); Secret::ALL.len()] = {
     let [a, b, c, d] = Secret::ALL;
     [(a.name(), a), (b.name(), b), (c.name(), c), (d.name(), d)]
 };
+
+const WISHES: [&str; 4] = ["by", "people", "others", "remember"];
+
+const HOOK: [&str; 6] = [
+    "sign_in",
+    "webhook",
+    "webhook_secret_file",
+    "webhook_ca_file",
+    "webhook_headers_file",
+    "webhook_private",
+];
+
+const WAYS: [(&str, WishedWay); 3] = [
+    ("in-client", WishedWay::InClient),
+    ("page", WishedWay::Page),
+    ("webhook", WishedWay::Webhook),
+];
 
 const HIDDEN: [(&str, Hidden); 2] = [("strip", Hidden::Strip), ("escape", Hidden::Escape)];
 
@@ -408,6 +430,86 @@ impl Reader<'_> {
             }
         });
         bounds.collect()
+    }
+
+    /// Who is asked. What is said of one tool stands under its name.
+    fn approvals(
+        &self,
+        name: &str,
+        at: Range<usize>,
+        value: &Spanned<DeValue<'_>>,
+        wished: &mut Wished,
+    ) -> Result<()> {
+        let mut all = Wish::default();
+        let mut hook = Hook::default();
+        let mut hook_at = None;
+        for entry in self.any_table(name, value)? {
+            if let DeValue::Table(_) = entry.value.get_ref() {
+                let mut wish = Wish::default();
+                for inner in self.table(&entry.path, entry.value, &WISHES)? {
+                    self.wish(&inner, &mut wish)?;
+                }
+                let tool = entry.name.to_owned();
+                wished.tools.push((tool, self.placed(&entry.key, wish)));
+                continue;
+            }
+            if WISHES.contains(&entry.name) {
+                self.wish(&entry, &mut all)?;
+                continue;
+            }
+            match entry.name {
+                "sign_in" => wished.sign_in = Some(self.text(&entry)?.map(str::to_owned)),
+                "webhook" => {
+                    hook.url = self.text(&entry)?.value.to_owned();
+                    hook_at = Some(entry.key.clone());
+                }
+                "webhook_secret_file" => hook.secret_file = Some(self.path(&entry)?.value),
+                "webhook_ca_file" => hook.ca_file = Some(self.path(&entry)?.value),
+                "webhook_headers_file" => hook.headers_file = Some(self.path(&entry)?.value),
+                "webhook_private" => {
+                    self.only_true(&entry, "public addresses are what is usual")?;
+                    hook.allow_private = true;
+                }
+                _ => {
+                    let known: Vec<&str> = WISHES.into_iter().chain(HOOK).collect();
+                    return Err(self.unknown(&entry.key, &entry.path, entry.name, &known));
+                }
+            }
+        }
+        match hook_at {
+            Some(at) => wished.hook = Some(self.placed(&at, hook)),
+            None if hook != Hook::default() => {
+                return Err(self
+                    .error(&at, "`approvals` does not say where the webhook is".into())
+                    .help("write `webhook = \"https://…\"`"));
+            }
+            None => {}
+        }
+        wished.all = (all != Wish::default()).then(|| self.placed(&at, all));
+        Ok(())
+    }
+
+    fn wish(&self, entry: &Entry<'_>, wish: &mut Wish) -> Result<()> {
+        match entry.name {
+            "by" => {
+                let name = self.text(entry)?.map(str::to_owned);
+                wish.by = Some(self.one_of(entry, name, &WAYS)?.value);
+            }
+            "people" => {
+                let people = self.amount(entry, Unit::Count)?.value;
+                wish.people = Some(u8::try_from(people).unwrap_or(u8::MAX));
+            }
+            "others" => wish.others = Some(self.text(entry)?.value.to_owned()),
+            _ => match entry.value.get_ref() {
+                DeValue::Boolean(false) => wish.never_remembers = true,
+                _ => {
+                    return Err(self
+                        .error(&entry.key, format!("`{}` can only be `false`", entry.path))
+                        .help("leave the key out: what may be remembered, the code says"));
+                }
+            },
+        }
+        Ok(())
     }
 
     /// How the audit log is written. `false`: the key says where.

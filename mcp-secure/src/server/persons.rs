@@ -35,10 +35,19 @@ pub(crate) struct Persons {
 pub(crate) struct Wanted {
     /// They approve calls, and approvers are known by these scopes.
     pub(crate) approve: Option<Vec<String>>,
+    /// They do it on the page, and not only outside, from where their answers come in.
+    pub(crate) page: bool,
     /// Some tool always asks: not only when data flow together.
     pub(crate) always: bool,
     /// They connect something to this grant.
     pub(crate) connect: Option<&'static str>,
+}
+
+impl Wanted {
+    /// Some tool cannot run unless somebody agrees on the page.
+    fn asks_always(&self) -> bool {
+        self.approve.is_some() && self.page && self.always
+    }
 }
 
 impl Persons {
@@ -62,9 +71,12 @@ impl Persons {
                     Door::Link => is_one || wanted.connect.is_none(),
                     #[cfg(feature = "oauth")]
                     Door::SignIn(_) => true,
+                    // Who only answers from outside signs in nowhere.
+                    Door::Shut => !wanted.page && wanted.connect.is_none(),
                 });
                 // Where a person is asked only when data flow together, the call is refused then.
-                if page.is_none() && (wanted.always || wanted.connect.is_some()) {
+                let is_needed = wanted.asks_always() || wanted.connect.is_some();
+                if page.is_none() && is_needed {
                     return Err(nobody_known(&wanted));
                 }
                 page
@@ -132,7 +144,8 @@ fn nobody_known(wanted: &Wanted) -> Error {
     let connects = wanted
         .connect
         .map(|name| format!("callers give this server something of theirs for `{name}`"));
-    let agree = (wanted.approve.is_some() && wanted.always)
+    let agree = wanted
+        .asks_always()
         .then(|| "a tool needs a person's agreement".to_owned());
     let why: Vec<String> = agree.into_iter().chain(connects).collect();
     let or = match wanted.connect {

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     Error, Limits, Result, TextPolicy,
+    approval::Approvals,
     capability::Grant,
     manifest::{BoundGrant, Manifest, Texts},
 };
@@ -21,6 +22,11 @@ pub(crate) struct Declared<'a> {
     pub(crate) grants: &'a [Grant],
     pub(crate) limits: &'a Limits,
     pub(crate) text: TextPolicy,
+    pub(crate) approvals: &'a Approvals,
+    /// Callers show access tokens: who is at the page could sign in.
+    pub(crate) could_sign_in: bool,
+    /// By what, if the code says it.
+    pub(crate) signs_in_by: Option<&'a str>,
     pub(crate) stdio: bool,
     pub(crate) http: Option<DeclaredHttp>,
     /// The path in code, if it names one.
@@ -104,6 +110,14 @@ pub(crate) struct Resolved {
     /// Where the operator collects telemetry.
     #[cfg(feature = "otel")]
     pub(crate) otel: Option<crate::otel::Otlp>,
+    /// Who is asked.
+    pub(crate) approvals: Approvals,
+    /// By which client persons sign in, if the operator says so.
+    #[cfg_attr(
+        not(feature = "oauth"),
+        allow(dead_code, reason = "nobody comes with a token")
+    )]
+    pub(crate) sign_in: Option<String>,
     pub(crate) denied_tools: Vec<String>,
     /// The operator's own policies.
     #[cfg(feature = "cedar")]
@@ -189,6 +203,22 @@ impl Declared<'_> {
             Some(config) => config.tighten(self.text)?,
             None => self.text,
         };
+        let sign_in = match &config {
+            Some(config) => config.sign_in(self.signs_in_by)?.map(str::to_owned),
+            None => None,
+        };
+        let approvals = match &config {
+            Some(config) if config.has_approvals() => {
+                let approvals = config.strengthen(self.approvals.clone(), &tools)?;
+                let is_said = sign_in.is_some() || self.signs_in_by.is_some();
+                let signs_in = self.could_sign_in && is_said;
+                approvals
+                    .check(&tools, signs_in)
+                    .map_err(|error| error.before(&format!("{}: `approvals`: ", config.file())))?;
+                Some(approvals)
+            }
+            _ => None,
+        };
         let transport = self.transport(options.transport.as_ref(), config.as_ref(), cwd)?;
         let serving = match (&transport, &self.http) {
             (Transport::Http(_), Some(http)) => http.shown,
@@ -219,6 +249,10 @@ impl Declared<'_> {
             config.narrow_tools(&mut manifest.tools, &limits)?;
         }
         let manifest = manifest.denying(&denied_tools).serving(serving);
+        let manifest = match &approvals {
+            Some(approvals) => manifest.with_approvals(approvals.terms()),
+            None => manifest,
+        };
         #[cfg(feature = "cedar")]
         let manifest = match &policies {
             Some((_, digest)) => {
@@ -242,6 +276,8 @@ impl Declared<'_> {
             metrics: options.metrics.clone(),
             #[cfg(feature = "otel")]
             otel: config.as_ref().and_then(|config| config.otel.clone()),
+            sign_in,
+            approvals: approvals.unwrap_or_else(|| self.approvals.clone()),
             denied_tools,
             #[cfg(feature = "cedar")]
             policies: policies.map(|(path, _)| path),

@@ -173,6 +173,7 @@ impl<S: SecureService> SecureServer<S, Ready> {
     ) -> Result<()> {
         #[cfg(feature = "sandbox")]
         let mut ring = super::ring::Ring::begin(self.sandbox, &resolved, rows);
+        self.approvals = resolved.approvals.clone();
         // Before: a policy may go on naming a tool that the operator takes away.
         let engines = Engines::of(&self.policies, &resolved);
         let policies = engines.prepare(&definition)?;
@@ -333,7 +334,9 @@ impl<S: SecureService> SecureServer<S, Ready> {
         }
         let transport = resolved.serving;
         #[cfg(feature = "http")]
-        let asks = self.approvals.wants_page() && may_ask(&definition);
+        let wants_page = self.approvals.wants_page();
+        #[cfg(feature = "http")]
+        let asks = (wants_page || self.approvals.hears()) && may_ask(&definition);
         #[cfg_attr(not(feature = "http"), allow(unused_mut))]
         let mut bound = match resolved.transport {
             // Before the runtime exists: no thread may hold the old descriptor.
@@ -348,6 +351,10 @@ impl<S: SecureService> SecureServer<S, Ready> {
                     .ok_or_else(|| Error::new("this server does not declare `http`"))?;
                 if let Some(address) = address {
                     http.move_to(address.to_string());
+                }
+                #[cfg(feature = "oauth")]
+                if let Some(client_id) = &resolved.sign_in {
+                    http.sign_in_by(client_id);
                 }
                 if let Some(path) = resolved.token_file
                     && !http.keep_token_at(path)
@@ -393,7 +400,8 @@ impl<S: SecureService> SecureServer<S, Ready> {
             let connect = None;
             let wanted = Wanted {
                 approve: asks.then(|| self.approvals.approver_scopes()),
-                always: asks && definition.tools.iter().any(|t| t.about.needs_approval()),
+                page: wants_page,
+                always: definition.tools.iter().any(|t| t.about.needs_approval()),
                 connect,
             };
             Persons::of(&mut bound, &sealer, wanted)?
@@ -663,6 +671,12 @@ impl<S: SecureService> SecureServer<S, Ready> {
             grants: &self.grants,
             limits: &self.limits,
             text: self.text,
+            approvals: &self.approvals,
+            could_sign_in: self.could_sign_in(),
+            #[cfg(feature = "oauth")]
+            signs_in_by: self.http.as_ref().and_then(|http| http.signs_in_by()),
+            #[cfg(not(feature = "oauth"))]
+            signs_in_by: None,
             stdio: self.stdio.is_some(),
             #[cfg(feature = "http")]
             http: self.http.as_ref().map(|http| {
@@ -694,9 +708,20 @@ impl<S: SecureService> SecureServer<S, Ready> {
     fn signs_in(&self) -> bool {
         #[cfg(feature = "oauth")]
         {
-            let signs_in = self.http.as_ref().is_some_and(|http| http.signs_in());
+            let client_id = self.http.as_ref().and_then(|http| http.signs_in_by());
+            self.could_sign_in() && client_id.is_some()
+        }
+        #[cfg(not(feature = "oauth"))]
+        false
+    }
+
+    /// Whether it could, if it were said by what persons sign in.
+    fn could_sign_in(&self) -> bool {
+        #[cfg(feature = "oauth")]
+        {
             // The page of stdio and of a Unix-domain socket knows nobody.
-            signs_in && self.stdio.is_none() && self.unix.is_none()
+            let takes_tokens = self.http.as_ref().is_some_and(|http| http.takes_tokens());
+            takes_tokens && self.stdio.is_none() && self.unix.is_none()
         }
         #[cfg(not(feature = "oauth"))]
         false

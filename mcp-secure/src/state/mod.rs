@@ -13,6 +13,8 @@ pub use crate::limit::OnLoss;
 pub(crate) use kept::{Shelf, Shelves};
 #[cfg(feature = "redis")]
 pub use redis::{RedisLimits, RedisStore};
+#[cfg(test)]
+pub(crate) use sealed::clock;
 pub(crate) use sealed::{Sealed as SealedText, Sealer};
 pub use sealing_key::SealingKey;
 pub use secrecy::SecretString;

@@ -3,8 +3,8 @@
 
 use std::{
     marker::PhantomData,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -139,10 +139,40 @@ fn bind(principal: &Principal, purpose: &str) -> Vec<u8> {
     aad
 }
 
+/// Seconds since 1970, which never go back: what was used once is remembered for as long as its seal
+/// is good, by a clock that nobody sets. With the wall clock alone, whoever sets it back could use
+/// a state again that the store has forgotten by then.
 fn now() -> u64 {
+    static START: OnceLock<(u64, Instant)> = OnceLock::new();
+    let (start, since) = *START.get_or_init(|| (wall(), Instant::now()));
+    let steady = start.saturating_add(since.elapsed().as_secs());
+    #[cfg(test)]
+    let wall = || wall().saturating_add_signed(clock::shift());
+    wall().max(steady)
+}
+
+fn wall() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(u64::MAX, |d| d.as_secs())
+}
+
+/// The wall clock of a test's thread, which somebody sets.
+#[cfg(test)]
+pub(crate) mod clock {
+    use std::cell::Cell;
+
+    thread_local! {
+        static SHIFT: Cell<i64> = const { Cell::new(0) };
+    }
+
+    pub(crate) fn set(seconds: i64) {
+        SHIFT.set(seconds);
+    }
+
+    pub(super) fn shift() -> i64 {
+        SHIFT.get()
+    }
 }
 
 #[cfg(test)]
@@ -219,6 +249,20 @@ mod tests {
                 .open::<String>(&"A".repeat(MAX_LEN + 1), &alice(), "p")
                 .is_err()
         );
+    }
+
+    /// What was used once is remembered for as long as this is good: not a second less.
+    #[test]
+    fn a_clock_that_is_set_back_does_not_lengthen_a_seal() {
+        let sealer = Sealer::random().unwrap();
+        let second = Duration::from_secs(1);
+        let sealed = sealer.seal(&7_u32, &alice(), "p", second).unwrap();
+        let text = sealed.into_string();
+        clock::set(-3600);
+        assert!(sealer.open::<u32>(&text, &alice(), "p").is_ok());
+        std::thread::sleep(2 * second + second / 10);
+        assert!(sealer.open::<u32>(&text, &alice(), "p").is_err());
+        clock::set(0);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::{path::PathBuf, pin::Pin, time::Duration};
 
 use mcp_secure::{
-    approval::{Approver, Question, Terminal, Unreached},
+    approval::{Approver, Question, Terminal, Unreached, Webhook},
     prelude::*,
     sandbox::Sandbox,
     state::{RedisStore, SealingKey, SecretString},
@@ -27,6 +27,21 @@ struct Asked {
     /// `strongest`, `lax`, `in-client`, `broken`, or the path of a socket.
     #[serde(default)]
     by: String,
+    /// Where questions are posted, and the file with the secret.
+    #[serde(default)]
+    webhook: Option<(String, PathBuf)>,
+    /// For how many seconds a yes may hold, and what has to stay the same.
+    #[serde(default)]
+    remember: Option<(u64, Vec<String>)>,
+    /// The files of a certificate and its key.
+    #[serde(default)]
+    tls: Option<(PathBuf, PathBuf)>,
+    /// The file of API keys, where callers show those.
+    #[serde(default)]
+    keys: Option<PathBuf>,
+    /// A proxy in front, and the name that it has.
+    #[serde(default)]
+    proxy: Option<(String, String)>,
     /// The scope of others who agree.
     #[serde(default)]
     others: Option<String>,
@@ -111,6 +126,12 @@ fn main() -> mcp_secure::Result<()> {
         path if path.starts_with('/') => By::outside(Terminal::at(path)),
         _ => By::strongest(),
     };
+    if let Some((url, secret)) = asked.webhook {
+        by = By::outside(Webhook::to(url, secret));
+    }
+    if let Some((seconds, same)) = asked.remember {
+        by = by.remember(Duration::from_secs(seconds)).same(same);
+    }
     if let Some(scope) = asked.others {
         by = by.others(scope);
     }
@@ -151,18 +172,27 @@ fn main() -> mcp_secure::Result<()> {
         server = server.sealing_key(SealingKey::file(path));
     }
     let is_issued = asked.issuer.is_some();
-    let http = Http::on(asked.listen);
     let scopes = ["files:write"];
+    let mut front = Http::on(asked.listen);
+    if let Some((chain, key)) = asked.tls {
+        front = front.tls(Tls::files(chain, key));
+    }
+    if let Some((proxy, name)) = asked.proxy {
+        front = front.behind_proxy([proxy]).allow_host(name);
+    }
+    if let Some(keys) = asked.keys {
+        return server.http(front.api_keys(keys)).run();
+    }
     let http = match (asked.issuer, asked.token) {
         (Some((issuer, resource)), _) => {
             let mut issued = ResourceServer::new(issuer, resource).allow_private_issuer();
             if let Some(client) = asked.sign_in {
                 issued = issued.sign_in(client);
             }
-            http.resource_server(issued)
+            front.resource_server(issued)
         }
-        (None, Some(token)) => http.local_token_at(token, scopes),
-        (None, None) => http.local_token(scopes),
+        (None, Some(token)) => front.local_token_at(token, scopes),
+        (None, None) => front.local_token(scopes),
     };
     if is_issued {
         return server.http(http).run();

@@ -247,6 +247,43 @@ fn markup_in_what_is_shown_is_text() {
     }
 }
 
+/// The box is not ticked by itself, and what was ticked is found again.
+#[test]
+fn what_a_person_ticked_is_listed_and_taken_back() {
+    let Some(mut chromium) = Chromium::start() else {
+        return;
+    };
+    let world = world(json!({ "remember": [3600, ["title"]] }));
+    let token = world.token("alice");
+    let arguments = json!({ "title": "Report\u{202e}", "text": "one", "tags": ["a"] });
+    let asked = world.server.call(&token, "publish", arguments.clone());
+    let tab = signed_in(&mut chromium, &asked.link, "alice");
+    chromium.until(&tab, "Do not ask me again for one hour");
+    let ticked = "document.querySelector('#remember').checked";
+    assert_eq!(chromium.value(&tab, ticked), json!(false));
+    let folder = artefacts();
+    chromium.picture(&tab, "light", 1000, &folder.join("remember-light.png"));
+    chromium.picture(&tab, "dark", 360, &folder.join("remember-phone-dark.png"));
+    let (content, window) = chromium.width_of_content(&tab);
+    assert!(content <= window, "{content} is wider than {window}");
+    chromium.click(&tab, "label[for=remember]", 1);
+    assert_eq!(chromium.value(&tab, ticked), json!(true));
+    chromium.click(&tab, "button.approve", 1);
+    chromium.until(&tab, "Approved");
+    assert!(world.server.runs_at_once(&token, "publish", &arguments));
+    let list = format!("http://{}/approve/remembered", world.server.address);
+    chromium.go(&tab, &list);
+    chromium.until(&tab, "What you let run");
+    chromium.until(&tab, "text: any text");
+    let shown = chromium.text(&tab);
+    assert!(shown.contains("U+202E"), "{shown}");
+    chromium.picture(&tab, "light", 1000, &folder.join("remembered-light.png"));
+    chromium.picture(&tab, "dark", 360, &folder.join("remembered-phone-dark.png"));
+    chromium.click(&tab, "button.refuse", 1);
+    chromium.until(&tab, "Nothing: you are asked each time");
+    assert!(!world.server.runs_at_once(&token, "publish", &arguments));
+}
+
 #[test]
 fn the_pages_look_as_they_should_in_light_and_dark_and_on_a_phone() {
     let Some(mut chromium) = Chromium::start() else {

@@ -164,6 +164,16 @@ impl Chromium {
         );
     }
 
+    /// Takes certificates that nobody vouches for.
+    pub(crate) fn trusting(&mut self, tab: &Tab) {
+        let all = json!({ "ignore": true });
+        self.call(
+            Some(&tab.session),
+            "Security.setIgnoreCertificateErrors",
+            all,
+        );
+    }
+
     pub(crate) fn go(&mut self, tab: &Tab, url: &str) {
         self.call(Some(&tab.session), "Page.navigate", json!({ "url": url }));
     }

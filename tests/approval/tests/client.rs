@@ -14,14 +14,14 @@ use crate::{
     world::{World, tool},
 };
 
-struct Client {
+pub(crate) struct Client {
     process: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
 }
 
 impl Client {
-    fn start(asked: &Value, environment: &[(&str, String)]) -> Self {
+    pub(crate) fn start(asked: &Value, environment: &[(&str, String)]) -> Self {
         let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../clients/approve.mjs");
         let mut process = Command::new(tool("MCP_SECURE_NODE"))
             .arg(script)
@@ -40,20 +40,20 @@ impl Client {
         }
     }
 
-    fn next(&mut self) -> Value {
+    pub(crate) fn next(&mut self) -> Value {
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
     }
 
-    fn link(&mut self) -> String {
+    pub(crate) fn link(&mut self) -> String {
         let said = self.next();
         assert_eq!(said["asked"]["mode"], "url", "{said}");
         let url = said["asked"]["url"].as_str().unwrap();
         url.to_owned()
     }
 
-    fn answer(&mut self, action: &str) {
+    pub(crate) fn answer(&mut self, action: &str) {
         writeln!(self.input, "{action}").unwrap();
     }
 }
@@ -65,9 +65,9 @@ impl Drop for Client {
     }
 }
 
-const GENERATIONS: [&str; 2] = ["2026-07-28", "2025-11-25"];
+pub(crate) const GENERATIONS: [&str; 2] = ["2026-07-28", "2025-11-25"];
 
-fn over_http(world: &World, generation: &str, line: &str) -> Client {
+pub(crate) fn over_http(world: &World, generation: &str, line: &str) -> Client {
     let asked = json!({
         "generation": generation,
         "url": format!("http://{}/mcp", world.server.address),
@@ -96,6 +96,14 @@ fn the_call_goes_on_when_the_person_has_approved_on_the_page() {
             r["event"] == "outcome" && r["outcome"] == "ok" && r["target"] == "append"
         });
         assert_eq!(record["approval"], "page");
+        // Who has sessions is told that the page is done with; the later revision has no such
+        // message.
+        let id = link.rsplit('/').next().unwrap();
+        let told = match generation {
+            "2025-11-25" => json!([id]),
+            _ => json!([]),
+        };
+        assert_eq!(said["completed"], told, "{generation}: {said}");
     }
 }
 

@@ -90,7 +90,17 @@ impl Browser {
 
     /// Presses a button of a page that was shown.
     pub(crate) fn press(&mut self, page: &Page, answer: &str) -> Answer {
-        let form = format!("token={}&answer={answer}", page.token());
+        self.send_form(page, &format!("answer={answer}"))
+    }
+
+    /// Agrees, and ticks that it holds for a while.
+    pub(crate) fn press_for_a_while(&mut self, page: &Page) -> Answer {
+        self.send_form(page, "answer=approve&remember=yes")
+    }
+
+    /// Sends a form of a page that was shown.
+    pub(crate) fn send_form(&mut self, page: &Page, fields: &str) -> Answer {
+        let form = format!("token={}&{fields}", page.token());
         let origin = page.url.origin().ascii_serialization();
         self.post(&page.url, &format!("Origin: {origin}"), &form)
     }

@@ -16,7 +16,12 @@ mod cookies;
 #[path = "../../oauth/tests/http.rs"]
 #[allow(dead_code, reason = "they send more than is sent here")]
 mod http;
+mod operator;
 mod others;
 mod page;
+mod records;
+mod remember;
 mod replicas;
+mod secure;
+mod webhook;
 mod world;

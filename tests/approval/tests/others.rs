@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// One line to the socket, and its answer.
-fn terminal(socket: &Path, request: &Value) -> Value {
+pub(crate) fn terminal(socket: &Path, request: &Value) -> Value {
     let mut stream = UnixStream::connect(socket).unwrap();
     writeln!(stream, "{request}").unwrap();
     let mut line = String::new();
@@ -23,7 +23,7 @@ fn terminal(socket: &Path, request: &Value) -> Value {
 }
 
 /// Begins a call that nobody is shown a link for, in a thread of its own.
-fn called(server: &Server, token: &str, line: &str) -> std::thread::JoinHandle<Value> {
+pub(crate) fn called(server: &Server, token: &str, line: &str) -> std::thread::JoinHandle<Value> {
     let (address, token, line) = (server.address.clone(), token.to_owned(), line.to_owned());
     std::thread::spawn(move || {
         let call = json!({ "name": "append", "arguments": { "line": line } });
@@ -31,7 +31,7 @@ fn called(server: &Server, token: &str, line: &str) -> std::thread::JoinHandle<V
     })
 }
 
-fn waiting(socket: &Path) -> Value {
+pub(crate) fn waiting(socket: &Path) -> Value {
     for _ in 0..200 {
         let listed = terminal(socket, &json!({ "list": {} }));
         if let Some(first) = listed["questions"].get(0) {
@@ -62,6 +62,9 @@ fn a_person_at_a_terminal_agrees_and_the_client_has_no_part_in_it() {
     assert_eq!(server.log(), ["by terminal"]);
     let record = server.audited(|r| r["event"] == "outcome" && r["outcome"] == "ok");
     assert_eq!(record["approval"], "out-of-band", "{record}");
+    let by = &record["approved_by"][0];
+    assert_eq!(by["issuer"], "approver:terminal", "{record}");
+    assert!(by["subject"].as_str().unwrap().starts_with("uid:"), "{by}");
     assert_eq!(terminal(&socket, &yes)["heard"], "unknown", "a second time");
 
     let calling = called(&server, &token, "no");
@@ -70,6 +73,56 @@ fn a_person_at_a_terminal_agrees_and_the_client_has_no_part_in_it() {
     assert_eq!(terminal(&socket, &no)["heard"], "counted");
     assert!(is_refused(&calling.join().unwrap()));
     assert_eq!(server.log(), ["by terminal"]);
+}
+
+/// The folder and the socket were opened to everybody, by mistake or by somebody: the kernel still
+/// says who is at the other end.
+#[test]
+fn another_account_that_reaches_the_socket_is_not_heard() {
+    use std::os::unix::process::CommandExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("own/approve.sock");
+    let server = Server::start(json!({ "by": socket, "time_ms": 20_000 }));
+    let calling = called(&server, &server.token(), "not by nobody");
+    let question = waiting(&socket);
+    for path in [folder.path(), socket.parent().unwrap(), &socket] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    let script = "import socket, sys\n\
+                  s = socket.socket(socket.AF_UNIX)\n\
+                  s.connect(sys.argv[1])\n\
+                  print('connected', flush=True)\n\
+                  try:\n s.sendall(sys.argv[2].encode() + b'\\n')\n print(s.recv(65536).decode())\n\
+                  except OSError: pass\n";
+    let ask = |request: &Value| {
+        std::process::Command::new("python3")
+            .args(["-c", script])
+            .arg(&socket)
+            .arg(request.to_string())
+            .current_dir("/")
+            .uid(65_534)
+            .gid(65_534)
+            .output()
+    };
+    let output = match ask(&json!({ "list": {} })) {
+        Ok(output) => output,
+        // Only root can be somebody else, and some machines have no Python.
+        Err(error) => {
+            eprintln!("SKIPPED: {error}");
+            return;
+        }
+    };
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(said.trim(), "connected", "{output:?}");
+    let yes = json!({ "answer": { "id": question["id"], "yes": true } });
+    let said = ask(&yes).unwrap().stdout;
+    assert_eq!(String::from_utf8_lossy(&said).trim(), "connected");
+    assert!(server.log().is_empty());
+    // The server's own account is heard.
+    let no = json!({ "answer": { "id": question["id"], "yes": false } });
+    assert_eq!(terminal(&socket, &no)["heard"], "counted");
+    assert!(is_refused(&calling.join().unwrap()));
 }
 
 #[test]

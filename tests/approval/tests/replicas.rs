@@ -74,6 +74,10 @@ struct Replicas {
 
 impl Replicas {
     fn start() -> Option<Self> {
+        Self::with(&json!({}))
+    }
+
+    fn with(more: &Value) -> Option<Self> {
         let redis = Redis::start()?;
         let folder = tempfile::tempdir().unwrap();
         let key = folder.path().join("key");
@@ -82,13 +86,17 @@ impl Replicas {
         let resource = format!("http://{}/mcp", addresses[0]);
         let issuer = Issuer::start(&resource);
         let asked = addresses.map(|address| {
-            json!({
+            let mut asked = json!({
                 "listen": address,
                 "issuer": [issuer.url(), resource],
                 "sign_in": "dev",
                 "redis": [format!("redis://{}", redis.address), PASSWORD],
                 "sealing_key": key,
-            })
+            });
+            for (name, value) in more.as_object().unwrap() {
+                asked[name] = value.clone();
+            }
+            asked
         });
         Some(Self {
             servers: asked.clone().map(Server::start),
@@ -181,6 +189,52 @@ fn an_agreement_outlives_the_server_that_asked_for_it() {
     let token = replicas.token("alice");
     assert_eq!(text(&asked.again(&restarted, &token)), "appended");
     assert!(is_refused(&asked.again(&restarted, &token)));
+}
+
+/// What holds for a while holds at all of them, over restarts, and is over at all of them.
+#[test]
+fn what_a_person_let_run_holds_at_all_replicas_and_for_this_version_alone() {
+    let Some(mut replicas) = Replicas::with(&json!({ "remember": [3600, []] })) else {
+        return;
+    };
+    let token = replicas.token("alice");
+    let runs = |server: &Server| server.runs_at_once(&token, "append", &json!({ "line": "again" }));
+    let asked = replicas.asked_at(1, "first");
+    let mut browser = Browser::default();
+    let page = browser.open(&asked.link, "alice");
+    assert_eq!(browser.press_for_a_while(&page).status, 303);
+    for server in &replicas.servers {
+        assert!(runs(server));
+    }
+    // A restart forgets nothing.
+    drop(std::mem::replace(
+        &mut replicas.servers[0],
+        Server::start(json!({})),
+    ));
+    replicas.servers[0] = Server::start(replicas.asked[0].clone());
+    assert!(runs(&replicas.servers[0]));
+    // Another version of the server has another manifest: nobody said yes to that one.
+    let mut other = replicas.asked[1].clone();
+    other["listen"] = json!(free());
+    other["time_ms"] = json!(60_000);
+    assert!(!runs(&Server::start(other)));
+    // The cookie of the page is of the first, which has the name.
+    let list = format!("http://{}/approve/remembered", replicas.servers[0].address);
+    let shown = browser.open(&list, "alice");
+    let id = crate::remember::listed(&shown).remove(0);
+    assert_eq!(
+        browser.send_form(&shown, &format!("revoke={id}")).status,
+        303
+    );
+    for server in &replicas.servers {
+        assert!(!runs(server));
+    }
+    drop(std::mem::replace(
+        &mut replicas.servers[0],
+        Server::start(json!({})),
+    ));
+    replicas.servers[0] = Server::start(replicas.asked[0].clone());
+    assert!(!runs(&replicas.servers[0]), "a restart brings it back");
 }
 
 /// One agreement, and a thousand calls that bring it at one moment.

@@ -121,19 +121,33 @@ impl Server {
             asked["token"] = json!(folder.path().join("token/token"));
         }
         std::fs::create_dir(folder.path().join("files")).unwrap();
+        // The operator's file, which is no business of the code's.
+        let config = asked.as_object_mut().unwrap().remove("config");
+        let config = config.map(|text| {
+            use std::os::unix::fs::PermissionsExt as _;
+            let path = folder.path().join("operator.toml");
+            std::fs::write(&path, text.as_str().unwrap()).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+            path
+        });
         let files = format!("files={}", folder.path().join("files").display());
         let grants = match grants {
             [] => &[files],
             grants => grants,
         };
-        let mut process = Command::new(program)
+        let mut process = Command::new(program);
+        let serving = process
             .env("APPROVAL_TARGET", asked.to_string())
             .env("CONNECT_TARGET", asked.to_string())
             .env("XDG_STATE_HOME", folder.path())
             .args(["serve", "--http"])
             .args(grants.iter().flat_map(|grant| ["--grant", grant]))
             .arg("--audit")
-            .arg(folder.path().join("audit.jsonl"))
+            .arg(folder.path().join("audit.jsonl"));
+        if let Some(path) = config {
+            serving.arg("--config").arg(path);
+        }
+        let mut process = serving
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::from(
@@ -204,6 +218,19 @@ impl Server {
     /// One message of the generation without sessions.
     pub(crate) fn ask(&self, token: &str, capabilities: &Value, params: Value) -> Value {
         ask_at(&self.address, token, capabilities, params)
+    }
+
+    /// Whether a call runs at once.
+    pub(crate) fn runs_at_once(&self, token: &str, tool: &str, arguments: &Value) -> bool {
+        let call = json!({ "name": tool, "arguments": arguments });
+        let reply = self.ask(token, &url_mode(), call);
+        match reply["result"]["resultType"] == "input_required" {
+            true => false,
+            false => {
+                assert!(!is_refused(&reply), "{reply}");
+                true
+            }
+        }
     }
 
     /// Calls a tool and is given a link.

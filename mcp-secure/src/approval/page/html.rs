@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     approval::{
-        Pending, Person,
+        Memory, Pending, Person,
         show::{Piece, pieces, pretty},
     },
     page::html::{frame, mark, shown},
@@ -28,6 +28,7 @@ pub(super) fn question(
         arguments,
         client,
         until,
+        remember,
         ..
     } = pending;
     let hidden = count_hidden(&Value::Object(arguments.clone()));
@@ -83,6 +84,24 @@ pub(super) fn question(
         }
         form method="post" action={ "/approve/" (id) } {
             input type="hidden" name="token" value=(token);
+            @if let Some(offer) = remember {
+                div.remember {
+                    p {
+                        input type="checkbox" id="remember" name="remember" value="yes";
+                        " "
+                        label for="remember" {
+                            "Do not ask me again for " (lasting(offer.seconds))
+                            " about this tool, with arguments like these"
+                        }
+                    }
+                    ul.small { @for line in &offer.words { li { (shown(line)) } } }
+                    p.small {
+                        "It runs without you then. What holds is listed at "
+                        a href="/approve/remembered" { "what you let run" }
+                        ", where you can take it back."
+                    }
+                }
+            }
             div.buttons {
                 button.refuse type="submit" name="answer" value="refuse" { "Refuse" }
                 button.approve type="submit" name="answer" value="approve" { "Approve once" }
@@ -108,6 +127,45 @@ pub(super) fn settled(pending: &Pending, yes: bool) -> String {
         p { "You can close this page and go back to your client." }
     };
     frame(title, None, &body)
+}
+
+/// What somebody let run for a while.
+pub(super) fn remembered(all: &[Memory], token: &str, person: Option<&Person>) -> String {
+    let body = html! {
+        h1 { "What you let run" }
+        @if let Some(person) = person {
+            p.small { "You are signed in as " b { (shown(&person.subject)) } "." }
+        }
+        @if all.is_empty() { p { "Nothing: you are asked each time." } }
+        @for memory in all {
+            section aria-labelledby={ "of-" (memory.id) } {
+                h2 id={ "of-" (memory.id) } { (shown(&memory.matter.tool)) }
+                @if let Some(client) = &memory.matter.client {
+                    p.small { "For the client " code { (shown(client)) } "." }
+                }
+                ul { @for line in &memory.words { li { (shown(line)) } } }
+                form method="post" action="/approve/remembered" {
+                    input type="hidden" name="token" value=(token);
+                    input type="hidden" name="revoke" value=(memory.id);
+                    p.small { "Until " time { (clock(memory.until)) } "." }
+                    div.buttons { button.refuse type="submit" { "Ask me again" } }
+                }
+            }
+        }
+    };
+    frame("What you let run", None, &body)
+}
+
+fn lasting(seconds: u64) -> String {
+    let (number, unit) = match seconds {
+        s if s % 3600 == 0 => (s / 3600, "hour"),
+        s if s % 60 == 0 => (s / 60, "minute"),
+        s => (s, "second"),
+    };
+    match number {
+        1 => format!("one {unit}"),
+        n => format!("{n} {unit}s"),
+    }
 }
 
 /// There is no such page.

@@ -10,14 +10,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt as _};
-use http::{Method, Response, StatusCode, request::Parts};
+use http::{HeaderMap, Method, Response, StatusCode, request::Parts};
 
-use super::{Decision, Desk, How, Pending, Person, Standing};
+use super::{
+    Decision, Delivery, Desk, Heard, How, Memory, Pending, Person, Standing, Unheard, Whose,
+};
 use crate::{
     page::{
-        Entered, Entrance, Place, Session, html_page, is_form_of, plain, refused, see, unavailable,
+        Entered, Entrance, Place, Session, html_page, is_form_of, line, plain, refused, see,
+        unavailable,
     },
-    server::http::{Page, Site},
+    server::http::{MOST_FORM, Page, Site},
 };
 
 /// The pages of one server.
@@ -44,7 +47,7 @@ pub(crate) fn link(place: &Place, id: &str) -> String {
 }
 
 /// What every path of it begins with.
-const PREFIX: &str = "/approve/";
+pub(super) const PREFIX: &str = "/approve/";
 
 impl Site for Pages {
     fn has(&self, path: &str) -> bool {
@@ -52,7 +55,15 @@ impl Site for Pages {
     }
 
     fn answer<'a>(&'a self, head: &'a Parts, form: Bytes) -> BoxFuture<'a, Page> {
-        async move { self.respond(head, &form).await.into() }.boxed()
+        async move { self.entrance.page(self.respond(head, &form).await) }.boxed()
+    }
+
+    fn most(&self, path: &str) -> usize {
+        let rest = path.strip_prefix(PREFIX).unwrap_or_default();
+        match rest.starts_with(ANSWER) {
+            true => MOST_ANSWER,
+            false => MOST_FORM,
+        }
     }
 }
 
@@ -70,6 +81,12 @@ impl Pages {
             return nothing();
         };
         match (&head.method, rest) {
+            (&Method::POST, path) if path.starts_with(ANSWER) => {
+                let name = path.get(ANSWER.len()..).unwrap_or_default();
+                self.hear(&head.headers, name, form).await
+            }
+            (&Method::GET, REMEMBERED) => self.list(head).await,
+            (&Method::POST, REMEMBERED) => self.take_back(head, form).await,
             (&Method::GET, id) => self.show(head, id).await,
             (&Method::POST, id) => self.decide(head, id, form).await,
             _ => plain(StatusCode::METHOD_NOT_ALLOWED, "GET and POST only"),
@@ -94,11 +111,91 @@ impl Pages {
         }
     }
 
+    /// What holds for a while, for whoever said it.
+    async fn list(&self, head: &Parts) -> Response<Bytes> {
+        // A browser that has said nothing has nothing to take back.
+        if !self.entrance.signs_in() && self.entrance.session(&head.headers).is_none() {
+            return nothing();
+        }
+        let to = format!("{PREFIX}{REMEMBERED}");
+        let session = match self.entrance.enter(head, &to, &self.scopes) {
+            Entered::In(session) => session,
+            Entered::Sent(answer) => return answer,
+        };
+        let all = self.remembered(&session).await;
+        let token = session.token(REMEMBERED);
+        let page = html::remembered(&all, &token, session.person.as_ref());
+        html_page(StatusCode::OK, page)
+    }
+
+    /// Somebody takes back what they said.
+    async fn take_back(&self, head: &Parts, form: &[u8]) -> Response<Bytes> {
+        if !self.entrance.is_from_here(&head.headers) {
+            return elsewhere();
+        }
+        let Some(session) = self.entrance.session(&head.headers) else {
+            return nothing();
+        };
+        if !is_form_of(&session, REMEMBERED, field(form, "token").as_deref()) {
+            return not_ours();
+        }
+        let id = field(form, "revoke").unwrap_or_default();
+        let all = self.remembered(&session).await;
+        let Some(memory) = all.iter().find(|memory| memory.id == *id) else {
+            return refused(Some("approve/person"), nothing());
+        };
+        let by = session.person.as_ref().unwrap_or(&memory.matter.caller);
+        match self.desk.revoke(memory, by).await {
+            true => see(&format!("{PREFIX}{REMEMBERED}")),
+            false => unavailable(),
+        }
+    }
+
+    /// Theirs alone.
+    async fn remembered(&self, session: &Session) -> Vec<Memory> {
+        let browser = session.browser(REMEMBERED);
+        let whose = match &session.person {
+            Some(person) => Whose::Person(person),
+            None => Whose::Browser(&browser),
+        };
+        let mut all = self.desk.all_remembered().await;
+        all.retain(|memory| memory.is_of(&whose));
+        all
+    }
+
+    /// An answer of an approver outside, for that one to look at.
+    async fn hear(&self, headers: &HeaderMap, name: &str, body: &[u8]) -> Response<Bytes> {
+        let Some(approver) = self.desk.approver(name) else {
+            return line(StatusCode::NOT_FOUND, "nobody hears that here\n");
+        };
+        let delivery = Delivery {
+            headers,
+            body,
+            desk: &self.desk,
+            approver: name,
+        };
+        let refused_by = |control, status, text| refused(Some(control), line(status, text));
+        match approver.hear(delivery).await {
+            Ok(Heard::Counted) => line(StatusCode::OK, "it counts\n"),
+            Ok(Heard::Over) => refused_by(
+                "approve/over",
+                StatusCode::CONFLICT,
+                "it was answered before, or is over\n",
+            ),
+            Ok(Heard::NotYours) => refused_by(
+                "approve/person",
+                StatusCode::FORBIDDEN,
+                "others have to agree\n",
+            ),
+            Err(Unheard::Unreached) => line(StatusCode::SERVICE_UNAVAILABLE, "try again\n"),
+            Err(why) => refused_by(why.control(), StatusCode::FORBIDDEN, "it does not count\n"),
+        }
+    }
+
     /// The answer, if it comes from the page that this browser was shown.
     async fn decide(&self, head: &Parts, id: &str, form: &[u8]) -> Response<Bytes> {
         if !self.entrance.is_from_here(&head.headers) {
-            let answer = plain(StatusCode::FORBIDDEN, "This form was sent by another page.");
-            return refused(Some("approve/origin"), answer);
+            return elsewhere();
         }
         let Some(session) = self.entrance.session(&head.headers) else {
             return nothing();
@@ -108,35 +205,28 @@ impl Pages {
             Look::Nothing(by) => return refused(by, nothing()),
             Look::Unavailable => return unavailable(),
         };
-        let mut token = None;
-        let mut answer = None;
-        for (name, value) in url::form_urlencoded::parse(form) {
-            match &*name {
-                "token" => token = Some(value),
-                "answer" => answer = Some(value),
-                _ => {}
-            }
+        if !is_form_of(&session, id, field(form, "token").as_deref()) {
+            return not_ours();
         }
-        if !is_form_of(&session, id, token.as_deref()) {
-            let answer = plain(
-                StatusCode::FORBIDDEN,
-                "This form was not made for this browser.",
-            );
-            return refused(Some("approve/csrf"), answer);
-        }
-        let yes = match answer.as_deref() {
+        let yes = match field(form, "answer").as_deref() {
             Some("approve") => true,
             Some("refuse") => false,
             _ => return plain(StatusCode::BAD_REQUEST, "Say yes or no."),
         };
-        let decision = Decision {
-            yes,
-            by: person,
-            how: self.how(),
-        };
-        match self.desk.decide(id, &pending, &decision).await {
-            // What was answered before stays as it was; the page says how it stands.
-            Ok(_) => see(&format!("{PREFIX}{id}")),
+        let decision = Decision::now(yes, person, self.how());
+        match self.desk.decide(id, &decision).await {
+            Ok(counts) => {
+                if counts && field(form, "remember").as_deref() == Some("yes") {
+                    let browser = session
+                        .person
+                        .is_none()
+                        .then(|| session.browser(REMEMBERED));
+                    let desk = &self.desk;
+                    desk.remember(id, &pending, &decision, browser).await;
+                }
+                // What was answered before stays as it was; the page says how it stands.
+                see(&format!("{PREFIX}{id}"))
+            }
             Err(_) => unavailable(),
         }
     }
@@ -200,3 +290,32 @@ impl Pages {
 fn nothing() -> Response<Bytes> {
     html_page(StatusCode::NOT_FOUND, html::nothing())
 }
+
+fn elsewhere() -> Response<Bytes> {
+    let answer = plain(StatusCode::FORBIDDEN, "This form was sent by another page.");
+    refused(Some("approve/origin"), answer)
+}
+
+fn not_ours() -> Response<Bytes> {
+    let answer = plain(
+        StatusCode::FORBIDDEN,
+        "This form was not made for this browser.",
+    );
+    refused(Some("approve/csrf"), answer)
+}
+
+/// The field of a form, once.
+fn field<'a>(form: &'a [u8], name: &str) -> Option<std::borrow::Cow<'a, str>> {
+    let mut found = url::form_urlencoded::parse(form).filter(|(key, _)| key == name);
+    match (found.next(), found.next()) {
+        (Some((_, value)), None) => Some(value),
+        _ => None,
+    }
+}
+
+/// Where what holds for a while is listed. Names of questions are longer.
+const REMEMBERED: &str = "remembered";
+/// Where answers from outside come to; the approver's name follows.
+const ANSWER: &str = "answer/";
+/// Bytes of one of those.
+const MOST_ANSWER: usize = 16 * 1024;

@@ -43,9 +43,14 @@ impl ResourceServer {
         })
     }
 
-    /// Whether persons can sign in.
-    pub(crate) fn signs_in(&self) -> bool {
-        self.sign_in.is_some()
+    /// The client by which persons sign in.
+    pub(crate) fn signs_in_by(&self) -> Option<&str> {
+        self.sign_in.as_deref()
+    }
+
+    /// By another, or at all.
+    pub(crate) fn sign_in_by(&mut self, client_id: &str) {
+        self.sign_in = Some(client_id.to_owned());
     }
 }
 

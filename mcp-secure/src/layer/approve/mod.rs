@@ -21,7 +21,7 @@ use tower::Layer;
 use self::waiting::{PATIENCE, Via};
 use super::{Enclosed, commit::ROUND_TTL, forward_ready, load_shed::overloaded, take_ready};
 use crate::{
-    approval::{Approvals, Asked, Desk, Reach},
+    approval::{Approvals, Asked, Desk, Person, Reach, Wanted, shape},
     call::{is_modern, nonce},
     limits::Limits,
     pipeline::{
@@ -67,6 +67,16 @@ impl Asking {
         }
         #[cfg(not(feature = "http"))]
         false
+    }
+
+    /// Where this server is for those who answer from outside.
+    fn origin(&self) -> Option<&str> {
+        #[cfg(feature = "http")]
+        {
+            self.page.as_ref().map(|page| page.origin.as_str())
+        }
+        #[cfg(not(feature = "http"))]
+        None
     }
 
     fn link(&self, id: &str) -> Option<String> {
@@ -190,6 +200,10 @@ impl Shared {
             note_round(&request);
             return Ok(Settled::GoOn(request));
         }
+        // What waits for an answer already is not answered by what was said of another call.
+        if round.is_none() && self.was_agreed_before(&mut request).await {
+            return Ok(Settled::GoOn(request));
+        }
         match self.whom(&request) {
             Asked::Page => return self.wait(request, &purpose, round, &Via::Page).await,
             Asked::Outside(approver) => {
@@ -227,6 +241,40 @@ impl Shared {
             let _ = request.journey().approval.set("client-attested");
             Ok(Settled::GoOn(request))
         }
+    }
+
+    /// Whether a person has said that such calls may run for a while.
+    async fn was_agreed_before(&self, request: &mut Checked) -> bool {
+        let CheckedOp::Tool { index, arguments } = request.op() else {
+            return false;
+        };
+        let Some(entry) = self.registry.tools.get(*index) else {
+            return false;
+        };
+        let (tool, asking) = (entry.about.name, &self.asking);
+        let Some((_, same)) = asking.approvals.remembers(tool) else {
+            return false;
+        };
+        // Nobody has looked at where these data flow.
+        if request.held().is_some() {
+            return false;
+        }
+        let wanted = Wanted {
+            caller: &Person::of(request.principal()),
+            client: request.principal().client(),
+            tool,
+            manifest: &asking.manifest,
+            shape: &shape(arguments, same),
+        };
+        let Some(memory) = asking.desk.remembered(&wanted).await else {
+            return false;
+        };
+        request.approve(&Agreed(()));
+        let journey = request.journey();
+        journey.note_approval(&memory.id);
+        let _ = journey.approval.set("remembered");
+        let _ = journey.approved_by.set(vec![memory.decision]);
+        true
     }
 
     /// Who is asked, of this client.

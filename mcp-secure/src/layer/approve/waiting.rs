@@ -5,13 +5,14 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use rmcp::model::{
-    ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, ErrorCode, InputRequest,
-    InputRequiredResult,
+    CustomNotification, ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction,
+    ErrorCode, InputRequest, InputRequiredResult, ServerNotification,
 };
 
 use super::{QUESTION, Round, Settled, Shared, declined};
 use crate::{
-    approval::{Approver, Decision, DeskError, Pending, Person, Question, Standing},
+    approval::{Approver, Decision, DeskError, Offer, Pending, Person, Question, Standing},
+    call::nonce,
     layer::{commit::ROUND_TTL, load_shed::overloaded},
     pipeline::{Checked, CheckedOp, McpReply, Refusal, code},
     state::StoreError,
@@ -124,7 +125,25 @@ impl Shared {
             }
             .map_err(|error| out_of_reach(&error))?
         };
+        if let Via::Page = via {
+            self.tell_that_it_is_done(&request, &id).await;
+        }
         self.settled(request, id, decided)
+    }
+
+    /// `notifications/elicitation/complete`, for the session that asked alone (2025-11-25,
+    /// elicitation, "Completion Notifications"): its client need not ask its user whether they are
+    /// back. What becomes of it is the client's business.
+    async fn tell_that_it_is_done(&self, request: &Checked, id: &str) {
+        let what = CustomNotification::new(
+            "notifications/elicitation/complete",
+            Some(serde_json::json!({ "elicitationId": id })),
+        );
+        let told = request
+            .context()
+            .peer
+            .send_notification(ServerNotification::CustomNotification(what));
+        let _ = tokio::time::timeout(TELLING, told).await;
     }
 
     fn settled(
@@ -134,8 +153,8 @@ impl Shared {
         standing: Standing,
     ) -> Result<Settled, Refusal> {
         match standing {
-            Standing::Agreed(decision) => {
-                self.agreed(&mut request, id, &decision);
+            Standing::Agreed(decisions) => {
+                self.agreed(&mut request, id, decisions);
                 Ok(Settled::GoOn(request))
             }
             Standing::Refused => Err(declined("a person said no")),
@@ -144,23 +163,29 @@ impl Shared {
     }
 
     /// What was agreed to is redeemed once, when the work is committed.
-    fn agreed(&self, request: &mut Checked, id: String, decision: &Decision) {
+    fn agreed(&self, request: &mut Checked, id: String, decisions: Vec<Decision>) {
         request.approve(&super::Agreed(()));
-        let _ = request.journey().approval.set(decision.how.as_str());
-        let Person { issuer, subject } = &decision.by;
-        let (call, how) = (request.journey().id.as_str(), decision.how.as_str());
-        tracing::info!(target: "mcp_secure::approval", call, how, issuer, subject, "agreed");
+        let journey = request.journey();
+        if let Some(last) = decisions.last() {
+            let _ = journey.approval.set(last.how.as_str());
+        }
+        let _ = journey.approved_by.set(decisions);
         request.rounds_mut().nonce = Some(id);
     }
 
     /// Puts the question, once.
     async fn put(&self, request: &Checked, purpose: &str, via: &Via) -> Result<String, Refusal> {
-        let pending = self.pending(request, purpose)?;
+        let mut pending = self.pending(request, purpose)?;
+        if let Via::Outside(approver) = via {
+            pending.approver = Some(approver.name().to_owned());
+        }
         let desk = &self.asking.desk;
         let id = desk.ask(&pending).await.map_err(not_asked)?;
         request.journey().note_approval(&id);
         if let Via::Outside(approver) = via {
-            let question = Question::new(Arc::clone(desk), approver.name(), id.clone(), pending);
+            let origin = self.asking.origin();
+            let name = approver.name();
+            let question = Question::new(Arc::clone(desk), name, id.clone(), pending, origin);
             let asked = tokio::time::timeout(self.timeout, approver.ask(question)).await;
             match asked {
                 Ok(Ok(())) => {}
@@ -192,6 +217,14 @@ impl Shared {
             purpose: purpose.to_owned(),
             people,
             others_only: others.map(str::to_owned),
+            remember: asking
+                .approvals
+                .remembers(entry.about.name)
+                // A flow of data is looked at each time.
+                .filter(|_| request.held().is_none())
+                .map(|(time, same)| Offer::of(time, arguments, same)),
+            approver: None,
+            nonce: nonce().ok_or_else(|| Refusal::failed("approve/nonce", "no randomness"))?,
             until: asking.desk.until(),
         })
     }
@@ -290,6 +323,9 @@ fn unreached(reason: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
         reason,
     )
 }
+
+/// A client that does not read is not waited for.
+const TELLING: Duration = Duration::from_secs(1);
 
 /// How long one round of a client waits for the person, who may be at the page by then. Shorter
 /// than what clients and proxies give one answer.

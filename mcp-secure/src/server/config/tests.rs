@@ -127,7 +127,7 @@ fn unknown_keys_name_file_line_column_and_key() {
         refused("grant = {notes = \"n\"}"),
         "notes.toml:1:1: unknown key `grant`\n  help: did you mean `grants`? the keys here are \
          `grants`, `limits`, `transport`, `http`, `unix`, `audit`, `otel`, `text`, \
-         `sandbox`, `policies`, `tools`"
+         `sandbox`, `approvals`, `policies`, `tools`"
     );
     assert_eq!(
         refused("[http]\nhost = \"a\"\n"),

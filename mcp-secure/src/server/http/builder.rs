@@ -393,12 +393,20 @@ impl Http<Authenticated> {
         matches!(self.auth.0, Declared::ResourceServer(_))
     }
 
-    /// Whether persons can sign in where its callers do.
+    /// The client by which persons sign in where its callers do.
     #[cfg(feature = "oauth")]
-    pub(crate) fn signs_in(&self) -> bool {
+    pub(crate) fn signs_in_by(&self) -> Option<&str> {
         match &self.auth.0 {
-            Declared::ResourceServer(declared) => declared.signs_in(),
-            _ => false,
+            Declared::ResourceServer(declared) => declared.signs_in_by(),
+            _ => None,
+        }
+    }
+
+    /// The same, as the operator says it.
+    #[cfg(feature = "oauth")]
+    pub(crate) fn sign_in_by(&mut self, client_id: &str) {
+        if let Declared::ResourceServer(declared) = &mut self.auth.0 {
+            declared.sign_in_by(client_id);
         }
     }
 
@@ -627,8 +635,8 @@ enum Opens {
 }
 
 impl Opened {
-    /// Where the page is. Nobody has one whose callers sign in somewhere, and who was not told by
-    /// what persons do.
+    /// Where the page is. Nobody is shown one whose callers sign in somewhere, where it was not
+    /// said by what persons do.
     #[cfg_attr(not(feature = "oauth"), allow(unused_mut))]
     fn page(
         &mut self,
@@ -654,7 +662,11 @@ impl Opened {
             Opens::Link => Some((place, PageDoor::Link)),
             #[cfg(feature = "oauth")]
             Opens::SignIn { origin, sign_in } => {
-                Some((Place { origin }, PageDoor::SignIn(sign_in?)))
+                let door = match sign_in {
+                    Some(sign_in) => PageDoor::SignIn(sign_in),
+                    None => PageDoor::Shut,
+                };
+                Some((Place { origin }, door))
             }
         }
     }

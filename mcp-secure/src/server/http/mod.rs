@@ -68,7 +68,7 @@ pub use tls::Tls;
 pub use unix::Unix;
 
 pub(crate) use listener::Bound;
-pub(crate) use pages::{Page, PageListener, Site};
+pub(crate) use pages::{MOST_FORM, Page, PageListener, Site};
 pub(crate) use refusal::PreAuthSink;
 pub(crate) use shutdown::on_signal;
 pub(crate) use unrecorded::Recorded;

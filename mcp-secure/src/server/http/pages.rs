@@ -34,6 +34,12 @@ pub(crate) trait Site: Send + Sync + 'static {
     /// Whether a path is of them.
     fn has(&self, path: &str) -> bool;
 
+    /// Bytes of what may be sent to a path of them.
+    fn most(&self, path: &str) -> usize {
+        let _ = path;
+        MOST_FORM
+    }
+
     /// Answers. There is a form only where one was sent.
     fn answer<'a>(&'a self, head: &'a Parts, form: Bytes) -> BoxFuture<'a, Page>;
 }
@@ -111,7 +117,10 @@ where
             if head.method == Method::POST {
                 let body = body.map_err(|_| std::io::Error::other("the form was cut off"));
                 // A form that arrives a byte at a time holds a connection and no more than this.
-                let read = timeout(limits.body_time, Limited::new(body, MOST_FORM).collect());
+                let read = timeout(
+                    limits.body_time,
+                    Limited::new(body, site.most(head.uri.path())).collect(),
+                );
                 form = match read.await {
                     Ok(Ok(form)) => form.to_bytes(),
                     Ok(Err(_)) => return Ok(tally.refuse(&BODY_TOO_LARGE, version)),
@@ -206,7 +215,7 @@ impl PageListener {
 }
 
 /// Bytes of a form: a token and a word, or a key of 8,192 bytes with each of them escaped.
-const MOST_FORM: usize = 25 * 1024;
+pub(crate) const MOST_FORM: usize = 25 * 1024;
 /// Browsers open six or so.
 const CONNECTIONS: usize = 32;
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
