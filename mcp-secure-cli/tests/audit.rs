@@ -205,6 +205,34 @@ fn that_a_log_has_only_grown_is_proven_to_who_kept_a_checkpoint() {
 }
 
 #[test]
+fn a_head_without_the_word_of_the_witness_is_found() {
+    let (folder, log) = vectors();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let made = audit(&["witness", "witness.example/1", "--key", &at("second")]);
+    assert!(made.status.success(), "{made:?}");
+    let again = audit(&["witness", "witness.example/1", "--key", &at("second")]);
+    assert_eq!(again.status.code(), Some(1), "a key is not overwritten");
+    let bad = audit(&["witness", "a name", "--key", &at("third")]);
+    assert_eq!(bad.status.code(), Some(1));
+
+    let verify = |head: &str| {
+        let witness = at("second.pub");
+        audit(&["verify", log.to_str().unwrap(), "--head", head, "--witness", &witness])
+    };
+    let found = verify(&at("heads"));
+    assert_eq!(found.status.code(), Some(3));
+    assert!(said(&found).contains("no cosignature of the witness `witness.example/1`"));
+    let key = mcp_secure::audit::Cosigner::open(&folder.path().join("second")).unwrap();
+    let newest = notes(&log).pop().unwrap();
+    fs::write(at("cosigned"), key.cosign(&newest).unwrap()).unwrap();
+    let good = verify(&at("cosigned"));
+    assert_eq!(good.status.code(), Some(0), "{}", said(&good));
+    assert!(said(&good).contains("1 external heads, 1 of them cosigned"));
+    let headless = audit(&["verify", log.to_str().unwrap(), "--witness", &at("second.pub")]);
+    assert_eq!(headless.status.code(), Some(2));
+}
+
+#[test]
 fn the_keys_are_made_where_they_were_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("new.jsonl");

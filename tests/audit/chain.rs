@@ -132,8 +132,9 @@ fn notes(heads: &std::path::Path) -> Vec<String> {
 
 #[test]
 fn a_head_that_the_second_key_did_not_sign_is_none() {
-    let scene =
-        Scene::configured("anchor = \"state/heads\"\nanchor_cosigner_file = \"state/second\"");
+    let scene = Scene::configured(
+        "anchor = \"state/heads\"\nanchor_cosigner_file = \"state/second\"\ncheckpoint_records = 4",
+    );
     let (heads, second) = (scene.path("state/heads"), scene.path("state/second"));
     Cosigner::make("witness.example/1", &second).unwrap();
     let mut server = scene.start();

@@ -13,6 +13,10 @@ use mcp_secure::{prelude::*, serde_json};
 /// The verb of a child.
 pub(crate) const SERVER: &str = "serve";
 
+/// The folder with the file that is read.
+#[capability(fs)]
+pub struct Root;
+
 struct Bench;
 
 #[secure_server(name = "audit-bench")]
@@ -22,6 +26,21 @@ impl Bench {
     async fn echo(&self, #[arg(max_len = 1000)] text: String) -> String {
         text
     }
+
+    /// Reads a file
+    #[tool(public)]
+    async fn read(&self, path: RelPath, root: Fs<Root, ReadOnly>) -> ToolResult<String> {
+        Ok(root.read_to_string(&path).await?)
+    }
+}
+
+/// What is called.
+#[derive(Clone, Copy)]
+pub(crate) enum What {
+    /// 100 bytes, back and forth.
+    Echo,
+    /// A file of 4 KiB.
+    File,
 }
 
 pub(crate) fn serve() {
@@ -34,14 +53,24 @@ pub(crate) fn serve() {
         repeats_per_minute: 1 << 30,
         ..Limits::default()
     };
-    let server = SecureServer::new(Bench).limits(limits);
+    let server = SecureServer::new(Bench)
+        .limits(limits)
+        .grant(Root::from_operator());
     server.stdio(Principal::local_user()).run().unwrap();
 }
 
 /// Microseconds of processor time for a call: audited, with a plain line, without a record.
-pub(crate) fn cpu(folder: &Path, round: usize) -> [f64; 3] {
-    let log = folder.join(format!("calls{round}"));
-    let lines = folder.join(format!("lines{round}"));
+pub(crate) fn cpu(folder: &Path, round: usize, what: What) -> [f64; 3] {
+    let name = match what {
+        What::Echo => "echo",
+        What::File => "file",
+    };
+    let log = folder.join(format!("calls-{name}{round}"));
+    let lines = folder.join(format!("lines-{name}{round}"));
+    let root = folder.join("root");
+    std::fs::create_dir_all(&root).unwrap();
+    std::fs::write(root.join("4k.txt"), "Four kibibytes. ".repeat(256)).unwrap();
+    let one = |audit: &str, stderr| one(&root, what, audit, stderr);
     // Each in turn, in another order in each round.
     let mut cost = [0.0; 3];
     for at in 0..3 {
@@ -55,9 +84,11 @@ pub(crate) fn cpu(folder: &Path, round: usize) -> [f64; 3] {
     cost
 }
 
-fn one(audit: &str, stderr: Stdio) -> f64 {
+fn one(root: &Path, what: What, audit: &str, stderr: Stdio) -> f64 {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([SERVER, "--stdio", "--audit", audit, "--log", "off"])
+        .arg("--grant")
+        .arg(format!("root={}", root.display()))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(stderr)
@@ -65,9 +96,9 @@ fn one(audit: &str, stderr: Stdio) -> f64 {
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    calls(&mut stdin, &mut stdout, 2_000);
+    calls(&mut stdin, &mut stdout, what, 2_000);
     let before = spent(&child);
-    calls(&mut stdin, &mut stdout, CALLS);
+    calls(&mut stdin, &mut stdout, what, CALLS);
     let spent = spent(&child) - before;
     drop(stdin);
     assert!(child.wait().unwrap().success());
@@ -75,11 +106,14 @@ fn one(audit: &str, stderr: Stdio) -> f64 {
 }
 
 /// 16 under way.
-fn calls(stdin: &mut ChildStdin, stdout: &mut BufReader<ChildStdout>, count: u32) {
-    let text = "x".repeat(100);
+fn calls(stdin: &mut ChildStdin, stdout: &mut BufReader<ChildStdout>, what: What, count: u32) {
+    let (name, arguments) = match what {
+        What::Echo => ("echo", serde_json::json!({ "text": "x".repeat(100) })),
+        What::File => ("read", serde_json::json!({ "path": "4k.txt" })),
+    };
     let send = |stdin: &mut ChildStdin, id: u32| {
         let call = serde_json::json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {
-            "name": "echo", "arguments": { "text": text },
+            "name": name, "arguments": arguments,
             "_meta": { "io.modelcontextprotocol/protocolVersion": "2026-07-28",
                 "io.modelcontextprotocol/clientInfo": { "name": "bench", "version": "1" },
                 "io.modelcontextprotocol/clientCapabilities": {} } } });

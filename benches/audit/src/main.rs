@@ -52,8 +52,9 @@ fn main() {
         .tempdir_in(root)
         .unwrap();
     println!("record of {} bytes", line().len());
-    let mut ratios: [Vec<f64>; 7] = Default::default();
-    for round in 0..ROUNDS {
+    let rounds = std::env::args().nth(2).map_or(ROUNDS, |rounds| rounds.parse().unwrap());
+    let mut ratios: [Vec<f64>; 10] = Default::default();
+    for round in 0..rounds {
         let path = folder.path().join(format!("r{round}"));
         let ours = cpu(|| chained(&path.with_extension("chain")));
         let plain = cpu(|| plain(&path.with_extension("plain")));
@@ -66,10 +67,14 @@ fn main() {
         let slow_each = sync_each(&path.with_extension("slow-each"), SLOW);
         bench::slow_syncs(Duration::ZERO);
         ratios[3].push(slow_group / slow_each);
-        let [audited, plain_line, without] = call::cpu(folder.path(), round);
+        let [audited, plain_line, without] = call::cpu(folder.path(), round, call::What::Echo);
         ratios[4].push(audited / without);
         ratios[5].push(plain_line / without);
         ratios[6].push(audited / plain_line);
+        let [file, file_line, file_without] = call::cpu(folder.path(), round, call::What::File);
+        ratios[7].push(file / file_without);
+        ratios[8].push(file_line / file_without);
+        ratios[9].push(file / file_line);
         let (verify, hash) = verification(&path.with_extension("chain"));
         ratios[2].push(hash / verify);
         println!(
@@ -77,7 +82,8 @@ fn main() {
              durable, 64 at once: {group:.0}/s, one sync each {each:.0}/s; verified {verify:.0} \
              us/MiB, hash alone {hash:.0} us/MiB; slow disk {slow_group:.0}/s, {slow_each:.0}/s; a \
              call {audited:.1} us, with a plain line {plain_line:.1} us, without a record \
-             {without:.1} us",
+             {without:.1} us; one that reads 4 KiB {file:.1} us, {file_line:.1} us, \
+             {file_without:.1} us",
             ours * 1e6 / RECORDS as f64,
             plain * 1e6 / RECORDS as f64,
         );
@@ -90,6 +96,9 @@ fn main() {
         "audited call ÷ the same without a record (processor time)",
         "call with a plain JSONL line ÷ the same without a record (processor time)",
         "audited call ÷ call with a plain JSONL line (processor time)",
+        "a call that reads 4 KiB, audited ÷ without a record (processor time)",
+        "the same with a plain JSONL line ÷ without a record (processor time)",
+        "the same, audited ÷ with a plain JSONL line (processor time)",
     ];
     for (name, ratios) in names.iter().zip(&mut ratios) {
         ratios.sort_by(f64::total_cmp);

@@ -307,7 +307,7 @@ fn an_operator_who_raises_or_misspells_a_tools_limit_gets_no_server() {
         ),
         (
             "[tools.slow]\ntimeout = \"31s\"\n",
-            "2:1: `tools.slow.timeout` is 31s, above the ceiling of 30s that the code sets",
+            "2:1: `tools.slow.timeout` is 31 s, above the ceiling of 30 s that the code sets",
         ),
         (
             "[tools.slow]\nconcurrency = 17\n",
@@ -337,7 +337,7 @@ fn an_operator_who_raises_or_misspells_a_tools_limit_gets_no_server() {
         // What the operator lowers for all tools is the ceiling of each.
         (
             "[limits]\ntimeout = \"10s\"\n[tools.slow]\ntimeout = \"20s\"\n",
-            "4:1: `tools.slow.timeout` is 20s, above the ceiling of 10s",
+            "4:1: `tools.slow.timeout` is 20 s, above the ceiling of 10 s",
         ),
     ] {
         let said = said(config);

@@ -90,7 +90,7 @@ on_every_way! {
         let values = &server.outcome("look_up")["values"];
         let expected = json!({
             "city": "Ghent",
-            "parcel.to.country": "Belgium",
+            "parcel.to.country": "Belgium\\u{202E}",
             "parcel.items[0].article": 77,
             "parcel.items[1].article": 78,
         });
