@@ -104,10 +104,13 @@ pub(super) fn question(
             }
             div.buttons {
                 button.refuse type="submit" name="answer" value="refuse" { "Refuse" }
-                button.approve type="submit" name="answer" value="approve" { "Approve once" }
+                button.approve type="submit" name="answer" value="approve" {
+                    @if remember.is_some() { "Approve" } @else { "Approve once" }
+                }
             }
             p.small {
-                "Yes is good for this one call with exactly these arguments, until "
+                @if remember.is_some() { "Without the tick, yes is" } @else { "Yes is" }
+                " good for this one call with exactly these arguments, until "
                 time { (clock(*until)) } ". If you did not expect this, refuse."
             }
         }
@@ -123,6 +126,12 @@ pub(super) fn settled(pending: &Pending, yes: bool) -> String {
         p.lead role="status" {
             "The tool " strong.tool { (shown(&pending.tool)) }
             @if yes { " may run once with what you saw." } @else { " will not run." }
+        }
+        @if yes && pending.remember.is_some() {
+            p {
+                "If you let it run for longer, it is listed at "
+                a href="/approve/remembered" { "what you let run" } "."
+            }
         }
         p { "You can close this page and go back to your client." }
     };
