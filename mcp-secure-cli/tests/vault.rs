@@ -264,7 +264,7 @@ fn what_callers_have_is_kept_apart_and_forgotten() {
     // An anchor of theirs: what was there before has one when it is said to.
     let anchored = |verb: &str| of(verb, "alice") + " --people-anchors anchors";
     let said = world.vault(&anchored("list"), "");
-    assert!(said.err.contains("no anchor"), "{}", said.err);
+    assert!(said.err.contains("the anchor"), "{}", said.err);
     world.fine(&anchored("anchor"), "");
     assert!(world.fine(&anchored("list"), "").out.starts_with("github"));
     assert!(
