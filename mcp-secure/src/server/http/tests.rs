@@ -117,7 +117,7 @@ impl Running {
         let task = tokio::spawn(bound.serve(
             || Echo,
             sealer,
-            None,
+            Arc::from([]),
             refused.clone(),
             Room::without_end(),
             shutdown.clone(),
@@ -963,7 +963,7 @@ async fn over_the_unix_socket_the_kernel_names_the_caller() {
     let task = tokio::spawn(bound.serve(
         || Echo,
         sealer,
-        None,
+        Arc::from([]),
         refused.clone(),
         Room::without_end(),
         shutdown.clone(),
