@@ -264,6 +264,10 @@ impl Desk {
         if !issuer.is_author(said.issuer()) {
             return Err("upstream/issuer");
         }
+        // Another tab was quicker; a second grant would be one that nobody knows of.
+        if self.standing(&begun.id).await == Ok(Standing::Connected) {
+            return Ok(html_page(StatusCode::OK, html::connected(&access)));
+        }
         let code = said.code().ok_or("upstream/declined")?;
         let given = issuer
             .redeem(code, &begun.verifier, &self.redirect(), account.resource())

@@ -143,6 +143,10 @@ impl Entrance {
 
     /// A browser that opens `to`, a path of a page. `scopes` are looked for in the person's token,
     /// where the page has to know whether they have them.
+    #[cfg_attr(
+        not(feature = "oauth"),
+        allow(unused_variables, reason = "nobody signs in")
+    )]
     pub(crate) fn enter(&self, head: &Parts, to: &str, scopes: &[String]) -> Entered {
         // A browser that fetches what somebody may click is not one that was opened.
         if head.headers.contains_key("sec-purpose") {
@@ -208,6 +212,7 @@ impl Entrance {
         self.sealer.open(sealed, &self.own, &purpose(what)).ok()
     }
 
+    #[cfg(feature = "oauth")]
     pub(crate) fn drop_carried(&self, what: &str, response: &mut Response<Bytes>) {
         Cookies::of(&self.place).set(what, "", "Lax; Max-Age=0", response);
     }

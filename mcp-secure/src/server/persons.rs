@@ -14,7 +14,6 @@ use crate::{
     Error, Result,
     approval::{Desk, page::Pages},
     audit::Tally,
-    definition::Definition,
     page::{Door, Entrance, Place},
     state::Sealer,
 };
@@ -162,12 +161,4 @@ fn nobody_known(wanted: &Wanted) -> Error {
          its redirect, and say `.sign_in(\"its id\")` on the resource server{or}",
         crate::page::CALLBACK
     ))
-}
-
-/// Whether a person may have to be asked about some tool: always, or when data flow together.
-pub(super) fn may_ask<S>(definition: &Definition<S>) -> bool {
-    definition.tools.iter().any(|tool| {
-        let is_open = || tool.about.facts().any(|facts| facts.open_sink);
-        tool.about.needs_approval() || (tool.about.policy.allow_flow.is_none() && is_open())
-    })
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 #[cfg(feature = "metrics")]
 use super::cli::MetricsPlace;
 #[cfg(feature = "http")]
-use super::persons::{Persons, Wanted, may_ask};
+use super::persons::{Persons, Wanted};
 use super::{
     Ready, SecureServer,
     assemble::{self, Plan, check_grants},
@@ -815,4 +815,12 @@ fn audit_target(
 #[cfg(feature = "http")]
 pub(crate) fn announce(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Whether a person may have to be asked about some tool: always, or when data flow together.
+fn may_ask<S>(definition: &Definition<S>) -> bool {
+    definition.tools.iter().any(|tool| {
+        let is_open = || tool.about.facts().any(|facts| facts.open_sink);
+        tool.about.needs_approval() || (tool.about.policy.allow_flow.is_none() && is_open())
+    })
 }

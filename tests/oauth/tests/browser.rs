@@ -8,7 +8,9 @@ use crate::{
     world::encoded,
 };
 
-/// One browser. Whoever is asked to log in says who they are by `login_hint`.
+/// One browser. Whoever is asked to log in says who they are by `login_hint`. A clone is a copy of its
+/// profile.
+#[derive(Clone)]
 pub(crate) struct Browser {
     person: String,
     /// By host and port, since the tests have many servers on one.

@@ -385,6 +385,23 @@ fn an_answer_of_another_issuer_and_one_that_came_before_connect_nothing() {
 }
 
 #[test]
+fn a_state_is_good_for_once_where_a_browser_forgets_nothing_too() {
+    let place = Place::new(json!({}));
+    let target = place.target(json!({}));
+    let alice = Caller {
+        target: &target,
+        token: place.token_of("alice"),
+    };
+    let mut browser = Browser::of("alice");
+    let (link, _) = alice.is_sent("look");
+    let back = browser.agree(&link);
+    let mut copy = browser.clone();
+    assert_eq!(browser.get(&back).status, 200);
+    assert_eq!(copy.get(&back).status, 403);
+    target.audited(|record| record["control"] == "upstream/state");
+}
+
+#[test]
 fn a_form_of_another_page_and_a_changed_redirect_connect_nothing() {
     let place = Place::new(json!({}));
     let target = place.target(json!({}));

@@ -173,6 +173,30 @@ fn a_form_of_another_page_a_wrong_key_and_a_second_one_are_not_kept() {
 }
 
 #[test]
+fn of_many_keys_that_are_entered_at_once_one_is_kept() {
+    let place = Place::new(json!({}));
+    let target = place.target(json!({}));
+    let [alice, _] = callers(&place, &target);
+    let mut browser = Browser::of("alice");
+    let (link, _) = alice.is_sent("track");
+    let page = browser.go(&link);
+    std::thread::scope(|scope| {
+        for number in 0..16 {
+            let (mut tab, link, page) = (browser.clone(), &link, &page);
+            scope.spawn(move || {
+                let secret = format!("key-number-{number:04}");
+                assert_eq!(enter(&mut tab, link, page, &secret).status, 200);
+            });
+        }
+    });
+    let people = VaultFile::at(place.at("vault/v"))
+        .people(&place.vault_key(), place.at("people"))
+        .unwrap();
+    let kept = people.list(&place.owner("alice")).unwrap();
+    assert_eq!((kept.len(), kept[0].version()), (1, 1));
+}
+
+#[test]
 fn a_person_sees_what_they_have_connected_and_removes_it_for_good() {
     let place = Place::new(json!({ "lifetime": 60 }));
     let target = place.target(json!({}));

@@ -1,10 +1,12 @@
 //! An authorization server, as this server is a client of it: persons sign in there, and callers
 //! have accounts there.
 
+mod given;
+
 use std::{
     pin::Pin,
     sync::{Arc, OnceLock},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 #[cfg(feature = "upstream")]
@@ -12,17 +14,18 @@ use http::StatusCode;
 use oauth2::{
     AsyncHttpClient, AuthType, AuthUrl, AuthorizationCode, ClientId, CsrfToken, EndpointNotSet,
     EndpointSet, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
-    RequestTokenError, Scope, TokenResponse as _, TokenUrl,
-    basic::{BasicClient, BasicErrorResponse, BasicErrorResponseType, BasicTokenResponse},
+    Scope, TokenUrl, basic::BasicClient,
 };
 #[cfg(feature = "upstream")]
 use oauth2::{DeviceAuthorizationUrl, RefreshToken, StandardDeviceAuthorizationResponse};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{
-    ClientAuth, client_auth::ClientKey, discovery::discover, exchange::run::is_token, json,
-};
+pub(crate) use self::given::{Given, NotGiven};
+use self::given::{failed, given};
+#[cfg(feature = "upstream")]
+use self::given::{read, words};
+use super::{ClientAuth, client_auth::ClientKey, discovery::discover, json};
 use crate::{
     capability::{
         Opening,
@@ -71,43 +74,9 @@ pub(crate) struct Asked {
     pub(crate) verifier: Zeroizing<String>,
 }
 
-/// Tokens, as they were given.
-#[cfg_attr(
-    not(feature = "upstream"),
-    allow(dead_code, reason = "of who signs in, one is looked at")
-)]
-pub(crate) struct Given {
-    pub(crate) access: Zeroizing<String>,
-    pub(crate) refresh: Option<Zeroizing<String>>,
-    pub(crate) lasts: Option<Duration>,
-    pub(crate) scopes: Option<Vec<String>>,
-}
-
 /// A code for another device.
 #[cfg(feature = "upstream")]
 pub(crate) struct DeviceCode(pub(crate) StandardDeviceAuthorizationResponse);
-
-/// Why there are none.
-#[cfg_attr(
-    not(feature = "upstream"),
-    allow(dead_code, reason = "who does not sign in is told no more")
-)]
-pub(crate) enum NotGiven {
-    /// `invalid_grant`: what was shown is used up, taken back or somebody else's.
-    Over,
-    /// Anything else, which may be otherwise the next time.
-    Failed(String),
-}
-
-#[cfg(feature = "upstream")]
-impl NotGiven {
-    pub(crate) fn words(self) -> String {
-        match self {
-            Self::Over => "the issuer says invalid_grant".to_owned(),
-            Self::Failed(words) => words,
-        }
-    }
-}
 
 impl Issuer {
     /// Opens the way to it. Where its endpoints are is asked before the server serves.
@@ -429,79 +398,6 @@ impl<'c> AsyncHttpClient<'c> for Fetch<'_> {
     }
 }
 
-type Answered =
-    std::result::Result<BasicTokenResponse, RequestTokenError<Error, BasicErrorResponse>>;
-
-fn given(answered: Answered) -> std::result::Result<Given, NotGiven> {
-    let answer = match answered {
-        Ok(answer) => answer,
-        Err(RequestTokenError::ServerResponse(said))
-            if *said.error() == BasicErrorResponseType::InvalidGrant =>
-        {
-            return Err(NotGiven::Over);
-        }
-        Err(error) => return Err(NotGiven::Failed(words(error))),
-    };
-    read(answer)
-}
-
-/// The tokens of an answer, if they are such.
-fn read(answer: BasicTokenResponse) -> std::result::Result<Given, NotGiven> {
-    let failed = |words: &str| Err(NotGiven::Failed(words.to_owned()));
-    if !answer.token_type().as_ref().eq_ignore_ascii_case("bearer") {
-        return failed("the issuer gave a token of another type than `Bearer`");
-    }
-    let access = Zeroizing::new(answer.access_token().secret().clone());
-    if !is_token(&access) {
-        return failed("the issuer gave something that is no token");
-    }
-    let refresh = answer
-        .refresh_token()
-        .map(|t| Zeroizing::new(t.secret().clone()));
-    if refresh
-        .as_ref()
-        .is_some_and(|t| t.is_empty() || t.len() > MOST_REFRESH)
-    {
-        return failed("the issuer gave something that is no refresh token");
-    }
-    Ok(Given {
-        access,
-        refresh,
-        lasts: answer.expires_in(),
-        scopes: answer
-            .scopes()
-            .map(|scopes| scopes.iter().map(|scope| scope.to_string()).collect()),
-    })
-}
-
-/// What went wrong, without anything that was sent: the words of an issuer may repeat it.
-fn words<T: oauth2::ErrorResponse + Said>(error: RequestTokenError<Error, T>) -> String {
-    match error {
-        RequestTokenError::ServerResponse(said) => {
-            let code: String = said.code().chars().take(64).collect();
-            format!("the issuer says {}", code.escape_default())
-        }
-        RequestTokenError::Request(error) => error.to_string(),
-        RequestTokenError::Parse(..) => "the issuer's answer is not what it has to be".to_owned(),
-        RequestTokenError::Other(_) => "the issuer's answer is none".to_owned(),
-    }
-}
-
-/// The code of an error response (RFC 6749 section 5.2).
-trait Said {
-    fn code(&self) -> String;
-}
-
-impl<T: oauth2::ErrorResponseType + std::fmt::Display> Said for oauth2::StandardErrorResponse<T> {
-    fn code(&self) -> String {
-        self.error().to_string()
-    }
-}
-
-fn failed(error: Error) -> NotGiven {
-    NotGiven::Failed(error.to_string())
-}
-
 fn redirect_url(url: &str) -> Result<RedirectUrl> {
     RedirectUrl::new(url.to_owned()).map_err(|_| no_url("redirect"))
 }
@@ -520,8 +416,6 @@ fn is_for_browsers(url: &str, may_be_plain: bool) -> bool {
 }
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-/// Bytes of a refresh token.
-const MOST_REFRESH: usize = 4096;
 /// How long a person may take to type a code.
 #[cfg(feature = "upstream")]
-const LONGEST_CODE: Duration = Duration::from_secs(600);
+const LONGEST_CODE: std::time::Duration = std::time::Duration::from_secs(600);
