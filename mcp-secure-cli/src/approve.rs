@@ -61,10 +61,7 @@ impl Approve {
             (None, Some(id)) => (id, false),
             (None, None) => return list(&ask(&self.socket, &json!({ "list": {} }))?),
         };
-        let mut said = json!({ "id": id, "yes": yes });
-        if self.remember {
-            said["remember"] = true.into();
-        }
+        let said = json!({ "id": id, "yes": yes, "remember": self.remember });
         let answer = ask(&self.socket, &json!({ "answer": said }))?;
         let heard = answer.get("heard").and_then(Value::as_str).unwrap_or("");
         if heard == "counted" {

@@ -79,7 +79,7 @@ enum Verb {
     Audit(audit::Audit),
     /// Keep the credentials that servers spend: encrypted, and each for its hosts
     #[command(long_about = vault::ABOUT)]
-    Vault(vault::Vault),
+    Vault(Box<vault::Vault>),
     /// Look for what the crates of a server can reach beyond what they are handed
     #[command(long_about = verify::ABOUT)]
     Verify(verify::Verify),
