@@ -15,7 +15,7 @@ pub(crate) const SERVER: &str = "serve";
 
 /// The folder with the file that is read.
 #[capability(fs)]
-pub struct Root;
+pub(crate) struct Root;
 
 struct Bench;
 
