@@ -139,19 +139,17 @@ impl By {
         let is_outside = matches!(self.way, Way::Outside(_));
         match wish.by {
             None => {}
-            Some(WishedWay::InClient) => {
-                if strict && !matches!(self.way, Way::InClient) {
-                    return Err(weaker(
-                        "the client's word is asked for, and the code asks for more".to_owned(),
-                    ));
-                }
+            Some(WishedWay::InClient) if strict && !matches!(self.way, Way::InClient) => {
+                return Err(weaker(
+                    "the client's word is asked for, and the code asks for more".to_owned(),
+                ));
             }
+            Some(WishedWay::InClient) => {}
             // The code knows why it asks somebody of its own.
-            Some(_) if is_outside => {
-                if strict {
-                    return Err(weaker("the code asks an approver of its own".to_owned()));
-                }
+            Some(_) if is_outside && strict => {
+                return Err(weaker("the code asks an approver of its own".to_owned()));
             }
+            Some(_) if is_outside => {}
             Some(WishedWay::Page) => {
                 by.way = Way::Strongest;
                 by.or_in_client = false;
