@@ -190,6 +190,7 @@ pub struct Question {
     id: Arc<str>,
     pending: Arc<Pending>,
     /// Where this server is, as others reach it.
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "nobody reaches it"))]
     origin: Option<Arc<str>>,
 }
 
