@@ -279,7 +279,7 @@ fn the_pages_where_something_is_connected_look_as_they_should() {
     let tab = signed_in(&mut chromium, &link, "alice");
     let folder = artefacts();
     chromium.until(&tab, "Connect an account?");
-    let mut look = |chromium: &mut Chromium, page: &str| {
+    let look = |chromium: &mut Chromium, page: &str| {
         for (name, scheme, width) in [
             ("light", "light", 1000),
             ("dark", "dark", 1000),
