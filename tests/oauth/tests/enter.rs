@@ -56,6 +56,15 @@ fn a_key_goes_from_the_browser_of_its_person_into_their_calls_and_nobody_elses()
     ] {
         assert!(page.body.contains(part), "{part} {page:?}");
     }
+    let csp = page.header("content-security-policy").unwrap();
+    for part in [
+        "default-src 'none'",
+        "frame-ancestors 'none'",
+        "form-action 'self'",
+    ] {
+        assert!(csp.contains(part), "{csp}");
+    }
+    assert_eq!(page.header("cache-control"), Some("no-store"));
     enters(&alice, &mut Browser::of("alice"), ALICES);
     bob.is_sent("track");
     enters(&bob, &mut Browser::of("bob"), BOBS);
