@@ -37,6 +37,9 @@ struct Wider {
     is_floor: bool,
 }
 
+/// How an amount is written, and which bound it is.
+type Amount = (Unit, fn(u64) -> Bound);
+
 type Lowered = std::result::Result<(), Wider>;
 
 impl Bound {
@@ -53,7 +56,7 @@ impl Bound {
     ];
 
     /// The keys that are an amount, and not so much in a time.
-    pub(in crate::server) fn amount(key: &str) -> Option<(Unit, fn(u64) -> Self)> {
+    pub(in crate::server) fn amount(key: &str) -> Option<Amount> {
         match key {
             "timeout" => Some((Unit::Time, Self::Timeout)),
             "concurrency" => Some((Unit::Count, Self::Concurrency)),
