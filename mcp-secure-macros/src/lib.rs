@@ -49,7 +49,8 @@ pub fn capability(attr: TokenStream, item: TokenStream) -> TokenStream {
 /// members it does not know, and needs no dependency but `mcp-secure`.
 ///
 /// Doc comments are the descriptions in the schema. `#[serde(…)]` and `#[schemars(…)]` work
-/// as usual. Together with [`macro@output`] it derives for both ways. `allow_text(…)` is that of
+/// as usual. `#[arg(audit)]` on a field of a struct puts its value into the audit record of a tool
+/// whose arguments it is in, at any depth. Together with [`macro@output`] it derives for both ways. `allow_text(…)` is that of
 /// [`macro@secure_server`].
 #[proc_macro_attribute]
 pub fn args(attr: TokenStream, item: TokenStream) -> TokenStream {

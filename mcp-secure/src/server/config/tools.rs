@@ -37,8 +37,8 @@ struct Wider {
     is_floor: bool,
 }
 
-/// What an amount becomes.
-type Amount = fn(u64) -> Bound;
+/// How an amount is written, and which bound it is.
+type Amount = (Unit, fn(u64) -> Bound);
 
 type Lowered = std::result::Result<(), Wider>;
 
@@ -56,7 +56,7 @@ impl Bound {
     ];
 
     /// The keys that are an amount, and not so much in a time.
-    pub(in crate::server) fn amount(key: &str) -> Option<(Unit, Amount)> {
+    pub(in crate::server) fn amount(key: &str) -> Option<Amount> {
         match key {
             "timeout" => Some((Unit::Time, Self::Timeout)),
             "concurrency" => Some((Unit::Count, Self::Concurrency)),

@@ -1,5 +1,3 @@
-use mcp_secure::prelude::*;
-
 /// A password of the caller's, which nobody can write anywhere.
 #[mcp_secure::args]
 struct Pass {

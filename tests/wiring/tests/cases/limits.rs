@@ -327,8 +327,8 @@ fn an_operator_who_raises_or_misspells_a_tools_limit_gets_no_server() {
             "2:1: `tools.twice.repeat` is 3, above the ceiling of 2 that the code sets",
         ),
         (
-            "[tools.ready]\nrepeat = 121\n",
-            "2:1: `tools.ready.repeat` is 121, above the ceiling of 120 that the code sets",
+            "[limits]\nrepeats_per_minute = 100\n[tools.ready]\nrepeat = 101\n",
+            "4:1: `tools.ready.repeat` is 101, above the ceiling of 100 that the code sets",
         ),
         (
             "[tools.ready]\nrepeat = 0\n",
