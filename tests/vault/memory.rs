@@ -25,10 +25,10 @@ use crate::{
 const UNSPENT: &str = "never-spent-5f1c9a7e-by-anything";
 
 /// A server that has spent its credential this often, and runs.
-fn running(scene: &Scene, site: &Site, calls: usize, limit: &str) -> Child {
+fn running(server: &str, scene: &Scene, site: &Site, calls: usize, limit: &str) -> Child {
     let script = format!("{{ ulimit -l {limit}; }} 2>/dev/null; exec \"$0\" \"$@\"");
     let mut child = Command::new("sh")
-        .args(["-c", &script, env!("CARGO_BIN_EXE_vault-target"), "--stdio"])
+        .args(["-c", &script, server, "--stdio"])
         .args(["--grant", &format!("api={}", site.url())])
         .args(["--grant", &format!("other={}", site.url())])
         .args(["--grant", &format!("files={}", scene.at("files").display())])
@@ -137,7 +137,6 @@ fn no_key_of_the_vault_and_nothing_that_is_not_spent_stays_in_memory() {
     );
     let file = fs::read_to_string(scene.at("keys/0")).unwrap();
     let [kek, master, records] = keys(&scene);
-    let mut child = running(&scene, &site, 20, "64");
     let texts: [&[u8]; 6] = [
         file.trim_end().as_bytes(),
         &kek,
@@ -146,22 +145,26 @@ fn no_key_of_the_vault_and_nothing_that_is_not_spent_stays_in_memory() {
         UNSPENT.as_bytes(),
         CANARY.as_bytes(),
     ];
-    let counted = copies(child.id(), &texts);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    match counted {
-        Ok(counts) => {
-            println!("key file, kek, master, records, unspent, spent: {counts:?}");
-            assert_eq!(
-                counts[..5],
-                [0; 5],
-                "key file, kek, master, records, unspent"
-            );
-            // What is spent is there: the book says how often, and why.
-            assert!((1..=MOST_COPIES).contains(&counts[5]), "{}", counts[5]);
+    // A server, and one whose allocator wipes what is freed.
+    for (server, most) in [(TARGET, MOST_COPIES), (WIPING, MOST_COPIES_WIPED)] {
+        let mut child = running(server, &scene, &site, 20, "64");
+        let counted = copies(child.id(), &texts);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        match counted {
+            Ok(counts) => {
+                println!("key file, kek, master, records, unspent, spent: {counts:?}");
+                assert_eq!(
+                    counts[..5],
+                    [0; 5],
+                    "key file, kek, master, records, unspent"
+                );
+                // What is spent is there: the book says how often, and why.
+                assert!((1..=most).contains(&counts[5]), "{}", counts[5]);
+            }
+            // Only root reads the memory of a process that is not dumpable.
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{error}"),
         }
-        // Only root reads the memory of a process that is not dumpable.
-        Err(error) => assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{error}"),
     }
 }
 
@@ -171,7 +174,7 @@ fn memory_is_locked_where_that_has_no_limit_and_no_core_is_written() {
     scene.filled(&site.url());
     // The last: a soft limit only, which is taken away.
     for limit in ["unlimited", "64", "unlimited; ulimit -S -l 64"] {
-        let mut child = running(&scene, &site, 1, limit);
+        let mut child = running(TARGET, &scene, &site, 1, limit);
         let about = |what: &str| {
             let page = fs::read_to_string(format!("/proc/{}/{what}", child.id()));
             page.unwrap_or_default()
@@ -197,3 +200,8 @@ fn memory_is_locked_where_that_has_no_limit_and_no_core_is_written() {
 
 /// Of what is spent; counted: see the book.
 const MOST_COPIES: usize = 8;
+/// The same: what is there is in use, and nothing of it was left behind.
+const MOST_COPIES_WIPED: usize = 8;
+
+const TARGET: &str = env!("CARGO_BIN_EXE_vault-target");
+const WIPING: &str = env!("CARGO_BIN_EXE_vault-wiping");

@@ -110,7 +110,7 @@ impl Target {
     }
 }
 
-fn main() -> mcp_secure::Result<()> {
+pub(crate) fn main() -> mcp_secure::Result<()> {
     let kept = [
         "VAULT",
         "VAULT_KEY",

@@ -17,6 +17,7 @@ fn main() -> mcp_secure::Result<()> {
     let key = |n: usize| VaultKey::file(format!("{keys}/{}", n % 2));
     let count: usize = count.parse().unwrap_or(0);
     for n in 0..count {
+        let mut done = n.to_string();
         match how.as_str() {
             "set" => {
                 let credential = NewCredential::new(
@@ -39,7 +40,7 @@ fn main() -> mcp_secure::Result<()> {
                     let secret = SecretString::from(format!("secret-of-{who}"));
                     let all = file.people(&key(0), &people)?;
                     let version = all.set(&owner, &new, &secret)?;
-                    print!("{who} {version} ");
+                    done = format!("{who} {version} {n}");
                 }
             }
             "rotate" => {
@@ -48,7 +49,7 @@ fn main() -> mcp_secure::Result<()> {
             _ => file.rewrap(&key(n), &key(n + 1), false)?,
         }
         let mut out = std::io::stdout().lock();
-        let _ = writeln!(out, "{n}").and_then(|()| out.flush());
+        let _ = writeln!(out, "{done}").and_then(|()| out.flush());
     }
     Ok(())
 }
