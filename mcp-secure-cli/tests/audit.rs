@@ -217,7 +217,14 @@ fn a_head_without_the_word_of_the_witness_is_found() {
 
     let verify = |head: &str| {
         let witness = at("second.pub");
-        audit(&["verify", log.to_str().unwrap(), "--head", head, "--witness", &witness])
+        audit(&[
+            "verify",
+            log.to_str().unwrap(),
+            "--head",
+            head,
+            "--witness",
+            &witness,
+        ])
     };
     let found = verify(&at("heads"));
     assert_eq!(found.status.code(), Some(3));
@@ -228,7 +235,12 @@ fn a_head_without_the_word_of_the_witness_is_found() {
     let good = verify(&at("cosigned"));
     assert_eq!(good.status.code(), Some(0), "{}", said(&good));
     assert!(said(&good).contains("1 external heads, 1 of them cosigned"));
-    let headless = audit(&["verify", log.to_str().unwrap(), "--witness", &at("second.pub")]);
+    let headless = audit(&[
+        "verify",
+        log.to_str().unwrap(),
+        "--witness",
+        &at("second.pub"),
+    ]);
     assert_eq!(headless.status.code(), Some(2));
 }
 

@@ -52,7 +52,9 @@ fn main() {
         .tempdir_in(root)
         .unwrap();
     println!("record of {} bytes", line().len());
-    let rounds = std::env::args().nth(2).map_or(ROUNDS, |rounds| rounds.parse().unwrap());
+    let rounds = std::env::args()
+        .nth(2)
+        .map_or(ROUNDS, |rounds| rounds.parse().unwrap());
     let mut ratios: [Vec<f64>; 10] = Default::default();
     for round in 0..rounds {
         let path = folder.path().join(format!("r{round}"));

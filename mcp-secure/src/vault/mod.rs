@@ -82,8 +82,10 @@ mod key;
 mod keyring;
 mod people;
 mod provide;
+mod purse;
 mod reflect;
 mod spend;
+mod spent;
 pub(crate) mod tripwire;
 #[doc(hidden)]
 pub mod verbs;
@@ -101,15 +103,16 @@ pub(crate) use provide::Helper;
 #[cfg(feature = "keyring")]
 pub use provide::KeyringEntry;
 pub use provide::{OpenBao, Provided, SecretProvider, Wanted};
-pub(crate) use reflect::{Redactor, Reflection};
 #[cfg(feature = "postgres")]
-pub(crate) use spend::password;
+pub(crate) use purse::password;
 #[cfg(feature = "upstream")]
-pub(crate) use spend::people_to_write;
+pub(crate) use purse::people_to_write;
 #[cfg(feature = "oauth")]
-pub(crate) use spend::secret_for;
-pub(crate) use spend::{Purse, Spent, client_key};
+pub(crate) use purse::secret_for;
+pub(crate) use purse::{Purse, client_key};
+pub(crate) use reflect::{Redactor, Reflection};
 pub use spend::{Spends, Vault};
+pub(crate) use spent::Spent;
 pub(crate) use verbs::Verb;
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::{Provided, SecretProvider};
 use crate::{
     Error, Result,
     capability::net::{NetError, Target},
-    vault::{NewCredential, spend::Spent},
+    vault::{NewCredential, Spent},
 };
 
 /// A credential that is asked for while the server runs.
