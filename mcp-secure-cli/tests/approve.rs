@@ -123,7 +123,7 @@ fn a_yes_and_a_no_are_sent_and_what_did_not_count_is_an_error() {
         let output = run(&socket, &[option, "abc"]);
         assert_eq!(
             asked.join().unwrap(),
-            json!({ "answer": { "id": "abc", "yes": yes } })
+            json!({ "answer": { "id": "abc", "yes": yes, "remember": false } })
         );
         assert_eq!(output.status.success(), counted, "{heard}");
     }

@@ -57,7 +57,7 @@ fn behind_tls_the_cookie_is_the_hosts_alone_and_the_form_is_taken() {
     let cookies = chromium.cookies(&tab);
     let session = cookies
         .iter()
-        .find(|cookie| cookie["name"] == "__Host-mcp-secure-approve")
+        .find(|cookie| cookie["name"] == "__Host-mcp-secure-person")
         .unwrap_or_else(|| panic!("{cookies:?}"));
     for (what, is) in [
         ("secure", json!(true)),
@@ -122,7 +122,7 @@ fn behind_a_proxy_the_page_is_at_its_name_and_takes_forms_of_that_alone() {
     let hsts = page.header("strict-transport-security");
     assert_eq!(hsts, Some("max-age=31536000"));
     let cookie = page.header("set-cookie").unwrap();
-    assert!(cookie.starts_with("__Host-mcp-secure-approve="), "{cookie}");
+    assert!(cookie.starts_with("__Host-mcp-secure-person="), "{cookie}");
     assert!(
         cookie.contains("; Secure") && cookie.contains("; Path=/;"),
         "{cookie}"
