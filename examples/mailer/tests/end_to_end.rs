@@ -160,8 +160,14 @@ impl Mailer {
         loop {
             let message: Value =
                 serde_json::from_str(&self.lines.next().unwrap().unwrap()).unwrap();
-            if message["method"] != "elicitation/create" {
-                return message;
+            match message["method"].as_str() {
+                None => return message,
+                Some("elicitation/create") => {}
+                // The page is done: whoever waits knows it by the answer.
+                Some(said) => {
+                    assert_eq!(said, "notifications/elicitation/complete");
+                    continue;
+                }
             }
             let link = message["params"]["url"].as_str().unwrap();
             self.question = on_page(link, self.person);
