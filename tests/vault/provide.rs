@@ -448,10 +448,12 @@ fn a_program_has_what_was_declared_for_it_and_no_more() {
     let mut world = Provided::new("command");
     std::fs::write(world.scene.at("files/private"), "not for it").unwrap();
     let private = world.scene.at("files/private");
+    let escaped = world.scene.at("files/escaped");
     world.helper(&format!(
-        "(/bin/cat {0}; echo x > {0}; echo x > /tmp/escaped-$$) > $0.got 2>&1\n\
+        "(/bin/cat {0}; echo x > {0}; echo x > {1}) > $0.got 2>&1\n\
          /bin/cat > /dev/null; echo password=12345678",
-        private.display()
+        private.display(),
+        escaped.display()
     ));
     let said = world.read("plain");
     assert!(
@@ -467,6 +469,7 @@ fn a_program_has_what_was_declared_for_it_and_no_more() {
         3,
         "{got}"
     );
+    assert!(!escaped.exists());
     // By no other way than its absolute path.
     world.env.insert("PROVIDE_COMMAND", "ask get".to_owned());
     let said = world.start().end();
@@ -547,6 +550,20 @@ fn a_placement_of_a_provided_credential_is_one_of_a_request() {
         );
         assert!(placement.parse::<Placement>().is_ok());
     }
+}
+
+/// What an issuer gives is for one caller, who agreed: from a provider it would be everybody's.
+#[test]
+fn a_grant_of_an_issuer_comes_from_no_provider() {
+    let mut world = Provided::new("kv");
+    let placement = Placement::Grant.to_string();
+    world.env.insert("PROVIDE_PLACEMENT", placement);
+    let said = world.refused();
+    assert!(
+        said.errors.contains("come from no provider") && said.errors.contains("help:"),
+        "{}",
+        said.errors
+    );
 }
 
 #[test]

@@ -51,7 +51,7 @@ impl Line {
 
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
         let line = Self(serde_json::from_slice(text).ok()?);
-        let known = matches!(line.event(), "outcome" | "intent" | "refused");
+        let known = matches!(line.event(), "outcome" | "intent" | "refused" | "account");
         (known && line.time().is_some()).then_some(line)
     }
 }

@@ -92,6 +92,7 @@ fn shown(record: &Value) -> String {
     ];
     for value in [
         &record["op"],
+        &record["what"],
         &record["target"],
         &record["decision"],
         &record["outcome"],

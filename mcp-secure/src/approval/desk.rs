@@ -3,7 +3,10 @@
 //! a second tab, a second click or a second person at the same moment changes nothing.
 
 use std::{
-    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -167,6 +170,7 @@ pub(crate) struct Desk {
     approvers: OnceLock<Vec<Arc<dyn Approver>>>,
     /// Nobody: what is kept is sealed for the server itself.
     own: Principal,
+    is_closed: AtomicBool,
 }
 
 impl Desk {
@@ -186,6 +190,7 @@ impl Desk {
             audit,
             approvers: OnceLock::new(),
             own: Principal::minted("server", "approvals", Assurance::Declared),
+            is_closed: AtomicBool::new(false),
         }
     }
 
@@ -254,6 +259,10 @@ impl Desk {
     /// Says yes or no for a person. `false` if there was nothing more to say: it was answered,
     /// is over, or this person has said yes before.
     pub(crate) async fn decide(&self, id: &str, decision: &Decision) -> Result<bool, StoreError> {
+        // An answer that nobody can come for would stand in the records beside that there was none.
+        if self.is_closed.load(Ordering::SeqCst) {
+            return Ok(false);
+        }
         // What is stored is what counts, whatever whoever answers has kept of it: an answer to a
         // question that is over would stand in the records, and nothing would ever run by it.
         let Some(pending) = self.read(id).await? else {
@@ -401,7 +410,7 @@ impl Desk {
         }
         if let Some(audit) = &self.audit {
             let matter = Matter::of(pending, Some(audit));
-            audit.answered(id, &matter, Some(decision));
+            audit.answered(id, &matter, decision);
         }
         self.woken.notify_waiters();
     }
@@ -436,7 +445,28 @@ impl Desk {
                 Err(_) => true,
             };
             if let Some(audit) = self.audit.as_ref().filter(|_| is_open) {
-                audit.answered(&id, &matter, None);
+                audit.unanswered(&id, &matter, "none");
+            }
+        }
+    }
+
+    /// The server ends, and writes down what it asked and has heard no answer to: nobody else
+    /// will. Until then the store is asked whether there is one; what it has not said by then
+    /// counts as open.
+    ///
+    /// Where replicas share the store a question outlives who asked it: it is `left`, and the one
+    /// that hears a late answer writes that.
+    pub(crate) async fn close(&self, until: Instant) {
+        let answer = match self.store.is_shared() {
+            true => "left",
+            false => "none",
+        };
+        self.is_closed.store(true, Ordering::SeqCst);
+        while let Some((id, matter)) = self.places(Places::first) {
+            let said = tokio::time::timeout_at(until, self.said(&id, matter.people)).await;
+            let is_open = !matches!(said, Ok(Ok(standing)) if standing != Standing::Waiting);
+            if let Some(audit) = self.audit.as_ref().filter(|_| is_open) {
+                audit.unanswered(&id, &matter, answer);
             }
         }
     }

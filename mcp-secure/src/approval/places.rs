@@ -85,6 +85,14 @@ impl Places {
         Some((id, matter))
     }
 
+    /// Gives up the one that would run out first.
+    pub(super) fn first(&mut self) -> Option<(Arc<str>, Arc<Matter>)> {
+        let (_, id) = self.by_time.first_key_value()?;
+        let id = Arc::clone(id);
+        let matter = self.leave(&id)?;
+        Some((id, matter))
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         assert_eq!(self.held.len(), self.by_time.len());

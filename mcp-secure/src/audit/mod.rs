@@ -43,6 +43,18 @@ use record::{Answer, Intent, Outcome, Refused, VERSION};
 use sink::Durable;
 use stamp::Stamp;
 
+/// What [`Audit::account`] writes down.
+#[cfg(feature = "upstream")]
+pub(crate) struct Change<'a> {
+    pub(crate) what: &'static str,
+    pub(crate) grant: Option<&'a str>,
+    pub(crate) entry: &'a str,
+    pub(crate) whose: &'a Person,
+    pub(crate) how: Option<&'static str>,
+    pub(crate) taken_back: Option<bool>,
+    pub(crate) control: Option<&'static str>,
+}
+
 /// Writes records. Shared by all connections.
 pub(crate) struct Audit {
     sink: AuditSink,
@@ -174,19 +186,28 @@ impl Audit {
         self.sink.write_durably(&record)
     }
 
-    /// A person's answer, or that there was none.
-    pub(crate) fn answered(&self, id: &str, matter: &Matter, decision: Option<&Decision>) {
+    /// A person's answer.
+    pub(crate) fn answered(&self, id: &str, matter: &Matter, decision: &Decision) {
+        let answer = match decision.yes {
+            true => "yes",
+            false => "no",
+        };
+        self.answer(id, matter, answer, Some(decision));
+    }
+
+    /// There was no answer: nobody said anything, or whoever asked is no more there to hear it.
+    pub(crate) fn unanswered(&self, id: &str, matter: &Matter, answer: &'static str) {
+        self.answer(id, matter, answer, None);
+    }
+
+    fn answer(&self, id: &str, matter: &Matter, answer: &'static str, decision: Option<&Decision>) {
         let id = self.key.short("approval", id.as_bytes());
         let record = Answer {
             v: VERSION,
             event: "approval",
             ts: now(),
             transport: self.transport,
-            answer: match decision {
-                None => "none",
-                Some(decision) if decision.yes => "yes",
-                Some(_) => "no",
-            },
+            answer,
             approval_id: &id,
             remembered: None,
             by: decision.map(record::AnsweredBy::of),
@@ -229,6 +250,30 @@ impl Audit {
             arguments: &memory.matter.arguments,
             arguments_digest: memory.matter.arguments_digest.as_deref(),
             key: self.key.id(),
+            manifest: &self.manifest,
+        };
+        self.meter.record(&record);
+        self.written(self.sink.write(&record));
+    }
+
+    /// A person gave this server something for calls in their name, took it back, or lost it.
+    #[cfg(feature = "upstream")]
+    pub(crate) fn account(&self, change: &Change<'_>) {
+        let record = record::Account {
+            v: VERSION,
+            event: "account",
+            ts: now(),
+            transport: self.transport,
+            what: change.what,
+            target: change.grant,
+            entry: change.entry,
+            principal: record::Whose {
+                issuer: &change.whose.issuer,
+                subject: &change.whose.subject,
+            },
+            how: change.how,
+            taken_back: change.taken_back,
+            control: change.control,
             manifest: &self.manifest,
         };
         self.meter.record(&record);

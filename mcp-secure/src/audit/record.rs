@@ -132,7 +132,7 @@ pub(crate) struct Answer<'a> {
     #[cfg_attr(test, schemars(with = "String", extend("format" = "date-time")))]
     pub(crate) ts: Stamp,
     pub(crate) transport: &'static str,
-    #[cfg_attr(test, schemars(extend("enum" = ["yes", "no", "none", "remembered", "revoked"])))]
+    #[cfg_attr(test, schemars(extend("enum" = ["yes", "no", "none", "left", "remembered", "revoked"])))]
     pub(crate) answer: &'static str,
     /// The same in the records of the calls that waited for it.
     pub(crate) approval_id: &'a str,
@@ -154,6 +154,49 @@ pub(crate) struct Answer<'a> {
     /// Which key the digests are made with.
     pub(crate) key: &'a str,
     pub(crate) manifest: &'a str,
+}
+
+/// What a person gave this server for calls in their name, took back, or lost. Nothing of the
+/// secret itself is in it, and no digest: a short one could be found by guessing.
+#[cfg(any(test, feature = "upstream"))]
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Account<'a> {
+    #[cfg_attr(test, schemars(extend("const" = 2)))]
+    pub(crate) v: u8,
+    #[cfg_attr(test, schemars(extend("const" = "account")))]
+    pub(crate) event: &'static str,
+    #[cfg_attr(test, schemars(with = "String", extend("format" = "date-time")))]
+    pub(crate) ts: Stamp,
+    pub(crate) transport: &'static str,
+    #[cfg_attr(test, schemars(extend("enum" = ["connected", "entered", "removed", "ended"])))]
+    pub(crate) what: &'static str,
+    /// The grant that spends it, if this server still has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) target: Option<&'a str>,
+    /// What it is called among the credentials of the person.
+    pub(crate) entry: &'a str,
+    pub(crate) principal: Whose<'a>,
+    /// How it is known that it was this person; not where nobody did it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(extend("enum" = ["page", "page-link", "device"])))]
+    pub(crate) how: Option<&'static str>,
+    /// Whether its issuer took it back, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) taken_back: Option<bool>,
+    /// The control that ended it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) control: Option<&'static str>,
+    pub(crate) manifest: &'a str,
+}
+
+/// In whose name calls are made with it.
+#[cfg(any(test, feature = "upstream"))]
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Whose<'a> {
+    pub(crate) issuer: &'a str,
+    pub(crate) subject: &'a str,
 }
 
 /// What both records of a request say of it.

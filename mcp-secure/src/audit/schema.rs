@@ -2,7 +2,7 @@
 
 use schemars::{JsonSchema, generate::SchemaSettings};
 
-use super::record::{Answer, Intent, Outcome, Refused, Sandbox, Telemetry};
+use super::record::{Account, Answer, Intent, Outcome, Refused, Sandbox, Telemetry};
 
 /// What a line of the log is. A reader passes over the fields that it does not know (a chained
 /// log has its own in each line), and over lines of other events.
@@ -13,6 +13,7 @@ enum Record<'a> {
     Outcome(Outcome<'a>),
     Intent(Intent<'a>),
     Approval(Answer<'a>),
+    Account(Account<'a>),
     Refused(Refused<'a>),
     Sandbox(Sandbox<'a>),
     Telemetry(Telemetry),

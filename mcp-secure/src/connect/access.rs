@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::key::{self, Key};
 use crate::{
+    audit::Audit,
     auth::{
         Principal,
         oauth::upstream::{Account, accounts_of},
@@ -83,6 +84,13 @@ impl Access {
     pub(crate) fn share(&self, store: &Arc<dyn Store>) {
         if let Self::Account(account) = self {
             account.share(store);
+        }
+    }
+
+    /// What becomes of it without its caller is written down there.
+    pub(crate) fn record_in(&self, audit: &Arc<Audit>) {
+        if let Self::Account(account) = self {
+            account.record_in(audit);
         }
     }
 

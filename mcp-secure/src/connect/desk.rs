@@ -3,7 +3,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -13,7 +13,8 @@ use tokio::sync::Notify;
 
 use super::{Access, page::PREFIX};
 use crate::{
-    approval::Person,
+    approval::{How, Person},
+    audit::{Audit, Change},
     auth::{Assurance, Principal},
     call::nonce,
     hex::hex,
@@ -35,6 +36,8 @@ pub(crate) struct Desk {
     /// Where codes are typed: over stdio, where there is one process.
     typed: Mutex<HashMap<String, Typed>>,
     woken: Notify,
+    /// Where it is written down who gave what, and took it back.
+    audit: OnceLock<Arc<Audit>>,
 }
 
 /// How it stands with a connection.
@@ -92,7 +95,50 @@ impl Desk {
             begun: Mutex::default(),
             typed: Mutex::default(),
             woken: Notify::new(),
+            audit: OnceLock::new(),
         }
+    }
+
+    /// What persons give and take back is written down there.
+    pub(crate) fn record_in(&self, audit: &Arc<Audit>) {
+        let _ = self.audit.set(Arc::clone(audit));
+        for access in self.all.iter() {
+            access.record_in(audit);
+        }
+    }
+
+    /// A person has done so, and it is done.
+    pub(super) fn record(&self, change: &Change<'_>) {
+        if let Some(audit) = self.audit.get() {
+            audit.account(change);
+        }
+    }
+
+    /// How it is known who somebody on the page is: by their sign-in, or by the link alone.
+    pub(super) fn how(&self) -> &'static str {
+        match self.entrance.signs_in() {
+            true => How::Page.as_str(),
+            false => How::Link.as_str(),
+        }
+    }
+
+    /// A person has given it.
+    pub(super) fn given(
+        &self,
+        access: &Access,
+        what: &'static str,
+        whose: &Person,
+        how: &'static str,
+    ) {
+        self.record(&Change {
+            what,
+            grant: Some(access.capability()),
+            entry: access.entry(),
+            whose,
+            how: Some(how),
+            taken_back: None,
+            control: None,
+        });
     }
 
     /// The number under which this caller connects this: the one that waits, or a new one. It is

@@ -42,7 +42,11 @@ impl Desk {
                 Err(not) => Err(Error::new(not.words())),
             };
             let standing = match kept {
-                Ok(()) => Standing::Connected,
+                Ok(()) => {
+                    let access = Access::Account(account.clone());
+                    desk.given(&access, "connected", &pending.caller, "device");
+                    Standing::Connected
+                }
                 Err(error) => {
                     warn(&account, &error);
                     Standing::Over

@@ -95,7 +95,18 @@ impl Key {
     }
 
     pub(super) async fn is_there(&self, caller: &Principal) -> std::result::Result<(), NetError> {
-        self.0.purse.spent(Some(caller)).await.map(|_| ())
+        let spent = self.0.purse.spent(Some(caller)).await?;
+        let name = self.name();
+        let Ok(owner) = Owner::new(caller.issuer(), caller.subject()) else {
+            return Ok(());
+        };
+        // Not removed: one path of an endpoint that answers 401 is no reason to lose a key.
+        match self.0.people.doubts().ask(&owner, name, spent.version()) {
+            true => Err(NetError::NoCredential {
+                detail: format!("the endpoint answered 401 to the caller's `{name}`"),
+            }),
+            false => Ok(()),
+        }
     }
 
     /// Why this cannot be one, in words for who has entered it. Nothing of it is repeated.
@@ -106,7 +117,12 @@ impl Key {
     /// Keeps what a caller has entered, for the host of the grant and no other.
     pub(super) async fn keep(&self, owner: Owner, secret: SecretString) -> Result<()> {
         let key = self.clone();
-        let write = move || key.0.people.set(&owner, &key.credential()?, &secret);
+        let write = move || {
+            let people = &key.0.people;
+            let version = people.set(&owner, &key.credential()?, &secret)?;
+            people.doubts().forget(&owner, key.name());
+            Ok(version)
+        };
         let written = tokio::task::spawn_blocking(write).await;
         written
             .map_err(|_| Error::new("the vault was not written"))?

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     Error, Result,
     approval::Person,
+    audit::Change,
     page::{Entered, Session, html_page, is_form_of, see, unavailable},
     vault::{Entry, Owner, People},
 };
@@ -76,6 +77,9 @@ impl Desk {
                 subject, name, ?taken_back,
                 "disconnected on the page"
             );
+            if let Some(is_so) = taken_back {
+                self.record_removed(person, name, Some(is_so));
+            }
             return Ok(taken_back);
         }
         let Some(people) = self.people() else {
@@ -88,7 +92,22 @@ impl Desk {
             subject, name, was_there,
             "removed on the page"
         );
+        if was_there {
+            self.record_removed(person, name, None);
+        }
         Ok(was_there.then_some(true))
+    }
+
+    fn record_removed(&self, person: &Person, name: &str, taken_back: Option<bool>) {
+        self.record(&Change {
+            what: "removed",
+            grant: self.access_of(name).map(Access::capability),
+            entry: name,
+            whose: person,
+            how: Some(self.how()),
+            taken_back,
+            control: None,
+        });
     }
 
     async fn entries(&self, person: &Person) -> Result<Vec<Entry>> {

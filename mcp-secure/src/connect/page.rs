@@ -183,6 +183,7 @@ impl Desk {
                     capability, name, issuer, subject,
                     "a credential was entered"
                 );
+                self.given(access, "entered", &pending.caller, self.how());
                 Standing::Connected
             }
             Err(error) => {
@@ -288,10 +289,12 @@ impl Desk {
             Err(error) => Err(error),
         };
         let settled = match kept {
-            Ok(()) => self
-                .settle(&begun.id, Standing::Connected)
-                .await
-                .map_err(|error| Error::new(error.to_string())),
+            Ok(()) => {
+                self.given(&access, "connected", &pending.caller, self.how());
+                self.settle(&begun.id, Standing::Connected)
+                    .await
+                    .map_err(|error| Error::new(error.to_string()))
+            }
             Err(error) => Err(error),
         };
         match settled {

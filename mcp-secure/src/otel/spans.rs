@@ -133,6 +133,7 @@ impl Record {
             },
             "intent" => ("mcp_secure.intent", Severity::Info),
             "refused" => ("mcp_secure.refused", Severity::Warn),
+            "account" => ("mcp_secure.account", Severity::Info),
             _ => ("mcp_secure.other", Severity::Info),
         };
         log.set_event_name(event);

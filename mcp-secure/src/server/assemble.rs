@@ -113,6 +113,10 @@ impl<S: SecureService> Plan<S> {
         for access in self.connecting.iter().flat_map(|it| it.all.iter()) {
             access.share(&self.store);
         }
+        #[cfg(feature = "upstream")]
+        if let Some(connecting) = &self.connecting {
+            connecting.desk.record_in(&audit);
+        }
         let limits = &self.limits;
         let room = Room::new(load_shed::Sizes {
             places: limits.concurrency,

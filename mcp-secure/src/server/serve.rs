@@ -30,7 +30,6 @@ pub(crate) async fn stdio<S: SecureService>(
     let Assembled {
         hardened,
         tally,
-        #[cfg(feature = "http")]
         desk,
         room,
         ..
@@ -67,6 +66,7 @@ pub(crate) async fn stdio<S: SecureService>(
             }
         }
     }
+    desk.close(tokio::time::Instant::now() + LAST_MOMENT).await;
     flushing.abort();
     tally.flush();
     Ok(())
@@ -117,6 +117,7 @@ pub(crate) async fn http<S: SecureService>(
             shutdown,
         )
         .await;
+    desk.close(tokio::time::Instant::now() + LAST_MOMENT).await;
     flushing.abort();
     tally.flush();
     served

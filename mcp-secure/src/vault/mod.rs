@@ -74,6 +74,8 @@ mod anchor;
 mod command;
 mod credential;
 mod crypt;
+#[cfg(feature = "upstream")]
+mod doubts;
 mod format;
 #[cfg(target_os = "linux")]
 mod hygiene;

@@ -79,6 +79,16 @@ impl Owner {
         rest.is_empty().then(|| Self::new(issuer, subject).ok())?
     }
 
+    #[cfg(feature = "upstream")]
+    pub(crate) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    #[cfg(feature = "upstream")]
+    pub(crate) fn subject(&self) -> &str {
+        &self.subject
+    }
+
     /// No two callers are one text.
     pub(crate) fn words(&self, purpose: &[u8]) -> Vec<u8> {
         let mut out = purpose.to_vec();
@@ -96,6 +106,9 @@ pub struct People {
     root: Key,
     most: usize,
     anchors: Option<PathBuf>,
+    /// What endpoints did not take.
+    #[cfg(feature = "upstream")]
+    doubts: super::doubts::Doubts,
 }
 
 impl People {
@@ -123,7 +136,14 @@ impl People {
             root: Key::of(&open.secret(root)?)?,
             most,
             anchors: None,
+            #[cfg(feature = "upstream")]
+            doubts: super::doubts::Doubts::default(),
         })
+    }
+
+    #[cfg(feature = "upstream")]
+    pub(crate) fn doubts(&self) -> &super::doubts::Doubts {
+        &self.doubts
     }
 
     #[cfg(feature = "upstream")]

@@ -272,6 +272,14 @@ impl Vault {
                 ))
                 .help("take one out; none is a second choice behind the other"));
             }
+            // An issuer gives it, for one caller who agreed; from a provider it would be everybody's.
+            if credential.placement == Placement::Grant {
+                return Err(Error::new(format!(
+                    "the credential `{name}` is a {}, and those come from no provider",
+                    credential.placement
+                ))
+                .help("declare the endpoint with `.connect(…)`: each caller connects an account"));
+            }
             if matches!(
                 credential.placement,
                 Placement::Canary | Placement::ClientKey | Placement::Password

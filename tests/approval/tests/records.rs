@@ -51,6 +51,26 @@ fn a_question_that_nobody_answers_is_in_the_log() {
     assert_eq!(log.matches(r#""answer":"none""#).count(), 1, "{log}");
 }
 
+/// Nobody else would write it: what was asked ends with the process that asked.
+#[test]
+fn a_question_that_waits_when_the_server_ends_is_in_the_log() {
+    let mut world = World::new(json!({}));
+    let answered = world.asked("answered");
+    let (mut browser, page) = world.opened(&answered);
+    browser.press(&page, "refuse");
+    world.server.audited(answer("no"));
+    let _waiting = world.asked("waiting");
+    let question = world
+        .server
+        .audited(|r| r["outcome"] == "input_required" && r["arguments"] == "line=string(7)");
+    world.server.stopped();
+    let record = world.server.audited(answer("none"));
+    assert_eq!(record["approval_id"], question["approval_id"], "{record}");
+    assert!(record.get("by").is_none(), "{record}");
+    let log = std::fs::read_to_string(world.server.file("audit.jsonl")).unwrap();
+    assert_eq!(log.matches(r#""answer":"none""#).count(), 1, "{log}");
+}
+
 #[test]
 fn the_call_says_which_persons_agreed_to_it() {
     let world = World::new(json!({ "others": "approve", "people": 2 }));

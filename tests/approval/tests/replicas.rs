@@ -135,6 +135,24 @@ fn approve(asked: &Asked) {
     assert_eq!(browser.press(&page, "approve").status, 303);
 }
 
+/// A question of shared replicas outlives who asked it, and may still be answered.
+#[test]
+fn a_question_whose_server_ends_is_left_to_the_others() {
+    let Some(mut world) = Replicas::start() else {
+        return;
+    };
+    let asked = world.asked_at(1, "left behind");
+    world.servers[1].stopped();
+    let left = world.servers[1].audited(|r| r["answer"] == "left");
+    assert_eq!(left["event"], "approval", "{left}");
+    let mut browser = Browser::default();
+    let page = browser.open(&asked.link, "alice");
+    browser.press(&page, "approve");
+    world.servers[0].audited(|r| r["answer"] == "yes");
+    let token = world.token("alice");
+    assert_eq!(text(&asked.again(&world.servers[0], &token)), "appended");
+}
+
 #[test]
 fn a_call_of_one_replica_is_answered_at_another_and_runs_once_for_all() {
     let Some(replicas) = Replicas::start() else {

@@ -177,6 +177,22 @@ impl Server {
             .to_owned()
     }
 
+    /// Its operator ends it, and it has done so.
+    pub(crate) fn stopped(&mut self) {
+        let pid = self.process.id().to_string();
+        let told = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        assert!(told.success());
+        let begun = Instant::now();
+        while self.process.try_wait().unwrap().is_none() {
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "it goes on: {}",
+                self.said()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// What the tool has done.
     pub(crate) fn log(&self) -> Vec<String> {
         let log = std::fs::read_to_string(self.folder.path().join("files/log.txt"));

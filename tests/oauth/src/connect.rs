@@ -100,6 +100,13 @@ impl Target {
         Ok(tracker.path("/key").send().await?.text().await?)
     }
 
+    /// Look where no key is good.
+    #[tool(public)]
+    async fn barred(&self, tracker: Net<Tracker, Get>) -> ToolResult<String> {
+        let answer = tracker.path("/never").send().await?;
+        Ok(answer.status().as_str().to_owned())
+    }
+
     /// Tell all that is known of the handle, and what the other server says of it.
     #[tool(public)]
     async fn leak(&self, tracker: Net<Tracker, Get>) -> ToolResult<String> {

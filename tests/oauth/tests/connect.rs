@@ -488,6 +488,12 @@ fn a_refresh_token_that_somebody_else_used_ends_the_grant_and_says_so() {
     assert_eq!(answer.json()["result"]["isError"], true, "{answer:?}");
     assert!(answer.body.contains("connected again"), "{answer:?}");
     target.audited(|record| record["control"] == "upstream/reuse");
+    let ended = target.audited(|record| record["what"] == "ended");
+    assert_eq!(ended["event"], "account", "{ended}");
+    assert_eq!(ended["control"], "upstream/reuse", "{ended}");
+    assert_eq!(ended["target"], "calendar", "{ended}");
+    assert_eq!(ended["principal"]["subject"], "alice", "{ended}");
+    assert!(ended.get("how").is_none(), "nobody did it: {ended}");
     assert!(
         target.said().contains("upstream/reuse"),
         "{}",
@@ -655,10 +661,14 @@ fn what_is_disconnected_is_taken_back_at_its_issuer_and_gone_here() {
     assert_eq!(place.accounts.count("revoked"), 1);
     assert!(people.connected(&owner).unwrap().is_empty());
     alice.is_sent("look");
-    // A copy of what was here is good for nothing at the issuer, either.
+    // A copy of what was here is good for nothing at the issuer, and does not open here either:
+    // the bytes that opened it are gone.
     place.put_back(&stolen);
-    let kept = people.connected(&owner).unwrap();
-    assert_eq!(kept, ["calendar"]);
+    assert!(people.connected(&owner).unwrap().is_empty());
+    assert!(!people.disconnect(&owner, "calendar", who).unwrap());
+    assert!(people.forget(&owner).is_ok());
+    alice.connects(&mut Browser::of("alice"));
+    assert_eq!(people.connected(&owner).unwrap(), ["calendar"]);
     let gone = people.disconnect(&owner, "calendar", |issuer, client| {
         // Without the right to go there it is removed here, and said.
         UpstreamOAuth::new(issuer, client)

@@ -120,6 +120,8 @@ fn the_user_of_a_server_over_stdio_connects_on_loopback_in_the_first_browser() {
     assert_eq!(answer["result"]["content"][0]["text"], "alice", "{answer}");
     session.call(8);
     assert_eq!(session.hear()["result"]["content"][0]["text"], "alice");
+    // The record does not say more than is known: whoever had the link.
+    assert!(place.audited(r#""how":"page-link""#));
 }
 
 #[test]
@@ -145,6 +147,7 @@ fn a_machine_without_a_browser_is_connected_by_a_code_on_another_device() {
     session.answer(&question, "accept");
     let answer = session.hear();
     assert_eq!(answer["result"]["content"][0]["text"], "alice", "{answer}");
+    assert!(place.audited(r#""how":"device""#));
 }
 
 #[test]

@@ -223,6 +223,21 @@ fn a_person_sees_what_they_have_connected_and_removes_it_for_good() {
     }
     let of_bob = his.go(&list);
     assert!(!of_bob.body.contains("calendar"), "{of_bob:?}");
+    // What each of them gave is in the log, and that it was they.
+    for (what, target_of, subject) in [
+        ("connected", "calendar", "alice"),
+        ("entered", "tracker", "alice"),
+        ("entered", "tracker", "bob"),
+    ] {
+        let record = target.audited(|record| {
+            record["event"] == "account"
+                && record["what"] == what
+                && record["principal"]["subject"] == subject
+        });
+        assert_eq!(record["target"], target_of, "{record}");
+        assert_eq!(record["how"], "page", "{record}");
+        assert_eq!(record["principal"]["issuer"], place.issuer.url, "{record}");
+    }
     let backup = place.copy_of_vault();
     let form_of = |page: &Answer, name: &str| {
         let at = page
@@ -267,6 +282,18 @@ fn a_person_sees_what_they_have_connected_and_removes_it_for_good() {
     assert_eq!(remove(&mut hers, &calendar, "oauth.calendar").status, 303);
     assert_eq!(place.accounts.count("revoked"), 1);
     alice.is_sent("look");
+    for (entry, taken_back) in [
+        ("tracker", Value::Null),
+        ("oauth.calendar", Value::Bool(true)),
+    ] {
+        let record = target.audited(|r| r["what"] == "removed" && r["entry"] == entry);
+        assert_eq!(record["taken_back"], taken_back, "{record}");
+        assert_eq!(record["principal"]["subject"], "alice", "{record}");
+        assert_eq!(record["how"], "page", "{record}");
+    }
+    let log = std::fs::read_to_string(target.audit_log()).unwrap();
+    // The back button removed nothing, and nobody else removed anything.
+    assert_eq!(log.matches(r#""what":"removed""#).count(), 2, "{log}");
     assert_eq!(
         text(&bob.call("track")),
         ("Bearer ".len() + BOBS.len()).to_string()
@@ -359,5 +386,39 @@ fn one_caller_begins_so_often_and_no_more() {
     let answer = alice.call("track").json();
     assert_eq!(answer["error"]["code"], -31001, "{answer}");
     target.audited(|record| record["control"] == "upstream/pending");
+    bob.is_sent("track");
+}
+
+#[test]
+fn a_key_that_is_answered_401_is_asked_for_once_more_and_no_more_often() {
+    let place = Place::new(json!({}));
+    let target = place.target(json!({}));
+    let [alice, bob] = callers(&place, &target);
+    let (mut hers, mut his) = (Browser::of("alice"), Browser::of("bob"));
+    enters(&alice, &mut hers, ALICES);
+    enters(&bob, &mut his, BOBS);
+    assert_eq!(text(&alice.call("barred")), "401");
+    // She is asked for another one; nobody else is.
+    alice.is_sent("track");
+    assert_eq!(
+        text(&bob.call("track")),
+        ("Bearer ".len() + BOBS.len()).to_string()
+    );
+    // She has no other, and it is only that path: hers is still there, and it goes on.
+    for _ in 0..3 {
+        assert_eq!(text(&alice.call("barred")), "401");
+        assert_eq!(
+            text(&alice.call("track")),
+            ("Bearer ".len() + ALICES.len()).to_string()
+        );
+    }
+    let said = target.said();
+    assert_eq!(said.matches("upstream/refused").count(), 1, "{said}");
+    // One that she enters is another key, of which nothing is known.
+    assert_eq!(text(&bob.call("barred")), "401");
+    enters(&bob, &mut his, "bobs-second-key-0123");
+    bob.call("track");
+    assert_eq!(place.spent().last().unwrap(), "bobs-second-key-0123");
+    assert_eq!(text(&bob.call("barred")), "401");
     bob.is_sent("track");
 }

@@ -11,6 +11,7 @@ pub(in crate::audit) fn cef(line: &Line) -> Option<String> {
     let denied = refused || line.text("decision") == "deny";
     let outcome = match line.event() {
         "outcome" => line.text("outcome"),
+        "account" => line.text("what"),
         other => other,
     };
     let signature = match line.text("control") {
@@ -60,7 +61,11 @@ pub(in crate::audit) fn cef(line: &Line) -> Option<String> {
         ("session", line.text("session")),
         ("argumentsDigest", line.text("arguments_digest")),
         ("manifest", line.text("manifest")),
-        ("peer", line.text("peer")),
+        // No record has both.
+        match line.event() {
+            "account" => ("entry", line.text("entry")),
+            _ => ("peer", line.text("peer")),
+        },
     ]
     .into_iter()
     .enumerate()

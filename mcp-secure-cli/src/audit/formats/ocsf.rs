@@ -67,6 +67,7 @@ fn activity(line: &Line) -> (u64, &'static str) {
     match (line.event(), line.text("op")) {
         ("refused", _) => (99, "Refuse"),
         ("intent", _) => (99, "Intend"),
+        ("account", _) => (99, "Account"),
         (_, "tools/call") => (99, "Call"),
         (_, "") => (0, "Unknown"),
         // What is left answers from what is there.
@@ -166,7 +167,7 @@ fn kind(op: &str) -> &'static str {
 const CLASS: u64 = 6003;
 
 /// What the class has no place for, under its own names.
-const UNMAPPED: [&str; 19] = [
+const UNMAPPED: [&str; 23] = [
     "transport",
     "arguments",
     "arguments_digest",
@@ -186,4 +187,8 @@ const UNMAPPED: [&str; 19] = [
     "trace",
     "manifest",
     "principal",
+    "what",
+    "entry",
+    "how",
+    "taken_back",
 ];

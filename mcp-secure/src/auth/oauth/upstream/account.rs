@@ -11,6 +11,8 @@ use sha2::{Digest as _, Sha256};
 use super::{UpstreamOAuth, kept::Kept};
 use crate::{
     Error, Result,
+    approval::Person,
+    audit::{Audit, Change},
     auth::{
         Principal,
         oauth::{
@@ -39,6 +41,8 @@ struct Inner {
     flights: Flights<Outcome>,
     /// What replicas share, if they share anything.
     store: OnceLock<Arc<dyn Store>>,
+    /// Where it is written down that a grant has ended.
+    audit: OnceLock<Arc<Audit>>,
 }
 
 /// What was opened for the grants of a server.
@@ -64,6 +68,7 @@ impl Account {
             people,
             flights: Flights::default(),
             store: OnceLock::new(),
+            audit: OnceLock::new(),
         };
         // Now, and not when somebody has given a grant: a name or a host that cannot be kept.
         let _ = inner.credential()?;
@@ -111,6 +116,11 @@ impl Account {
         if store.is_shared() {
             let _ = self.0.store.set(Arc::clone(store));
         }
+    }
+
+    /// What becomes of grants is written down there.
+    pub(crate) fn record_in(&self, audit: &Arc<Audit>) {
+        let _ = self.0.audit.set(Arc::clone(audit));
     }
 
     /// What is spent for this caller: the token that they have, or the one that comes for it.
@@ -196,22 +206,23 @@ impl Account {
         let take = move || {
             let found = inner.people.grant(&owner, &inner.entry)?;
             inner.people.shred(&owner, &inner.entry)?;
-            found.map(|secret| Kept::read(&secret)).transpose()
+            Ok(found.map(|secret| Kept::read(&secret)))
         };
         let taken = tokio::task::spawn_blocking(take).await;
         let Some(kept) = taken.map_err(|_| Error::new("the vault was not written"))?? else {
             return Ok(None);
         };
         let issuer = &self.0.issuer;
-        let is_theirs = kept.issuer == issuer.url() && kept.client == issuer.client_id();
-        if kept.refused {
-            return Ok(Some(true));
-        }
-        let taken_back = match is_theirs {
-            true => take_back(&kept, issuer).await,
-            false => Err(Error::new(
+        let is_theirs =
+            |kept: &Kept| kept.issuer == issuer.url() && kept.client == issuer.client_id();
+        let taken_back = match kept {
+            Ok(kept) if kept.refused => return Ok(Some(true)),
+            Ok(kept) if is_theirs(&kept) => take_back(&kept, issuer).await,
+            Ok(_) => Err(Error::new(
                 "it is of an issuer that this server knows no more",
             )),
+            // It is gone here all the same, and that has to be said and written down.
+            Err(error) => Err(error),
         };
         if let Err(error) = &taken_back {
             let capability = self.capability();
@@ -279,7 +290,10 @@ impl Inner {
         if kept.refresh().is_some() {
             return self.renew(owner, kept, true).await;
         }
-        self.replace(&owner, &kept, kept.without_tokens()).await?;
+        let disabled = self.replace(&owner, &kept, kept.without_tokens()).await?;
+        if disabled.is_some() {
+            self.ended(&owner, "upstream/refused");
+        }
         Err(absent(
             "the endpoint refused the token, and there is none to renew it",
         ))
@@ -314,6 +328,24 @@ impl Inner {
         spent
             .map(Arc::new)
             .map_err(|error| failed(error.to_string()))
+    }
+
+    /// A grant is over by no word of its caller.
+    fn ended(&self, owner: &Owner, control: &'static str) {
+        if let Some(audit) = self.audit.get() {
+            audit.account(&Change {
+                what: "ended",
+                grant: Some(self.capability),
+                entry: &self.entry,
+                whose: &Person {
+                    issuer: owner.issuer().to_owned(),
+                    subject: owner.subject().to_owned(),
+                },
+                how: None,
+                taken_back: None,
+                control: Some(control),
+            });
+        }
     }
 
     async fn renew(self: &Arc<Self>, owner: Owner, kept: Kept, doubted: bool) -> Outcome {
@@ -372,6 +404,7 @@ impl Inner {
                     "the issuer refused a refresh token that was not used before: somebody else \
                      may have used it. The grant is disabled; its caller has to connect again"
                 );
+                self.ended(&owner, "upstream/reuse");
                 Err(NetError::Disconnected {
                     detail: format!("the issuer refused the refresh token for `{capability}`"),
                 })

@@ -48,7 +48,8 @@ impl People {
             return Ok(false);
         };
         let kept = Kept::read(&secret);
-        self.remove(owner, &name)?;
+        // The bytes that opened it, too: a backup of the folder would have the grant still.
+        self.shred(owner, &name)?;
         let kept = kept?;
         if kept.refused {
             return Ok(true);
