@@ -21,6 +21,8 @@ pub(crate) fn send(to: &str, head: &str, body: &str) -> Answer {
 #[derive(Default)]
 pub(crate) struct Browser {
     cookies: BTreeMap<String, String>,
+    /// The person takes the scopes out of what the issuer is asked for.
+    pub(crate) asks_for_no_scope: bool,
 }
 
 /// A page that was shown.
@@ -73,6 +75,9 @@ impl Browser {
             if answer.status == 303 || answer.status == 302 {
                 url = url.join(answer.header("location").unwrap()).unwrap();
                 if url.path() == "/authorize" {
+                    if self.asks_for_no_scope {
+                        without_scope(&mut url);
+                    }
                     url.query_pairs_mut().append_pair("login_hint", person);
                 }
                 continue;
@@ -104,6 +109,15 @@ impl Browser {
         let origin = page.url.origin().ascii_serialization();
         self.post(&page.url, &format!("Origin: {origin}"), &form)
     }
+}
+
+fn without_scope(url: &mut Url) {
+    let kept: Vec<(String, String)> = url
+        .query_pairs()
+        .filter(|(name, _)| name != "scope")
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .collect();
+    url.query_pairs_mut().clear().extend_pairs(kept);
 }
 
 impl Page {

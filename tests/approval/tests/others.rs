@@ -152,6 +152,23 @@ fn whoever_called_cannot_agree_and_whoever_has_the_scope_can() {
     assert_eq!(text(&asked.again(&world.server, &token)), "appended");
 }
 
+/// The address of the issuer goes through the person's browser, and they can change it.
+#[test]
+fn whoever_signed_in_without_the_scope_is_no_approver() {
+    let world = World::new(json!({ "others": "approve" }));
+    let asked = world.asked("no approver");
+    let mut mallory = Browser::default();
+    mallory.asks_for_no_scope = true;
+    let page = mallory.open(&asked.link, "mallory");
+    assert_eq!(page.answer.status, 404, "{page:?}");
+    world.server.refused_by("approve/person");
+    // With a form of their own making they get no further.
+    let origin = page.url.origin().ascii_serialization();
+    let form = mallory.post(&page.url, &format!("Origin: {origin}"), "answer=approve");
+    assert_eq!(form.status, 404, "{form:?}");
+    assert!(world.server.log().is_empty());
+}
+
 #[test]
 fn two_persons_are_two_persons() {
     let world = World::new(json!({ "others": "approve", "people": 2, "time_ms": 20_000 }));

@@ -196,6 +196,17 @@ fn where_nobody_signs_in_the_browser_that_said_it_takes_it_back() {
     assert!(server.runs_at_once(&token, "append", &json!({ "line": "two" })));
     let list = format!("http://{}/approve/remembered", server.address);
     assert_eq!(Browser::default().open(&list, "").answer.status, 404);
+    // Another browser, which has said nothing yet and was at a page of its own.
+    let other = server.call(
+        &token,
+        "publish",
+        json!({ "title": "a", "text": "b", "tags": [] }),
+    );
+    let mut stranger = Browser::default();
+    stranger.open(&other.link, "");
+    let theirs = stranger.open(&list, "");
+    assert_eq!(theirs.answer.status, 200, "{theirs:?}");
+    assert!(listed(&theirs).is_empty(), "{theirs:?}");
     let page = browser.open(&list, "");
     let ids = listed(&page);
     assert_eq!(
