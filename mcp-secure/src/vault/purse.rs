@@ -13,11 +13,13 @@ use super::{
     provide::{Kept, Stored, made},
     spent::{Spent, covers},
 };
+#[cfg(feature = "upstream")]
+use crate::capability::{FileAccess, FileNeed};
 use crate::{
     Error, Result,
     auth::Principal,
     capability::{
-        FileAccess, FileNeed, Opening,
+        Opening,
         net::{NetError, Target},
     },
     state::Starting,
