@@ -85,6 +85,12 @@ impl Chromium {
     }
 
     fn call(&mut self, session: Option<&str>, method: &str, params: Value) -> Value {
+        let said = self.ask(session, method, params);
+        assert!(said.get("error").is_none(), "{method}: {said}");
+        said["result"].clone()
+    }
+
+    fn ask(&mut self, session: Option<&str>, method: &str, params: Value) -> Value {
         let id = self.next;
         self.next += 1;
         let mut message = json!({ "id": id, "method": method, "params": params });
@@ -103,8 +109,7 @@ impl Chromium {
             bytes.pop();
             let said: Value = serde_json::from_slice(&bytes).unwrap();
             if said["id"] == id {
-                assert!(said.get("error").is_none(), "{method}: {said}");
-                return said["result"].clone();
+                return said;
             }
             // It holds the page up until somebody has seen it.
             if said["method"] == "Page.javascriptDialogOpening" {
@@ -181,8 +186,13 @@ impl Chromium {
     /// Shows this text as a page of this origin-less kind, as an attacker's page would be.
     pub(crate) fn value(&mut self, tab: &Tab, expression: &str) -> Value {
         let asked = json!({ "expression": expression, "returnByValue": true });
-        let result = self.call(Some(&tab.session), "Runtime.evaluate", asked);
-        result["result"]["value"].clone()
+        let said = self.ask(Some(&tab.session), "Runtime.evaluate", asked);
+        if let Some(error) = said.get("error") {
+            // A page that goes while it is asked has nothing to say yet.
+            let gone = error["message"] == "Inspected target navigated or closed";
+            assert!(gone, "{expression}: {error}");
+        }
+        said["result"]["result"]["value"].clone()
     }
 
     pub(crate) fn text(&mut self, tab: &Tab) -> String {
