@@ -24,6 +24,8 @@ pub(crate) struct Redactor {
     found: AhoCorasick,
     spellings: Vec<Zeroizing<Vec<u8>>>,
     longest: usize,
+    /// By which bytes a spelling begins, in upper and lower case.
+    begins: Box<[bool; 256]>,
 }
 
 impl Redactor {
@@ -43,10 +45,18 @@ impl Redactor {
             .build(spellings.iter().map(|spelling| spelling.as_slice()))
             .map_err(|_| Error::new("the secret cannot be looked for in responses"))?;
         let longest = spellings.iter().map(|s| s.len()).max().unwrap_or_default();
+        let firsts = spellings.iter().filter_map(|spelling| spelling.first());
+        let mut begins = Box::new([false; 256]);
+        for byte in firsts.flat_map(|b| [b.to_ascii_lowercase(), b.to_ascii_uppercase()]) {
+            if let Some(begins) = begins.get_mut(usize::from(byte)) {
+                *begins = true;
+            }
+        }
         Ok(Self {
             found,
             spellings,
             longest,
+            begins,
         })
     }
 
@@ -102,6 +112,11 @@ impl Redactor {
         (from..text.len())
             .find(|at| {
                 let rest = text.get(*at..).unwrap_or_default();
+                // Most bytes begin none: the end of each piece is walked byte by byte.
+                let is_begin = |b: &u8| self.begins.get(usize::from(*b)).is_some_and(|is| *is);
+                if !rest.first().is_some_and(is_begin) {
+                    return false;
+                }
                 self.spellings.iter().any(|spelling| {
                     spelling
                         .get(..rest.len())
