@@ -86,7 +86,8 @@ fn unchunk(mut rest: &str) -> String {
 pub(crate) fn send(to: SocketAddr, head: &str, body: &str) -> Answer {
     let stream = TcpStream::connect(to).unwrap();
     stream
-        .set_read_timeout(Some(Duration::from_secs(20)))
+        // Longer than a round waits for a person, which is twenty seconds.
+        .set_read_timeout(Some(Duration::from_secs(30)))
         .unwrap();
     exchange(stream, head, body)
 }
