@@ -22,6 +22,8 @@ use crate::{
     vault::Owner,
 };
 
+/// Bytes of a form with a key of 8,192 bytes, each of them escaped.
+const MOST_KEY_FORM: usize = 25 * 1024;
 /// What every path of it begins with.
 pub(super) const PREFIX: &str = "/connect/";
 const CALLBACK: &str = "callback";
@@ -47,6 +49,10 @@ struct Begun {
 impl Site for Desk {
     fn has(&self, path: &str) -> bool {
         path.starts_with(PREFIX)
+    }
+
+    fn most(&self, _: &str) -> usize {
+        MOST_KEY_FORM
     }
 
     fn answer<'a>(&'a self, head: &'a Parts, form: Bytes) -> BoxFuture<'a, Page> {

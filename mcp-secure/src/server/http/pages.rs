@@ -214,8 +214,8 @@ impl PageListener {
     }
 }
 
-/// Bytes of a form: a token and a word, or a key of 8,192 bytes with each of them escaped.
-pub(crate) const MOST_FORM: usize = 25 * 1024;
+/// Bytes of a form: a token and a word.
+pub(crate) const MOST_FORM: usize = 4096;
 /// Browsers open six or so.
 const CONNECTIONS: usize = 32;
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
